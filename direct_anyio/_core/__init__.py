@@ -1,0 +1,1 @@
+"""Pure machinery: bytes and items in, items and events out; nothing here waits."""

@@ -1,0 +1,306 @@
+"""Grows a response from items and says which events come now.
+
+This is the one place where a `ModelResponse` is built. Parts grow in lists of pieces,
+joined when somebody looks, so that the work is linear in the length of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import define, field
+
+from ..content import BinaryImage
+from ..events import (
+    FinalResultEvent,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPartDelta,
+    ThinkingPartDelta,
+    ToolCallPartDelta,
+)
+from ..exceptions import ResponseTooLarge, UnexpectedModelBehavior
+from ..messages import FinishReason, ModelResponse, ResponseState
+from ..parts import (
+    BuiltinToolCallPart,
+    FilePart,
+    ModelResponsePart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+from .codec import Delta, End, Item, PartChunk, ResponseInfo, WholePart
+
+__all__ = ("Accumulator",)
+
+MAX_PARTS = 1024
+"""The most parts that a response may have."""
+
+_ENDING = (TextPart, ThinkingPart, ToolCallPart, BuiltinToolCallPart)
+"""The parts whose end is an event."""
+
+# The part that a delta can add to, for chunks that do not say which one they mean.
+_GROWS: dict[type[Delta], tuple[type[Any], ...]] = {
+    TextPartDelta: (TextPart,),
+    ThinkingPartDelta: (ThinkingPart,),
+    ToolCallPartDelta: (ToolCallPart, BuiltinToolCallPart, ToolCallPartDelta),
+}
+
+_Unfinished: TypeAlias = ModelResponsePart | ToolCallPartDelta
+
+
+def _started(delta: Delta, id: str | None) -> _Unfinished:
+    """Return the part that begins with `delta`; a call without a name is still a delta."""
+    match delta:
+        case TextPartDelta():
+            return TextPart(delta.content_delta, id=id, provider_details=delta.provider_details)
+        case ThinkingPartDelta():
+            return ThinkingPart(
+                delta.content_delta or "",
+                id=id,
+                signature=delta.signature_delta,
+                provider_name=delta.provider_name,
+                provider_details=delta.provider_details,
+            )
+    call = delta.as_part()
+    return delta if call is None else attrs.evolve(call, id=id)
+
+
+def _only_text(delta: Delta, part: Any) -> str | None:
+    """Return the text of a delta that brings `part` nothing else that is new."""
+    match delta:
+        case TextPartDelta(provider_details=None):
+            return delta.content_delta
+        case ThinkingPartDelta(signature_delta=None, provider_details=None):
+            known = delta.provider_name in (None, part.provider_name)
+            return delta.content_delta if known else None
+        case ToolCallPartDelta(tool_name_delta=None, provider_details=None, args_delta=str(text)):
+            known = delta.tool_call_id in (None, part.tool_call_id)
+            # Arguments that are a dict take no text; `apply` says so.
+            return None if isinstance(getattr(part, "args", None), dict) or not known else text
+    return None
+
+
+def _text_delta(part: _Unfinished, text: str) -> Delta:
+    match part:
+        case TextPart():
+            return TextPartDelta(text)
+        case ThinkingPart():
+            return ThinkingPartDelta(content_delta=text)
+    return ToolCallPartDelta(args_delta=text)
+
+
+@define(eq=False)
+class _Growth:
+    """A part and the text that has been added since anybody looked."""
+
+    part: _Unfinished
+    id: str | None = None
+    pieces: list[str] = field(factory=list)
+
+    def add(self, delta: Delta) -> None:
+        fits = isinstance(self.part, _GROWS[type(delta)])
+        text = _only_text(delta, self.part) if fits else None
+        if text is not None:
+            self.pieces.append(text)
+        else:
+            self.part = self._applied(delta)
+
+    def whole(self) -> _Unfinished:
+        if self.pieces:
+            text = "".join(self.pieces)
+            self.pieces.clear()
+            self.part = self._applied(_text_delta(self.part, text))
+        return self.part
+
+    def _applied(self, delta: Delta) -> _Unfinished:
+        part = self.whole()
+        if isinstance(delta, ToolCallPartDelta):
+            grown = delta.apply(part)
+            if isinstance(part, ToolCallPartDelta) and isinstance(grown, ToolCallPart):
+                # The part's id came with its first chunk, before its name did.
+                return attrs.evolve(grown, id=self.id)
+            return grown
+        if isinstance(part, ToolCallPartDelta):
+            raise UnexpectedModelBehavior(f"Cannot apply {delta!r} to a tool call")
+        return delta.apply(part)
+
+
+@define(eq=False)
+class Accumulator:
+    """The state of one response.
+
+    Attributes:
+        parameters: What the request offered; tells which part is the final result.
+        provider_name: The provider.
+        provider_url: Its base URL.
+        model_name: The model that was asked, until the response names one.
+        timestamp: When the response began.
+        final_result_event: The one final result event, once there was one.
+        whole: Whether the provider said that the answer is whole.
+        ended: Whether nothing more is to be read.
+    """
+
+    parameters: ModelRequestParameters
+    model_name: str
+    timestamp: datetime
+    provider_name: str | None = None
+    provider_url: str | None = None
+    provider_response_id: str | None = None
+    provider_details: dict[str, Any] | None = None
+    finish_reason: FinishReason | None = None
+    usage: RequestUsage = field(factory=RequestUsage)
+    final_result_event: FinalResultEvent | None = None
+    whole: bool = False
+    ended: bool = False
+    _parts: list[_Growth] = field(factory=list, init=False)
+    _indexes: dict[Hashable, int] = field(factory=dict, init=False)
+    _last_started: int | None = field(default=None, init=False)
+
+    def feed(self, item: Item) -> Iterable[ModelResponseStreamEvent]:
+        """Take one item and return the events that it makes.
+
+        Raises:
+            UnexpectedModelBehavior: The item does not fit what came before.
+        """
+        if isinstance(item, PartChunk):
+            return self._grow(item)
+        if isinstance(item, WholePart):
+            return self._start(item.key, _Growth(item.part), item.part)
+        if isinstance(item, ResponseInfo):
+            self._learn(item)
+        else:
+            self._end(item)
+        return ()
+
+    def close(self) -> Iterable[ModelResponseStreamEvent]:
+        """End the last part; only for an answer that is whole."""
+        last = self._last_started
+        self._last_started = None
+        return () if last is None else self._part_end(last, None)
+
+    def snapshot(self, state: ResponseState) -> ModelResponse:
+        """Return the response as far as it has been fed."""
+        return ModelResponse(
+            self.parts(),
+            usage=self.usage,
+            model_name=self.model_name,
+            timestamp=self.timestamp,
+            provider_name=self.provider_name,
+            provider_url=self.provider_url,
+            provider_details=self.provider_details and dict(self.provider_details),
+            provider_response_id=self.provider_response_id,
+            finish_reason=self.finish_reason,
+            state=state,
+        )
+
+    def parts(self) -> Iterator[ModelResponsePart]:
+        """Return the parts so far; a call that has no name yet is none."""
+        for growth in self._parts:
+            part = growth.whole()
+            if not isinstance(part, ToolCallPartDelta):
+                yield part
+
+    def _learn(self, info: ResponseInfo) -> None:
+        self.model_name = info.model_name or self.model_name
+        self.provider_response_id = info.provider_response_id or self.provider_response_id
+        self.finish_reason = info.finish_reason or self.finish_reason
+        self.usage = info.usage or self.usage
+        if info.provider_details:
+            self.provider_details = (self.provider_details or {}) | info.provider_details
+
+    def _end(self, end: End) -> None:
+        self.whole = True
+        self.ended = self.ended or end.final
+
+    def _grow(self, chunk: PartChunk) -> Iterable[ModelResponseStreamEvent]:
+        index = self._index_of(chunk)
+        if index is None:
+            part = _started(chunk.delta, chunk.id)
+            return self._start(chunk.key, _Growth(part, chunk.id), part)
+        growth = self._parts[index]
+        if isinstance(growth.part, ToolCallPartDelta):
+            return self._name(index, growth, chunk.delta)
+        growth.add(chunk.delta)
+        return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.part)),)
+
+    def _index_of(self, chunk: PartChunk) -> int | None:
+        if chunk.key is not None:
+            return self._indexes.get(chunk.key)
+        delta = chunk.delta
+        if not self._parts or not isinstance(self._parts[-1].part, _GROWS[type(delta)]):
+            return None
+        # A name without a key is a new call: names come whole.
+        is_new = isinstance(delta, ToolCallPartDelta) and delta.tool_name_delta
+        return None if is_new else len(self._parts) - 1
+
+    def _name(
+        self, index: int, growth: _Growth, delta: Delta
+    ) -> Iterable[ModelResponseStreamEvent]:
+        """Grow a call that had no name; it starts once it has one."""
+        growth.add(delta)
+        part = growth.part
+        return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
+
+    def _start(
+        self, key: Hashable, growth: _Growth, part: _Unfinished
+    ) -> Iterable[ModelResponseStreamEvent]:
+        if len(self._parts) == MAX_PARTS:
+            raise ResponseTooLarge(f"The response has more than {MAX_PARTS} parts")
+        index = len(self._parts)
+        self._parts.append(growth)
+        if key is not None:
+            self._indexes[key] = index
+        return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
+
+    def _announce(self, index: int, part: ModelResponsePart) -> Iterator[ModelResponseStreamEvent]:
+        before, self._last_started = self._last_started, index
+        previous_kind = None
+        if before is not None:
+            previous = self._parts[before].part
+            previous_kind = None if isinstance(previous, ToolCallPartDelta) else previous.part_kind
+            yield from self._part_end(before, part.part_kind)
+        yield PartStartEvent(index=index, part=part, previous_part_kind=previous_kind)
+        final = None if self.final_result_event else self._final_result(part)
+        if final is not None:
+            self.final_result_event = final
+            yield final
+
+    def _part_end(self, index: int, next_kind: str | None) -> tuple[PartEndEvent, ...]:
+        part = self._parts[index].whole()
+        if not isinstance(part, _ENDING):
+            return ()
+        return (PartEndEvent(index=index, part=part, next_part_kind=next_kind),)
+
+    def _final_result(self, part: ModelResponsePart) -> FinalResultEvent | None:
+        offered = self.parameters
+        match part:
+            case TextPart() if offered.allow_text_output:
+                return FinalResultEvent(tool_name=None, tool_call_id=None)
+            case FilePart(content=BinaryImage()) if offered.allow_image_output:
+                return FinalResultEvent(tool_name=None, tool_call_id=None)
+            case ToolCallPart():
+                return self._final_call(part)
+        return None
+
+    def _final_call(self, call: ToolCallPart) -> FinalResultEvent | None:
+        tool = self.parameters.tool_defs.get(call.tool_name)
+        if tool is not None and tool.kind == "output":
+            return FinalResultEvent(tool_name=call.tool_name, tool_call_id=call.tool_call_id)
+        if tool is not None and tool.defer:
+            return FinalResultEvent(tool_name=None, tool_call_id=None)
+        return None
+
+
+def _identified(delta: Delta, part: _Unfinished) -> Delta:
+    """Return a call's delta with the call's id, which readers of deltas go by."""
+    if isinstance(delta, ToolCallPartDelta) and not delta.tool_call_id:
+        return attrs.evolve(delta, tool_call_id=part.tool_call_id)  # type: ignore[union-attr]
+    return delta

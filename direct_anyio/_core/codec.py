@@ -1,0 +1,221 @@
+"""What a dialect is: two pure halves, and the words between them and the accumulator.
+
+`Codec.encode` turns messages into an HTTP call. A `Reader`, made anew for each
+response, turns what came back into items: a frame of a stream, or a whole body. Both
+may index what they are given without a care: the decoder turns what goes wrong into
+`UnexpectedModelBehavior`, once for all dialects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from attrs import field, frozen
+
+from ..events import TextPartDelta, ThinkingPartDelta, ToolCallPartDelta
+from ..messages import FinishReason, ModelMessage
+from ..parts import ModelResponsePart
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+
+__all__ = (
+    "Codec",
+    "Delta",
+    "End",
+    "HTTPCall",
+    "Item",
+    "PartChunk",
+    "Reader",
+    "ResponseInfo",
+    "WholePart",
+    "maybe",
+    "text_chunk",
+    "thinking_chunk",
+    "tool_call_chunk",
+    "typed",
+)
+
+ValueT = TypeVar("ValueT")
+
+Delta: TypeAlias = TextPartDelta | ThinkingPartDelta | ToolCallPartDelta
+
+
+@frozen
+class HTTPCall:
+    """One HTTP request, but for the base URL and the key.
+
+    Attributes:
+        path: What follows the base URL, starting with '/'.
+        body: The JSON body; None for a GET.
+        headers: Headers of the dialect's own.
+        query: Query parameters.
+    """
+
+    path: str
+    body: dict[str, Any] | None
+    headers: dict[str, str] = field(factory=dict)
+    query: dict[str, str] = field(factory=dict)
+
+
+@frozen
+class PartChunk:
+    """A part starts or grows.
+
+    Attributes:
+        key: What tells the parts of this response apart, such as an index; None for
+            the latest part if it is of the delta's kind.
+        delta: What is added; the first one for a key starts the part.
+        id: The provider's id of the part, used as it starts.
+    """
+
+    key: Hashable
+    delta: Delta
+    id: str | None = None
+
+
+@frozen
+class WholePart:
+    """A part that comes in one piece; the chunks of its key, if any follow, add to it."""
+
+    key: Hashable
+    part: ModelResponsePart
+
+
+@frozen(kw_only=True)
+class ResponseInfo:
+    """What is known of the response; None for what is not news.
+
+    Attributes:
+        model_name: The model that answers.
+        provider_response_id: The provider's id of the response.
+        finish_reason: Why the model stopped.
+        usage: All that has been used so far, not what was added.
+        provider_details: The provider's own data, merged into what came before.
+    """
+
+    model_name: str | None = None
+    provider_response_id: str | None = None
+    finish_reason: FinishReason | None = None
+    usage: RequestUsage | None = None
+    provider_details: dict[str, Any] | None = None
+
+
+@frozen
+class End:
+    """The provider says that the answer is whole.
+
+    Attributes:
+        final: Whether nothing at all follows, so that reading stops; else usage and
+            the like may.
+    """
+
+    final: bool
+
+
+Item: TypeAlias = PartChunk | WholePart | ResponseInfo | End
+
+
+class Reader(Protocol):
+    """Turns one response of a provider into items; it remembers what it has seen."""
+
+    def frame(self, event: str, document: Any) -> Iterable[Item]:
+        """Read one frame of a stream: its event name and its JSON."""
+        ...
+
+    def body(self, document: Any) -> Iterable[Item]:
+        """Read a whole response."""
+        ...
+
+
+class Codec(Protocol):
+    """Translates for one wire protocol; frozen, and shared by all requests of a model."""
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write a request.
+
+        Raises:
+            UserError: Something in it cannot be said to this model.
+        """
+        ...
+
+    def reader(self, parameters: ModelRequestParameters) -> Reader:
+        """Return a reader for the response to a request with these parameters."""
+        ...
+
+
+def typed(value: Any, kind: type[ValueT]) -> ValueT:
+    """Return `value`, which must be of `kind`.
+
+    Raises:
+        TypeError: It is not: the provider's answer makes no sense.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def maybe(convert: Callable[[Any], ValueT], value: Any) -> ValueT | None:
+    """Return an optional field converted, None where it is absent or makes no sense.
+
+    A bad `created` costs that field, not the answer.
+    """
+    if value is None:
+        return None
+    try:
+        return convert(value)
+    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError):
+        return None
+
+
+def text_chunk(
+    key: Hashable, text: Any, *, id: str | None = None, details: dict[str, Any] | None = None
+) -> PartChunk:
+    """Return a chunk of text."""
+    return PartChunk(key, TextPartDelta(typed(text, str), provider_details=details), id)
+
+
+def thinking_chunk(
+    key: Hashable,
+    text: Any = None,
+    *,
+    id: str | None = None,
+    signature: Any = None,
+    provider_name: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> PartChunk:
+    """Return a chunk of a thought, of its signature, or of both."""
+    delta = ThinkingPartDelta(
+        content_delta=None if text is None else typed(text, str),
+        signature_delta=None if signature is None else typed(signature, str),
+        provider_name=provider_name,
+        provider_details=details,
+    )
+    return PartChunk(key, delta, id)
+
+
+def tool_call_chunk(
+    key: Hashable,
+    *,
+    name: Any = None,
+    args: Any = None,
+    call_id: Any = None,
+    id: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> PartChunk:
+    """Return a chunk of a tool call; arguments are JSON text or a dict."""
+    delta = ToolCallPartDelta(
+        tool_name_delta=None if name is None else typed(name, str),
+        args_delta=args if args is None or isinstance(args, dict) else typed(args, str),
+        tool_call_id=None if call_id is None else typed(call_id, str),
+        provider_details=details,
+    )
+    return PartChunk(key, delta, id)

@@ -1,0 +1,185 @@
+"""Bytes of a response to items: frames for a stream, one document for a whole body.
+
+Everything that a provider's bytes can do wrong comes out of here as one of our errors,
+for all dialects: their readers may index boldly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ..exceptions import (
+    EmptyResponse,
+    ModelAPIError,
+    ResponseTooLarge,
+    StreamInterrupted,
+    UnexpectedModelBehavior,
+    printable,
+)
+from .codec import End, Item, Reader
+from .failures import in_stream_error
+from .json import loads
+from .sse import ServerSentEvent, SSEDecoder
+
+__all__ = ("BodyDecoder", "Decoder", "StreamDecoder")
+
+MAX_RESPONSE = 64 * 1024 * 1024
+"""The most bytes that a response may have."""
+
+SNIPPET = 200
+"""Bytes of a reply that an error shows."""
+
+
+class Decoder(Protocol):
+    """What turns the bytes of one response into items."""
+
+    def feed(self, chunk: bytes) -> Iterator[Item]:
+        """Take bytes and return, lazily, the items that are whole."""
+        ...
+
+    def close(self) -> Iterator[Item]:
+        """Take the end of the bytes.
+
+        Raises:
+            StreamInterrupted: The answer was not whole yet.
+        """
+        ...
+
+
+@contextmanager
+def _sense(data: bytes) -> Iterator[None]:
+    """Turn what a reader trips over into `UnexpectedModelBehavior`."""
+    try:
+        yield
+    except ModelAPIError:
+        raise
+    except RecursionError:
+        raise UnexpectedModelBehavior("The response is nested too deeply", _shown(data)) from None
+    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError) as exc:
+        message = f"The response makes no sense: {printable(str(exc))}"
+        raise UnexpectedModelBehavior(message, _shown(data)) from exc
+
+
+def _shown(data: bytes) -> str:
+    return data[:SNIPPET].decode(errors="replace")
+
+
+class _Counted:
+    """Counts the bytes of a response against the cap."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._seen += len(chunk)
+        if self._seen > self._limit:
+            raise ResponseTooLarge(f"The response has more than {self._limit} bytes")
+
+
+class StreamDecoder:
+    """Reads a body of server-sent events.
+
+    Args:
+        reader: The dialect's reader.
+        model_name: For errors.
+        max_response: The most bytes to take.
+    """
+
+    def __init__(self, reader: Reader, model_name: str, max_response: int = MAX_RESPONSE) -> None:
+        self._read = reader.frame
+        self._model_name = model_name
+        self._sse = SSEDecoder()
+        self._counted = _Counted(max_response)
+        self._start = b""
+        self._framed = False
+        self._whole = False
+
+    def feed(self, chunk: bytes) -> Iterator[Item]:
+        """Take bytes and return, lazily, the items of the frames that are whole."""
+        self._counted.add(chunk)
+        if not self._framed:
+            self._start = (self._start + chunk)[:SNIPPET]
+        for frame in self._sse.feed(chunk):
+            self._framed = True
+            with _sense(frame.data):
+                for item in self._items(frame):
+                    self._whole = self._whole or type(item) is End
+                    yield item
+
+    def close(self) -> Iterator[Item]:
+        """Take the end of the bytes.
+
+        Raises:
+            StreamInterrupted: The provider's end of the answer has not come.
+            UnexpectedModelBehavior: The bytes were no server-sent events at all.
+        """
+        self._sse.close()
+        if self._whole:
+            return iter(())
+        if not self._framed and self._start.strip():
+            message = "The response is no stream of server-sent events"
+            raise UnexpectedModelBehavior(message, _shown(self._start))
+        raise StreamInterrupted(
+            self._model_name,
+            "The stream ended before the answer did: what came may be cut short. "
+            "`response` holds it.",
+        )
+
+    def _items(self, frame: ServerSentEvent) -> Iterable[Item]:
+        if frame.data == b"[DONE]":
+            return (End(final=True),)
+        document = loads(frame.data)
+        if not isinstance(document, dict):
+            raise TypeError(f"a frame holds {type(document).__name__}, not an object")
+        if frame.event == "error" or document.get("error"):
+            raise in_stream_error(document, self._model_name)
+        return self._read(frame.event, document)
+
+
+class BodyDecoder:
+    """Reads a body that is one JSON document.
+
+    Args:
+        read: The dialect's reader of a body.
+        model_name: For errors.
+        max_response: The most bytes to take.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any], Iterable[Item]],
+        model_name: str,
+        max_response: int = MAX_RESPONSE,
+    ) -> None:
+        self._read = read
+        self._model_name = model_name
+        self._counted = _Counted(max_response)
+        self._chunks: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> Iterator[Item]:
+        """Take bytes; the items come with the end."""
+        self._counted.add(chunk)
+        self._chunks.append(chunk)
+        return iter(())
+
+    def close(self) -> Iterator[Item]:
+        """Take the end of the bytes and return the items of the document.
+
+        Raises:
+            UnexpectedModelBehavior: It is no JSON object, or not such a one.
+            EmptyResponse: There are no bytes.
+        """
+        data = b"".join(self._chunks)
+        if not data.strip():
+            raise EmptyResponse("The response is empty")
+        with _sense(data):
+            document = loads(data)
+            if not isinstance(document, dict):
+                raise TypeError(f"the body is {type(document).__name__}, not an object")
+            if document.get("error"):
+                raise in_stream_error(document, self._model_name)
+            yield from self._read(document)
+            yield End(final=True)

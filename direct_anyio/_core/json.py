@@ -1,0 +1,79 @@
+"""JSON as the wire wants it: strict UTF-8, no NaN, orjson where it is installed.
+
+Both readers give the same answers: what orjson refuses, or would read as something
+else, is read by the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from ..exceptions import UserError
+
+try:
+    from orjson import loads as _orjson_loads
+except ImportError:  # pragma: no cover
+    _fast_loads = None
+else:
+    _fast_loads = _orjson_loads
+
+__all__ = ("dumps", "loads")
+
+# orjson reads an integer of more than 64 bits as a float.
+_BIG_NUMBER = re.compile(rb"\d{19}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse)
+
+
+def loads(data: bytes) -> Any:
+    """Read a JSON document.
+
+    Of duplicate keys the last one counts. A lone surrogate, which no text may hold,
+    is read as U+FFFD.
+
+    Raises:
+        ValueError: It is no JSON, or not UTF-8.
+        RecursionError: It is nested too deeply.
+    """
+    if _fast_loads is not None and not _BIG_NUMBER.search(data):
+        try:
+            return _fast_loads(data)
+        except ValueError:
+            pass
+    document = _decoder.decode(data.decode())
+    # Only an escape can bring a surrogate through strict UTF-8.
+    return _mended(document) if b"\\ud" in data.lower() else document
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
+
+
+def dumps(document: Any) -> bytes:
+    """Write a JSON document in compact UTF-8; a lone surrogate becomes U+FFFD.
+
+    Raises:
+        UserError: It holds something that JSON does not know, such as NaN.
+    """
+    try:
+        text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UserError(f"The request cannot be written as JSON: {exc}") from exc
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text).encode()

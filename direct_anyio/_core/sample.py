@@ -1,0 +1,121 @@
+"""A value that a JSON schema allows, the same every time; as small as can be."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from ..exceptions import UserError
+
+__all__ = ("sample_of",)
+
+JSONSchema = dict[str, Any]
+
+_CHARACTERS = string.ascii_letters + string.digits + string.punctuation
+
+
+def sample_of(schema: JSONSchema, seed: int = 0) -> Any:
+    """Return a value for `schema`.
+
+    Args:
+        schema: A JSON schema; `$ref` may point into its `$defs`.
+        seed: Chooses among what the schema allows.
+
+    Raises:
+        UserError: The schema has a type that JSON schema does not know.
+    """
+    return _Sampler(schema, seed).of(schema)
+
+
+class _Sampler:
+    def __init__(self, root: JSONSchema, seed: int) -> None:
+        self._defs = root.get("$defs", {})
+        self._seed = seed
+
+    def of(self, schema: JSONSchema) -> Any:
+        if schema.get("const"):
+            return schema["const"]
+        for key in ("enum", "examples"):
+            if schema.get(key):
+                return schema[key][self._seed % len(schema[key])]
+        if "$ref" in schema:
+            return self.of(self._defs[schema["$ref"].removeprefix("#/$defs/")])
+        if schema.get("anyOf"):
+            return self.of(schema["anyOf"][self._seed % len(schema["anyOf"])])
+        return self._of_type(schema)
+
+    def _of_type(self, schema: JSONSchema) -> Any:
+        kind = schema.get("type")
+        makers: dict[Any, Callable[[JSONSchema], Any]] = {
+            None: lambda _: self._character(),
+            "array": self._array,
+            "boolean": lambda _: bool(self._seed % 2),
+            "integer": self._integer,
+            "null": lambda _: None,
+            "number": lambda schema: float(self._integer(schema)),
+            "object": self._object,
+            "string": self._string,
+        }
+        if kind not in makers:
+            raise UserError(f"TestModel cannot make a value of JSON schema type {kind!r}")
+        return makers[kind](schema)
+
+    def _object(self, schema: JSONSchema) -> dict[str, Any]:
+        required = schema.get("required", ())
+        properties = schema.get("properties", {}).items()
+        value = {key: self.of(each) for key, each in properties if key in required}
+        more = schema.get("additionalProperties")
+        if more:
+            key = "additionalProperty"
+            while key in value:
+                key += "_"
+            value[key] = self._character() if more is True else self.of(more)
+        return value
+
+    def _array(self, schema: JSONSchema) -> list[Any]:
+        prefix = schema.get("prefixItems", ())
+        value = [self._item(each, schema) for each in prefix]
+        items = schema.get("items", {})
+        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        if least > len(value):
+            wanted = least - len(value)
+        else:
+            wanted = int(bool(items) and (most is None or most > len(value)))
+        return value + [self._item(items, schema) for _ in range(wanted)]
+
+    def _item(self, schema: JSONSchema, array: JSONSchema) -> Any:
+        value = self.of(schema)
+        if array.get("uniqueItems"):
+            self._seed += 1
+        return value
+
+    def _string(self, schema: JSONSchema) -> str:
+        if schema.get("minLength") is not None:
+            return self._character() * int(schema["minLength"])
+        if schema.get("maxLength") == 0:
+            return ""
+        if schema.get("format") == "date":
+            return (date(2024, 1, 1) + timedelta(days=self._seed)).isoformat()
+        return self._character()
+
+    def _integer(self, schema: JSONSchema) -> int:
+        least, most = schema.get("minimum"), schema.get("maximum")
+        if least is None and schema.get("exclusiveMinimum") is not None:
+            least = schema["exclusiveMinimum"] + 1
+        if most is None and schema.get("exclusiveMaximum") is not None:
+            most = schema["exclusiveMaximum"] - 1
+        if least is not None:
+            span = self._seed if most is None else self._seed % max(1, most - least)
+            return int(least + span)
+        return int(self._seed if most is None else most - self._seed)
+
+    def _character(self) -> str:
+        """Return the seed in letters, counted as a spreadsheet counts its columns."""
+        count = len(_CHARACTERS)
+        text, rest = "", self._seed // count
+        while rest > 0:
+            text += _CHARACTERS[(rest - 1) % count]
+            rest //= count
+        return text + _CHARACTERS[self._seed % count]

@@ -1,0 +1,1 @@
+"""The outside world: tasks, sockets, clocks and child processes."""

@@ -1,0 +1,86 @@
+"""How long each step of a request may take, in seconds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+from attrs import evolve, frozen
+
+from ..exceptions import UserError
+from ..settings import ModelSettings, TimeoutLike
+
+__all__ = ("Limits", "limits_of")
+
+Seconds: TypeAlias = float
+
+
+@frozen(kw_only=True)
+class Limits:
+    """Seconds for each step; infinity for no limit.
+
+    Attributes:
+        pool: Waiting for one of our connections to be free.
+        connect: Name look-up, TCP and TLS together.
+        write: Sending the request.
+        headers: From the request sent to the head of the response.
+        first_event: From the head to the first item of content.
+        idle: Between two reads of the body.
+        error_body: Reading the body of an error.
+        drain: Reading on after the end, so that the connection can be used again.
+        close: Closing.
+        total: All of it, with the reader's own time.
+    """
+
+    pool: Seconds = 30
+    connect: Seconds = 10
+    write: Seconds = 60
+    headers: Seconds = 120
+    first_event: Seconds = 300
+    idle: Seconds = 300
+    error_body: Seconds = 2
+    drain: Seconds = 0.25
+    close: Seconds = 1
+    total: Seconds = 3600
+
+
+STREAMED = Limits()
+UNARY = Limits(headers=600, first_event=600, total=600)
+
+
+def limits_of(settings: ModelSettings, *, stream: bool) -> Limits:
+    """Return the limits that the settings ask for.
+
+    `timeout` sets the steps of one attempt, never `total`; `request_timeout` sets that.
+
+    Raises:
+        UserError: A timeout is not a number above zero.
+    """
+    asked = _steps(settings.get("timeout"))
+    for key, limit in (("first_event_timeout", "first_event"), ("request_timeout", "total")):
+        if key in settings:
+            asked[limit] = _seconds(key, settings[key])  # type: ignore[literal-required]
+    return evolve(STREAMED if stream else UNARY, **asked)
+
+
+def _steps(timeout: Any) -> dict[str, Seconds]:
+    if timeout is None:
+        return {}
+    if isinstance(timeout, TimeoutLike):
+        read = _seconds("timeout.read", timeout.read)
+        return {
+            "pool": _seconds("timeout.pool", timeout.pool),
+            "connect": _seconds("timeout.connect", timeout.connect),
+            "write": _seconds("timeout.write", timeout.write),
+            **dict.fromkeys(("headers", "first_event", "idle"), read),
+        }
+    steps = ("connect", "write", "headers", "first_event", "idle")
+    return dict.fromkeys(steps, _seconds("timeout", timeout))
+
+
+def _seconds(name: str, value: Any) -> Seconds:
+    if value is None:
+        return math.inf
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return value
+    raise UserError(f"The setting {name!r} takes seconds above 0, not {value!r}")

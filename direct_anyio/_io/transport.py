@@ -1,0 +1,339 @@
+"""HTTP by httpx, or by httpx2 where the user brings a client of it.
+
+The only module that touches either. One task owns each response: it sends the request,
+reads the body and closes it, whatever happens to the task that asked. Errors of the
+library are translated here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AsyncExitStack, suppress
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import anyio
+import httpx
+from anyio import BrokenResourceError, CancelScope, CapacityLimiter, Event, current_time
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from ..exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelTimeoutError,
+    Phase,
+    StreamInterrupted,
+    UserError,
+    printable,
+)
+from .deadlines import Limits
+from .pump import Pipe
+from .run import HTTPClient
+
+__all__ = ("Exchange", "Request", "new_client", "open_exchange")
+
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of an error's body that are read."""
+
+MAX_DRAIN = 64 * 1024
+"""Bytes that are read on after the end of an answer, to keep its connection."""
+
+KEEPALIVE = 100
+"""Idle connections that a client keeps."""
+
+
+@frozen
+class Request:
+    """One HTTP request, whole.
+
+    Attributes:
+        model_name: For errors.
+        method: GET or POST.
+        url: The absolute URL.
+        headers: All headers, the key among them; never printed.
+        content: The body.
+    """
+
+    model_name: str
+    method: str
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
+# It takes 25 ms to build, so it is built once, with the import and off the event loop.
+_SSL_CONTEXT = httpx.create_ssl_context()
+
+
+def new_client(library: Any = httpx) -> HTTPClient:
+    """Return a client that never queues, keeps no cookies and follows no redirects.
+
+    Queueing is left to our limiter: httpcore's own queue is quadratic, and a request
+    cancelled in it holds its place for ever (encode/httpcore#1093).
+    """
+    client = library.AsyncClient(
+        verify=_SSL_CONTEXT,
+        timeout=None,
+        limits=library.Limits(max_connections=None, max_keepalive_connections=KEEPALIVE),
+        follow_redirects=False,
+    )
+    client.cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
+    return client  # type: ignore[no-any-return]
+
+
+_PHASES: dict[str, Phase] = {
+    "connection.connect_tcp.started": "connect",
+    "http11.send_request_headers.started": "write",
+    "http11.receive_response_headers.started": "headers",
+}
+"""What httpcore's trace calls the beginning of each phase."""
+
+
+@define(eq=False)
+class Exchange:
+    """One HTTP request and its answer.
+
+    Attributes:
+        status: The status of the answer.
+        headers: Its headers, by lower-case name.
+    """
+
+    _request: Request
+    _limits: Limits
+    _deadline: float
+    status: int = 0
+    headers: dict[str, str] = field(factory=dict, repr=False)
+    _phase: Phase = "pool"
+    _pipe: Pipe[bytes] = field(factory=Pipe, init=False)
+    _headed: Event = field(factory=Event, init=False)
+    _limiting: CancelScope = field(factory=CancelScope, init=False)
+
+    async def receive(self, limit: str = "idle") -> bytes:
+        """Wait for bytes; what else has arrived comes with them.
+
+        Args:
+            limit: Name of the limit that holds for the wait.
+
+        Raises:
+            anyio.EndOfStream: The body is complete.
+            ModelAPIError: It is not, and never will be.
+        """
+        chunk = self._pipe.receive_nowait()
+        if chunk is None:
+            chunk = await self._wait(limit)
+        more = self._pipe.receive_nowait()
+        if more is None:
+            return chunk
+        chunks = [chunk, more]
+        while (more := self._pipe.receive_nowait()) is not None:
+            chunks.append(more)
+        return b"".join(chunks)
+
+    async def _wait(self, limit: str) -> bytes:
+        seconds = getattr(self._limits, limit)
+        deadline = min(current_time() + seconds, self._deadline)
+        if deadline == math.inf:
+            return await self._pipe.receive()
+        with CancelScope(deadline=deadline):
+            return await self._pipe.receive()
+        raise self._timed_out(limit, "body")
+
+    async def read_error(self) -> bytes:
+        """Return the start of the body, as much of it as comes in a moment."""
+        body = b""
+        with anyio.move_on_after(self._limits.error_body), suppress(anyio.EndOfStream):
+            while len(body) < MAX_ERROR_BODY:
+                body += await self._pipe.receive()
+        return body[:MAX_ERROR_BODY]
+
+    async def aclose(self, *, drain: bool) -> None:
+        """Close the connection now, or with `drain` once the body is complete, in a moment."""
+        try:
+            if drain:
+                await self._drain()
+        finally:
+            self._pipe.leave()
+
+    async def _drain(self) -> None:
+        seen = 0
+        with anyio.move_on_after(self._limits.drain), suppress(anyio.EndOfStream, ModelAPIError):
+            while seen < MAX_DRAIN:
+                seen += len(await self._pipe.receive())
+
+    async def head(self) -> None:
+        """Wait for the head of the answer.
+
+        Raises:
+            ModelAPIError: There will be none.
+        """
+        await self._headed.wait()
+        if not self.status:
+            await self._pipe.receive()
+
+    async def pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
+        """Own the response: send the request, pass the body on, close."""
+        failure: BaseException | None = None
+        try:
+            with self._pipe.scope:
+                await self._pump(client, limiter)
+        except Exception as exc:
+            failure = exc
+        finally:
+            self._pipe.finish(failure)
+            self._headed.set()
+
+    async def _pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
+        async with AsyncExitStack() as stack:
+            with self._limiting:
+                self._enter("pool")
+                if limiter is not None:
+                    await stack.enter_async_context(limiter)
+                response = await self._send(client)
+            if self._limiting.cancelled_caught:
+                raise self._timed_out(self._phase, self._phase)
+            self._phase = "body"
+            await self._forward(response)
+
+    def _enter(self, phase: Phase) -> None:
+        """Begin a phase: its own limit holds from now on."""
+        self._phase = phase
+        seconds = getattr(self._limits, phase)
+        self._limiting.deadline = min(current_time() + seconds, self._deadline)
+
+    async def _trace(self, name: str, info: dict[str, Any]) -> None:
+        if name in _PHASES:
+            self._enter(_PHASES[name])
+
+    async def _send(self, client: HTTPClient) -> Any:
+        request = self._request
+        try:
+            built = client.build_request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.content,
+                timeout=None,
+                extensions={"trace": self._trace},
+            )
+            # A pool or transport without traces, such as a mock, is in no other phase.
+            self._enter("connect")
+            response = await client.send(built, stream=True)
+        except Exception as exc:
+            raise self._translated(exc) from exc
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self._headed.set()
+        return response
+
+    async def _forward(self, response: Any) -> None:
+        # The raw stream does not close itself at its end, so the check comes in time.
+        chunks = aiter(response.stream)
+        try:
+            async for chunk in chunks:
+                await self._pipe.send(chunk)
+            _refuse_leftovers(response)
+        except BrokenResourceError:
+            pass
+        except Exception as exc:
+            raise self._translated(exc) from exc
+        finally:
+            with CancelScope(shield=True, deadline=current_time() + self._limits.close):
+                await response.aclose()
+                # Unwinds the library's nested generators here, not in the garbage collector.
+                with suppress(Exception):
+                    await anext(chunks, None)
+
+    def _translated(self, exc: Exception) -> Exception:
+        """Return our error for one of the library's; a bug stays what it is."""
+        names = {kind.__name__ for kind in type(exc).__mro__}
+        if not names & {"HTTPError", "InvalidURL", "StreamError", "OSError"}:
+            return exc
+        text = printable(str(exc)) or type(exc).__name__
+        host = _host(self._request.url)
+        if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
+            return UserError(f"The request to {host} cannot be sent: {text}")
+        if self._phase == "body":
+            message = f"The connection to {host} broke during the response: {text}"
+            return self._failed(StreamInterrupted, message)
+        if self._phase == "connect":
+            message = (
+                f"Could not connect to {host}: {text}. "
+                "Is the server running, and is the base URL right?"
+            )
+            return self._failed(ModelConnectionError, message)
+        message = f"The connection to {host} broke before the response: {text}"
+        return self._failed(ModelConnectionError, message)
+
+    def _failed(self, kind: type[ModelConnectionError], message: str) -> ModelConnectionError:
+        error = kind(self._request.model_name, message)
+        error.phase = self._phase
+        return error
+
+    def _timed_out(self, limit: str, phase: Phase) -> ModelTimeoutError:
+        if current_time() >= self._deadline:
+            limit = "total"
+        seconds = getattr(self._limits, limit)
+        error = ModelTimeoutError(
+            self._request.model_name,
+            f"The {limit!r} limit of {seconds:g} s passed while waiting for "
+            f"{_host(self._request.url)}",
+        )
+        error.limit, error.phase = limit, phase
+        return error
+
+
+async def open_exchange(
+    group: TaskGroup,
+    request: Request,
+    client: HTTPClient,
+    limiter: CapacityLimiter | None,
+    limits: Limits,
+    deadline: float,
+) -> Exchange:
+    """Send a request and wait for the head of its answer.
+
+    Args:
+        group: Where the task runs that owns the response.
+        request: The request.
+        client: Who sends it.
+        limiter: Holds a place until the response is closed, None for no limit.
+        limits: How long each step may take.
+        deadline: When all of it must be over, on the clock of the event loop.
+
+    Raises:
+        ModelAPIError: There is no answer.
+        UserError: The request cannot be sent.
+    """
+    exchange = Exchange(request, limits, deadline)
+    group.start_soon(exchange.pump, client, limiter)
+    try:
+        await exchange.head()
+    except BaseException:
+        await exchange.aclose(drain=False)
+        raise
+    return exchange
+
+
+def _host(url: str) -> str:
+    """Return scheme, host and port of a URL; the rest may hold a secret."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "an invalid URL"
+    return f"{parsed.scheme}://{parsed.netloc.decode()}"
+
+
+def _refuse_leftovers(response: Any) -> None:
+    """Keep a connection from reuse that has bytes behind the end of this response.
+
+    They would be taken for the answer to the next request. Only httpcore's h11 state
+    knows of them; where it is not found, as behind a mock, nothing is done.
+    """
+    try:
+        state = response.stream._stream._httpcore_stream._stream._connection._h11_state
+        leftover = state.trailing_data[0]
+    except AttributeError:
+        return
+    if leftover:
+        state.send_failed()

@@ -1,0 +1,382 @@
+"""What a user can say beside plain text: files by URL, files as bytes, cache points.
+
+`direct_anyio.messages` exports all of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from mimetypes import MimeTypes
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from ._record import Record
+
+__all__ = (
+    "AudioFormat",
+    "AudioUrl",
+    "BinaryContent",
+    "BinaryImage",
+    "CachePoint",
+    "DocumentFormat",
+    "DocumentUrl",
+    "FileUrl",
+    "ImageFormat",
+    "ImageUrl",
+    "MultiModalContent",
+    "TextContent",
+    "UploadedFile",
+    "UserContent",
+    "VideoFormat",
+    "VideoUrl",
+)
+
+AudioFormat = Literal["wav", "mp3", "oga", "flac", "aiff", "aac"]
+ImageFormat = Literal["jpeg", "png", "gif", "webp"]
+DocumentFormat = Literal["csv", "doc", "docx", "html", "md", "pdf", "txt", "xls", "xlsx"]
+VideoFormat = Literal["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"]
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_AUDIO = {
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/ogg": "oga",
+    "audio/aiff": "aiff",
+    "audio/aac": "aac",
+}
+_IMAGE = {"image/jpeg": "jpeg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
+_DOCUMENT = {
+    "application/pdf": "pdf",
+    "text/plain": "txt",
+    "text/csv": "csv",
+    f"{_OFFICE}.wordprocessingml.document": "docx",
+    f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/markdown": "md",
+    "application/msword": "doc",
+    "application/vnd.ms-excel": "xls",
+}
+_VIDEO = {
+    "video/x-matroska": "mkv",
+    "video/quicktime": "mov",
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/x-flv": "flv",
+    "video/mpeg": "mpeg",
+    "video/x-ms-wmv": "wmv",
+    "video/3gpp": "three_gp",
+}
+_FORMATS = _AUDIO | _IMAGE | _DOCUMENT | _VIDEO
+
+# What the standard library's table lacks, or has under a deprecated or platform's name.
+_MORE_TYPES = {
+    ".aac": "audio/aac",
+    ".aiff": "audio/aiff",
+    ".asciidoc": "text/x-asciidoc",
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".flac": "audio/flac",
+    ".flv": "video/x-flv",
+    ".md": "text/markdown",
+    ".mdx": "text/markdown",
+    ".mkv": "video/x-matroska",
+    ".oga": "audio/ogg",
+    ".rtf": "application/rtf",
+    ".three_gp": "video/3gpp",
+    ".toml": "application/toml",
+    ".wav": "audio/wav",
+    ".webp": "image/webp",
+    ".wmv": "video/x-ms-wmv",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+_types = MimeTypes()
+for _suffix, _type in _MORE_TYPES.items():
+    _types.add_type(_type, _suffix)
+
+
+def _identifier(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()[:6]
+
+
+def _format(media_type: str) -> str:
+    try:
+        return _FORMATS[media_type]
+    except KeyError:
+        raise ValueError(f"Unknown media type: {media_type}") from None
+
+
+@frozen(repr=False)
+class FileUrl(Record):
+    """A file that the model is to read from a URL.
+
+    Attributes:
+        url: Where the file is.
+        force_download: Whether the bytes are sent instead of the URL; downloading is
+            opt-in and refuses private addresses.
+        vendor_metadata: For the provider: `{'detail': 'low'}` for an OpenAI image,
+            a `video_metadata` for a Gemini video.
+        media_type: Its MIME type, guessed from the URL where it was not given.
+        identifier: A short name to call the file by, by default a hash of the URL.
+    """
+
+    url: str
+    force_download: bool = field(default=False, kw_only=True)
+    vendor_metadata: dict[str, Any] | None = field(default=None, kw_only=True)
+    _media_type: str | None = field(default=None, kw_only=True, alias="media_type", eq=False)
+    _identifier: str | None = field(default=None, kw_only=True, alias="identifier", eq=False)
+
+    _noun: ClassVar[str] = "file"
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type.
+
+        Raises:
+            ValueError: None was given and the URL does not tell it.
+        """
+        guess = self._media_type or self._guess_media_type()
+        if guess is None:
+            raise ValueError(
+                f"Could not infer media type from {self._noun} URL: {self.url}. "
+                "Explicitly provide a `media_type` instead."
+            )
+        return guess
+
+    def _guess_media_type(self) -> str | None:
+        return _types.guess_type(self.url)[0]
+
+    @property
+    def identifier(self) -> str:
+        """The name to call the file by."""
+        return self._identifier or _identifier(self.url.encode())
+
+    @property
+    def format(self) -> str:
+        """The file's format, such as `'png'`.
+
+        Raises:
+            ValueError: The media type is not one of the known formats.
+        """
+        return _format(self.media_type)
+
+
+@frozen(repr=False)
+class ImageUrl(FileUrl):
+    """An image by URL."""
+
+    kind: Literal["image-url"] = field(default="image-url", kw_only=True)
+    _noun: ClassVar[str] = "image"
+
+
+@frozen(repr=False)
+class AudioUrl(FileUrl):
+    """A sound by URL."""
+
+    kind: Literal["audio-url"] = field(default="audio-url", kw_only=True)
+    _noun: ClassVar[str] = "audio"
+
+
+@frozen(repr=False)
+class DocumentUrl(FileUrl):
+    """A document by URL."""
+
+    kind: Literal["document-url"] = field(default="document-url", kw_only=True)
+    _noun: ClassVar[str] = "document"
+
+
+@frozen(repr=False)
+class VideoUrl(FileUrl):
+    """A video by URL."""
+
+    kind: Literal["video-url"] = field(default="video-url", kw_only=True)
+    _noun: ClassVar[str] = "video"
+
+    def _guess_media_type(self) -> str | None:
+        # A YouTube URL has no suffix to guess from, and Gemini takes it as a video.
+        return "video/mp4" if self.is_youtube else _types.guess_type(self.url)[0]
+
+    @property
+    def is_youtube(self) -> bool:
+        """Whether the video is on YouTube."""
+        return urlsplit(self.url).hostname in ("youtu.be", "youtube.com", "www.youtube.com")
+
+
+@frozen(repr=False)
+class BinaryContent(Record):
+    """A file as bytes.
+
+    Attributes:
+        data: The bytes.
+        media_type: Their MIME type.
+        vendor_metadata: As in `FileUrl`.
+        identifier: A short name to call the file by, by default a hash of the bytes.
+    """
+
+    data: bytes
+    media_type: str = field(kw_only=True)
+    vendor_metadata: dict[str, Any] | None = field(default=None, kw_only=True)
+    _identifier: str | None = field(default=None, kw_only=True, alias="identifier", eq=False)
+    kind: Literal["binary"] = field(default="binary", kw_only=True)
+
+    @staticmethod
+    def narrow_type(bc: BinaryContent) -> BinaryContent | BinaryImage:
+        """Return an image as `BinaryImage`, anything else as it is."""
+        if not bc.is_image or isinstance(bc, BinaryImage):
+            return bc
+        return BinaryImage(
+            bc.data,
+            media_type=bc.media_type,
+            identifier=bc._identifier,
+            vendor_metadata=bc.vendor_metadata,
+        )
+
+    @classmethod
+    def from_data_uri(cls, data_uri: str) -> BinaryContent:
+        """Read a `data:` URI with base64 content.
+
+        Raises:
+            ValueError: It is not one.
+        """
+        head, found, data = data_uri.partition(";base64,")
+        if not found or not head.startswith("data:"):
+            raise ValueError('Data URI must start with "data:" and hold ";base64,"')
+        return cls.narrow_type(cls(base64.b64decode(data), media_type=head[5:]))
+
+    @classmethod
+    def from_path(cls, path: PathLike[str] | str) -> BinaryContent:
+        """Read a file; its suffix tells its type, `application/octet-stream` where it does not.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            PermissionError: The file may not be read.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"File not found: {path}")
+        media_type = _types.guess_type(path.name)[0] or "application/octet-stream"
+        return cls.narrow_type(cls(path.read_bytes(), media_type=media_type))
+
+    @property
+    def identifier(self) -> str:
+        """The name to call the file by."""
+        return self._identifier or _identifier(self.data)
+
+    @property
+    def base64(self) -> str:
+        """The bytes in standard base64."""
+        return base64.b64encode(self.data).decode()
+
+    @property
+    def data_uri(self) -> str:
+        """The bytes as a `data:` URI."""
+        return f"data:{self.media_type};base64,{self.base64}"
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether this is a sound."""
+        return self.media_type.startswith("audio/")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this is an image."""
+        return self.media_type.startswith("image/")
+
+    @property
+    def is_video(self) -> bool:
+        """Whether this is a video."""
+        return self.media_type.startswith("video/")
+
+    @property
+    def is_document(self) -> bool:
+        """Whether this is a document of a known format."""
+        return self.media_type in _DOCUMENT
+
+    @property
+    def format(self) -> str:
+        """The file's format, such as `'png'`.
+
+        Raises:
+            ValueError: The media type is not one of the known formats.
+        """
+        return _format(self.media_type)
+
+
+@frozen(repr=False)
+class BinaryImage(BinaryContent):
+    """An image as bytes.
+
+    Raises:
+        ValueError: `media_type` is not an image's.
+    """
+
+    def __attrs_post_init__(self) -> None:
+        if not self.is_image:
+            raise ValueError("`BinaryImage` must have a media type that starts with `image/`")
+
+
+@frozen(repr=False, kw_only=True)
+class CachePoint(Record):
+    """Everything before this point may be cached by the provider.
+
+    Anthropic knows it; other providers are not sent it.
+
+    Attributes:
+        kind: Always 'cache-point'.
+        ttl: How long it is kept after its last use.
+    """
+
+    kind: Literal["cache-point"] = "cache-point"
+    ttl: Literal["5m", "1h"] = "5m"
+
+
+@frozen(repr=False)
+class TextContent(Record):
+    """Text that carries data of the program's own, which is not sent.
+
+    Attributes:
+        content: The text.
+        metadata: The program's own data.
+    """
+
+    content: str
+    metadata: Any = field(default=None, kw_only=True)
+    kind: Literal["text-content"] = field(default="text-content", kw_only=True)
+
+
+@frozen(repr=False, kw_only=True)
+class UploadedFile(Record):
+    """A file that was uploaded to a provider before.
+
+    Attributes:
+        file_id: The provider's id or URL of the file.
+        provider_name: The provider that has it; no other can be sent it.
+        media_type: Its MIME type.
+        identifier: A short name to call the file by, by default a hash of the id.
+        vendor_metadata: As in `FileUrl`.
+    """
+
+    file_id: str
+    provider_name: str
+    media_type: str = "application/octet-stream"
+    _identifier: str | None = field(default=None, alias="identifier", eq=False)
+    vendor_metadata: dict[str, Any] | None = None
+    kind: Literal["uploaded-file"] = "uploaded-file"
+
+    @property
+    def identifier(self) -> str:
+        """The name to call the file by."""
+        return self._identifier or _identifier(self.file_id.encode())
+
+
+MultiModalContent: TypeAlias = (
+    ImageUrl | AudioUrl | DocumentUrl | VideoUrl | BinaryImage | BinaryContent | UploadedFile
+)
+UserContent: TypeAlias = str | TextContent | MultiModalContent | CachePoint

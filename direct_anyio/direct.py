@@ -1,0 +1,409 @@
+"""The doors: a request to any model, streamed or not, from async or blocking code.
+
+The only abstraction is the translation of what goes in and what comes out, so that all
+models share one API.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio.from_thread import BlockingPortal
+
+from ._blocking import call, portal_for
+from .exceptions import UserError
+from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from .models import KnownModelName, Model, infer_model
+from .settings import ModelSettings
+from .streaming import StreamedResponse
+from .tools import ModelRequestParameters
+from .usage import RequestUsage
+
+if TYPE_CHECKING:
+    from .models.instrumented import InstrumentationSettings
+
+__all__ = (
+    "StreamedResponseSync",
+    "model_request",
+    "model_request_stream",
+    "model_request_stream_sync",
+    "model_request_sync",
+)
+
+STREAM_INITIALIZATION_TIMEOUT: float | None = None
+"""Seconds that `StreamedResponseSync.get()` and its like wait for the stream to open;
+None leaves it to the limits of the request."""
+
+
+async def model_request(
+    model: Model | KnownModelName | str,
+    messages: Sequence[ModelMessage],
+    *,
+    model_settings: ModelSettings | None = None,
+    model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
+) -> ModelResponse:
+    """Make a request to a model and return the whole response.
+
+    ```py
+    from direct_anyio import ModelRequest, model_request
+
+
+    async def main():
+        response = await model_request(
+            'anthropic:claude-haiku-4-5',
+            [ModelRequest.user_text_prompt('What is the capital of France?')],
+        )
+        print(response)
+    ```
+
+    Args:
+        model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
+        messages: What is said to it.
+        model_settings: How it should answer.
+        model_request_parameters: What it is offered: tools, and the answer's shape.
+        instrument: Whether to trace the request.
+
+    Returns:
+        The response, with the tokens used.
+
+    Raises:
+        UserError: The request cannot be made.
+        ModelAPIError: It failed.
+    """
+    prepared = _prepare_model(model, instrument)
+    return await prepared.request(
+        list(messages), model_settings, model_request_parameters or ModelRequestParameters()
+    )
+
+
+def model_request_stream(
+    model: Model | KnownModelName | str,
+    messages: Sequence[ModelMessage],
+    *,
+    model_settings: ModelSettings | None = None,
+    model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
+) -> AbstractAsyncContextManager[StreamedResponse]:
+    """Make a request to a model and stream the response.
+
+    ```py
+    from direct_anyio import ModelRequest, model_request_stream
+
+
+    async def main():
+        messages = [ModelRequest.user_text_prompt('Who was Albert Einstein?')]
+        async with model_request_stream('openai:gpt-4.1-mini', messages) as stream:
+            async for event in stream:
+                print(event)
+    ```
+
+    The request is sent as the block is entered, and has ended when it is left.
+
+    Args:
+        model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
+        messages: What is said to it.
+        model_settings: How it should answer.
+        model_request_parameters: What it is offered: tools, and the answer's shape.
+        instrument: Whether to trace the request.
+
+    Returns:
+        An async context manager for the stream.
+
+    Raises:
+        UserError: There is no such model.
+    """
+    prepared = _prepare_model(model, instrument)
+    return prepared.request_stream(
+        list(messages), model_settings, model_request_parameters or ModelRequestParameters()
+    )
+
+
+def model_request_sync(
+    model: Model | KnownModelName | str,
+    messages: Sequence[ModelMessage],
+    *,
+    model_settings: ModelSettings | None = None,
+    model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
+    portal: BlockingPortal | None = None,
+) -> ModelResponse:
+    """Make a request to a model from blocking code and return the whole response.
+
+    ```py
+    from direct_anyio import ModelRequest, model_request_sync
+
+    response = model_request_sync(
+        'anthropic:claude-haiku-4-5',
+        [ModelRequest.user_text_prompt('What is the capital of France?')],
+    )
+    print(response)
+    ```
+
+    Args:
+        model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
+        messages: What is said to it.
+        model_settings: How it should answer.
+        model_request_parameters: What it is offered: tools, and the answer's shape.
+        instrument: Whether to trace the request.
+        portal: Where the request runs, instead of the portal of the process.
+
+    Returns:
+        The response, with the tokens used.
+
+    Raises:
+        UserError: The request cannot be made.
+        ModelAPIError: It failed.
+        RuntimeError: An event loop is running in this thread.
+    """
+    portal = portal_for(portal, "await model_request(...)")
+    prepared = _prepare_model(model, instrument)
+    return call(
+        portal,
+        prepared.request,
+        list(messages),
+        model_settings,
+        model_request_parameters or ModelRequestParameters(),
+    )
+
+
+def model_request_stream_sync(
+    model: Model | KnownModelName | str,
+    messages: Sequence[ModelMessage],
+    *,
+    model_settings: ModelSettings | None = None,
+    model_request_parameters: ModelRequestParameters | None = None,
+    instrument: InstrumentationSettings | bool | None = None,
+    portal: BlockingPortal | None = None,
+) -> StreamedResponseSync:
+    """Make a request to a model from blocking code and stream the response.
+
+    ```py
+    from direct_anyio import ModelRequest, model_request_stream_sync
+
+    messages = [ModelRequest.user_text_prompt('Who was Albert Einstein?')]
+    with model_request_stream_sync('openai:gpt-4.1-mini', messages) as stream:
+        for event in stream:
+            print(event)
+    ```
+
+    Args:
+        model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
+        messages: What is said to it.
+        model_settings: How it should answer.
+        model_request_parameters: What it is offered: tools, and the answer's shape.
+        instrument: Whether to trace the request.
+        portal: Where the request runs, instead of the portal of the process.
+
+    Returns:
+        A context manager for the stream.
+
+    Raises:
+        UserError: There is no such model.
+    """
+    stream = model_request_stream(
+        model,
+        messages,
+        model_settings=model_settings,
+        model_request_parameters=model_request_parameters,
+        instrument=instrument,
+    )
+    return StreamedResponseSync(stream, portal=portal)
+
+
+def _prepare_model(
+    model: Model | KnownModelName | str, instrument: InstrumentationSettings | bool | None
+) -> Model:
+    if instrument:
+        raise UserError("Instrumentation is not available in this version.")
+    return infer_model(model)
+
+
+class StreamedResponseSync:
+    """A streamed response for blocking code; iterate over it for its events.
+
+    Use it in a `with` block. Any thread may create it, iterate over it and leave it.
+    The request is sent as the block is entered; what becomes of it is told by the first
+    use of the stream, or else by the end of the block.
+
+    Args:
+        _async_stream_cm: What opens the stream, such as `model_request_stream` returns.
+        portal: Where it runs, instead of the portal of the process.
+    """
+
+    def __init__(
+        self,
+        _async_stream_cm: AbstractAsyncContextManager[StreamedResponse],
+        *,
+        portal: BlockingPortal | None = None,
+    ) -> None:
+        self._cm = _async_stream_cm
+        self._given_portal = portal
+        self._portal: BlockingPortal | None = None
+        self._opened: Future[StreamedResponse | _Foreign] = Future()
+        self._told = False
+        self._leave: anyio.Event | None = None
+        self._held: Future[None] | None = None
+        self._busy = threading.Lock()
+
+    def __enter__(self) -> StreamedResponseSync:
+        if self._held is not None:
+            raise UserError("A StreamedResponseSync can be entered only once.")
+        self._portal = portal_for(self._given_portal, "async with model_request_stream(...)")
+        self._held = self._portal.start_task_soon(self._hold)
+        return self
+
+    async def _hold(self) -> None:
+        """Enter and leave the stream in one task, and wait in between."""
+        self._leave = anyio.Event()
+        try:
+            async with self._cm as stream:
+                own = isinstance(stream, StreamedResponse)
+                self._opened.set_result(stream if own else _Foreign(stream))
+                await self._leave.wait()
+        except BaseException as exc:
+            if self._opened.done():
+                raise
+            self._opened.set_exception(exc)
+            if not isinstance(exc, Exception):
+                raise
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()
+        failure = self._opened.exception() if self._opened.done() else None
+        if exc_val is None and failure is not None and not self._told:
+            raise failure
+
+    def close(self) -> None:
+        """Leave the stream: the connection is closed now, and nothing more is read."""
+        self._check_entered()
+        assert self._portal is not None
+        assert self._held is not None
+        if self._held.done():
+            return
+        if self._opened.done() and self._leave is not None:
+            call(self._portal, _set, self._leave)
+            self._held.result()
+        else:
+            self._held.cancel()
+            self._told = True
+
+    def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
+        """Stream the response as events; a second loop goes on where the first stopped."""
+        self._check_entered()
+        return self
+
+    def __next__(self) -> ModelResponseStreamEvent:
+        """Return the next event.
+
+        Raises:
+            StopIteration: The response is complete.
+            ModelAPIError: It never will be; `response` of the error holds what came.
+            UserError: The stream was left, or another thread is waiting for its next event.
+        """
+        stream = self._stream(None)
+        if not self._busy.acquire(blocking=False):
+            raise UserError("Another thread is waiting for the next event of this stream.")
+        try:
+            while (event := stream.advance()) is None:
+                if stream.state == "complete":
+                    raise StopIteration
+                assert self._portal is not None
+                call(self._portal, stream.fill)
+            return event
+        finally:
+            self._busy.release()
+
+    def _check_entered(self) -> None:
+        if self._held is None:
+            raise RuntimeError(
+                "StreamedResponseSync must be used as a context manager. "
+                "Use: `with model_request_stream_sync(...) as stream:`"
+            )
+
+    def _stream(self, timeout: float | None) -> StreamedResponse | _Foreign:
+        """Return the stream, once it is open.
+
+        Raises:
+            RuntimeError: It is not open after `timeout` seconds.
+        """
+        self._check_entered()
+        try:
+            return self._opened.result(timeout)
+        except TimeoutError as exc:
+            if self._opened.done():
+                self._told = True
+                raise
+            raise RuntimeError("Stream failed to initialize within timeout") from exc
+        except Exception:
+            self._told = True
+            raise
+
+    def _member(self) -> Any:
+        stream = self._stream(STREAM_INITIALIZATION_TIMEOUT)
+        return stream.stream if isinstance(stream, _Foreign) else stream
+
+    def get(self) -> ModelResponse:
+        """Return the response as far as its events have been delivered."""
+        return self._member().get()  # type: ignore[no-any-return]
+
+    @property
+    def response(self) -> ModelResponse:
+        """The response as far as its events have been delivered."""
+        return self.get()
+
+    def usage(self) -> RequestUsage:
+        """Return the tokens used, as far as the provider has told."""
+        return self._member().usage()  # type: ignore[no-any-return]
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers."""
+        return self._member().model_name  # type: ignore[no-any-return]
+
+    @property
+    def timestamp(self) -> datetime:
+        """When the response began."""
+        return self._member().timestamp  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        if self._opened.done() and self._opened.exception() is None:
+            return repr(self._member())
+        return f"{type(self).__name__}(context_entered={self._held is not None})"
+
+
+async def _set(event: anyio.Event) -> None:
+    event.set()
+
+
+class _Foreign:
+    """A stream of somebody else's making: an async iterable with a stream's members."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.state = "incomplete"
+        self._events: AsyncIterator[ModelResponseStreamEvent] | None = None
+        self._next: ModelResponseStreamEvent | None = None
+
+    def advance(self) -> ModelResponseStreamEvent | None:
+        event, self._next = self._next, None
+        return event
+
+    async def fill(self) -> None:
+        self._events = self._events or aiter(self.stream)
+        try:
+            self._next = await anext(self._events)
+        except StopAsyncIteration:
+            self.state = "complete"

@@ -1,0 +1,225 @@
+"""The messages that go to a model and come back: requests, responses and all their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from ._record import Record
+from .content import (
+    AudioFormat,
+    AudioUrl,
+    BinaryContent,
+    BinaryImage,
+    CachePoint,
+    DocumentFormat,
+    DocumentUrl,
+    FileUrl,
+    ImageFormat,
+    ImageUrl,
+    MultiModalContent,
+    TextContent,
+    UploadedFile,
+    UserContent,
+    VideoFormat,
+    VideoUrl,
+)
+from .events import (
+    FinalResultEvent,
+    ModelResponsePartDelta,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartEndEvent,
+    PartStartEvent,
+    TextPartDelta,
+    ThinkingPartDelta,
+    ToolCallPartDelta,
+)
+from .parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    FilePart,
+    ModelRequestPart,
+    ModelResponsePart,
+    OpaquePart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+    new_tool_call_id,
+    now,
+)
+from .usage import RequestUsage
+
+__all__ = (
+    "AudioFormat",
+    "AudioUrl",
+    "BinaryContent",
+    "BinaryImage",
+    "BuiltinToolCallPart",
+    "BuiltinToolReturnPart",
+    "CachePoint",
+    "DocumentFormat",
+    "DocumentUrl",
+    "FilePart",
+    "FileUrl",
+    "FinalResultEvent",
+    "FinishReason",
+    "ImageFormat",
+    "ImageUrl",
+    "ModelMessage",
+    "ModelRequest",
+    "ModelRequestPart",
+    "ModelResponse",
+    "ModelResponsePart",
+    "ModelResponsePartDelta",
+    "ModelResponseStreamEvent",
+    "MultiModalContent",
+    "OpaquePart",
+    "PartDeltaEvent",
+    "PartEndEvent",
+    "PartStartEvent",
+    "ResponseState",
+    "RetryPromptPart",
+    "SystemPromptPart",
+    "TextContent",
+    "TextPart",
+    "TextPartDelta",
+    "ThinkingPart",
+    "ThinkingPartDelta",
+    "ToolCallPart",
+    "ToolCallPartDelta",
+    "ToolReturnPart",
+    "UploadedFile",
+    "UserContent",
+    "UserPromptPart",
+    "VideoFormat",
+    "VideoUrl",
+    "new_tool_call_id",
+    "now",
+)
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
+ResponseState = Literal["complete", "incomplete", "suspended", "interrupted"]
+
+
+def _request_parts(value: Iterable[ModelRequestPart]) -> tuple[ModelRequestPart, ...]:
+    return tuple(value)
+
+
+def _response_parts(value: Iterable[ModelResponsePart]) -> tuple[ModelResponsePart, ...]:
+    return tuple(value)
+
+
+@frozen(repr=False)
+class ModelRequest(Record):
+    """What is said to a model in one turn.
+
+    Attributes:
+        parts: System prompts, user prompts, tool returns and retry prompts.
+        timestamp: When it was sent, where the program recorded it.
+        instructions: Instructions for this turn; those of the last request count.
+        run_id: The program's own id.
+        metadata: The program's own data, which is not sent.
+    """
+
+    parts: Sequence[ModelRequestPart] = field(converter=_request_parts)
+    timestamp: datetime | None = field(default=None, kw_only=True)
+    instructions: str | None = field(default=None, kw_only=True)
+    kind: Literal["request"] = field(default="request", kw_only=True)
+    run_id: str | None = field(default=None, kw_only=True)
+    metadata: dict[str, Any] | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def user_text_prompt(cls, user_prompt: str, *, instructions: str | None = None) -> ModelRequest:
+        """Return a request with one user prompt.
+
+        Args:
+            user_prompt: What the user says.
+            instructions: What the model should heed while it answers.
+        """
+        return cls([UserPromptPart(user_prompt)], instructions=instructions)
+
+
+@frozen(repr=False)
+class ModelResponse(Record):
+    """What a model answered.
+
+    Attributes:
+        parts: Texts, thoughts, tool calls and files, in the order in which they came.
+        usage: Tokens used; partial while `state` is not 'complete'.
+        model_name: The model that answered, by the provider's name.
+        timestamp: When the answer was received.
+        provider_name: The provider.
+        provider_url: Its base URL.
+        provider_details: The provider's own data: the raw `finish_reason`, its
+            `timestamp`, `logprobs`.
+        provider_response_id: The provider's id for this response.
+        finish_reason: Why the model stopped, None where the provider did not say.
+        state: 'complete'; 'interrupted', the reader left; 'incomplete', it is still
+            running or failed; 'suspended', the provider goes on in the background.
+        run_id: The program's own id.
+        metadata: The program's own data.
+    """
+
+    parts: Sequence[ModelResponsePart] = field(converter=_response_parts)
+    usage: RequestUsage = field(factory=RequestUsage, kw_only=True)
+    model_name: str | None = field(default=None, kw_only=True)
+    timestamp: datetime = field(factory=now, kw_only=True)
+    kind: Literal["response"] = field(default="response", kw_only=True)
+    provider_name: str | None = field(default=None, kw_only=True)
+    provider_url: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    provider_response_id: str | None = field(default=None, kw_only=True)
+    finish_reason: FinishReason | None = field(default=None, kw_only=True)
+    state: ResponseState = field(default="complete", kw_only=True)
+    run_id: str | None = field(default=None, kw_only=True)
+    metadata: dict[str, Any] | None = field(default=None, kw_only=True)
+
+    @property
+    def text(self) -> str | None:
+        """The text: adjacent text parts joined, others set apart by a blank line."""
+        runs = [
+            "".join(part.content for part in run if isinstance(part, TextPart))
+            for is_text, run in groupby(self.parts, lambda part: isinstance(part, TextPart))
+            if is_text
+        ]
+        return "\n\n".join(runs) if runs else None
+
+    @property
+    def thinking(self) -> str | None:
+        """The thoughts, set apart by blank lines."""
+        thoughts = [part.content for part in self.parts if isinstance(part, ThinkingPart)]
+        return "\n\n".join(thoughts) if thoughts else None
+
+    @property
+    def files(self) -> list[BinaryContent]:
+        """The files that the model made."""
+        return [part.content for part in self.parts if isinstance(part, FilePart)]
+
+    @property
+    def images(self) -> list[BinaryImage]:
+        """The images among the files."""
+        return [file for file in self.files if isinstance(file, BinaryImage)]
+
+    @property
+    def tool_calls(self) -> list[ToolCallPart]:
+        """The calls that the program is asked to make."""
+        return [part for part in self.parts if isinstance(part, ToolCallPart)]
+
+    @property
+    def builtin_tool_calls(self) -> list[tuple[BuiltinToolCallPart, BuiltinToolReturnPart]]:
+        """The provider's own calls that have returned, each with its return."""
+        calls = {p.tool_call_id: p for p in self.parts if isinstance(p, BuiltinToolCallPart)}
+        returns = [part for part in self.parts if isinstance(part, BuiltinToolReturnPart)]
+        return [(calls[r.tool_call_id], r) for r in returns if r.tool_call_id in calls]
+
+
+ModelMessage: TypeAlias = ModelRequest | ModelResponse

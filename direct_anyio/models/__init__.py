@@ -1,0 +1,272 @@
+"""What a model is, and how one is made by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelResponse
+from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
+from ..settings import ModelSettings, merge_model_settings
+from ..streaming import StreamedResponse
+from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+
+if TYPE_CHECKING:
+    from .._io.run import HTTPClient
+
+__all__ = (
+    "ALLOW_MODEL_REQUESTS",
+    "KnownModelName",
+    "Model",
+    "ModelRequestParameters",
+    "StreamedResponse",
+    "check_allow_model_requests",
+    "infer_model",
+    "override_allow_model_requests",
+)
+
+KnownModelName: TypeAlias = str
+"""A model's name with its provider, such as `'anthropic:claude-haiku-4-5'`."""
+
+ALLOW_MODEL_REQUESTS = True
+"""Whether models may send requests; set it to False in tests."""
+
+_override: ContextVar[bool | None] = ContextVar("allow_model_requests", default=None)
+
+
+def check_allow_model_requests() -> None:
+    """Do nothing where models may send requests.
+
+    Raises:
+        RuntimeError: They may not.
+    """
+    override = _override.get()
+    if not (ALLOW_MODEL_REQUESTS if override is None else override):
+        raise RuntimeError("Model requests are not allowed, since ALLOW_MODEL_REQUESTS is False")
+
+
+@contextmanager
+def override_allow_model_requests(allow_model_requests: bool) -> Iterator[None]:
+    """Let models send requests, or not, inside a `with` block."""
+    token = _override.set(allow_model_requests)
+    try:
+        yield
+    finally:
+        _override.reset(token)
+
+
+class Model(ABC):
+    """Something that answers messages.
+
+    A model of your own has `model_name`, `system`, `request` and, to stream,
+    `request_stream`; both doors of both kinds then work with it.
+
+    Args:
+        settings: Settings for every request, under those of the request.
+        profile: What the model can do, or a function from its name to that.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: ModelSettings | None = None,
+        profile: ModelProfileSpec | None = None,
+    ) -> None:
+        self._settings = settings
+        self._profile = profile
+
+    @property
+    @abstractmethod
+    def model_name(self) -> str:
+        """The model's name, without its provider."""
+
+    @property
+    @abstractmethod
+    def system(self) -> str:
+        """The provider's name."""
+
+    @property
+    def base_url(self) -> str | None:
+        """The provider's base URL, None where there is none."""
+        return None
+
+    @property
+    def settings(self) -> ModelSettings | None:
+        """Settings for every request."""
+        return self._settings
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What the model can do."""
+        profile = self._profile
+        if callable(profile):
+            profile = profile(self.model_name)
+        return profile or DEFAULT_PROFILE
+
+    @abstractmethod
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request and return the whole response."""
+
+    def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request and stream the response.
+
+        Raises:
+            UserError: This model does not stream.
+        """
+        raise UserError(f"{type(self).__name__} does not stream; use `model_request`.")
+
+    def prepare_request(
+        self,
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> tuple[ModelSettings, ModelRequestParameters]:
+        """Return settings and parameters as this model takes them.
+
+        Raises:
+            UserError: The model cannot do what they ask for.
+        """
+        settings = merge_model_settings(self.settings, model_settings) or {}
+        return settings, _fitted(model_request_parameters, self.profile)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model_name!r})"
+
+
+def _fitted(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequestParameters:
+    """Return parameters that `profile` can take, the output mode decided."""
+    offered = _transformed(offered, profile)
+    tools = {tool.unique_id: tool for tool in offered.builtin_tools}
+    mode = offered.output_mode
+    if mode == "auto":
+        mode = profile.default_structured_output_mode
+        offered = attrs.evolve(offered, allow_text_output=mode in ("native", "prompted"))
+    structured = mode in ("native", "prompted")
+    fitted = attrs.evolve(
+        offered,
+        builtin_tools=tuple(tools.values()),
+        output_mode=mode,
+        output_tools=offered.output_tools if mode == "tool" else (),
+        output_object=offered.output_object if structured else None,
+        prompted_output_template=_template(offered, mode, profile),
+    )
+    _refuse_unsupported(fitted, profile)
+    return fitted
+
+
+def _template(offered: ModelRequestParameters, mode: str, profile: ModelProfile) -> str | None:
+    told = mode == "prompted" or (
+        mode == "native" and profile.native_output_requires_schema_in_instructions
+    )
+    if not told or offered.output_object is None:
+        return None
+    return offered.prompted_output_template or profile.prompted_output_template
+
+
+def _refuse_unsupported(offered: ModelRequestParameters, profile: ModelProfile) -> None:
+    mode = offered.output_mode
+    if mode == "native" and not profile.supports_json_schema_output:
+        raise UserError("Native structured output is not supported by this model.")
+    if mode == "tool" and not profile.supports_tools:
+        raise UserError("Tool output is not supported by this model.")
+    if offered.allow_image_output and not profile.supports_image_output:
+        raise UserError("Image output is not supported by this model.")
+    supported = profile.supported_builtin_tools
+    refused = [tool for tool in offered.builtin_tools if type(tool) not in supported]
+    if refused:
+        raise UserError(
+            f"Builtin tool(s) {_names(map(type, refused))} not supported by this model. "
+            f"Supported: {_names(supported)}"
+        )
+
+
+def _names(kinds: Any) -> list[str]:
+    return sorted(kind.__name__ for kind in kinds)
+
+
+def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequestParameters:
+    """Return `offered` with its JSON schemas as the model wants them."""
+    if profile.json_schema_transformer is None:
+        return offered
+    output = offered.output_object
+    return attrs.evolve(
+        offered,
+        function_tools=tuple(_fit_tool(tool, profile) for tool in offered.function_tools),
+        output_tools=tuple(_fit_tool(tool, profile) for tool in offered.output_tools),
+        output_object=None if output is None else _fit_output(output, profile),
+    )
+
+
+def _fit_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
+    assert profile.json_schema_transformer is not None
+    schema, strict = profile.json_schema_transformer(tool.parameters_json_schema, tool.strict)
+    return attrs.evolve(
+        tool,
+        parameters_json_schema=schema,
+        strict=strict if tool.strict is None else tool.strict,
+    )
+
+
+def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> OutputObjectDefinition:
+    assert profile.json_schema_transformer is not None
+    schema, strict = profile.json_schema_transformer(output.json_schema, output.strict)
+    return attrs.evolve(
+        output, json_schema=schema, strict=strict if output.strict is None else output.strict
+    )
+
+
+def infer_model(
+    model: Model | KnownModelName | str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    http_client: HTTPClient | None = None,
+    settings: ModelSettings | None = None,
+    profile: ModelProfileSpec | None = None,
+) -> Model:
+    """Return the model of a name; the one way to make one by name.
+
+    Args:
+        model: `'provider:model'`, such as `'openai:gpt-4.1-mini'` or `'local:smollm2'`;
+            `'test'` for a test double. A `Model` is returned as it is.
+        api_key: The key, instead of the one in the provider's environment variable.
+        base_url: The base URL, instead of the provider's.
+        http_client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it
+            stays yours to close.
+        settings: Settings for every request.
+        profile: What the model can do, instead of what is known of it.
+
+    Raises:
+        UserError: There is no such provider, or its key is missing.
+    """
+    if isinstance(model, Model):
+        return model
+    if model == "test":
+        from .test import TestModel
+
+        return TestModel(settings=settings, profile=profile)
+    from .http import http_model
+
+    return http_model(
+        model,
+        api_key=api_key,
+        base_url=base_url,
+        http_client=http_client,
+        settings=settings,
+        profile=profile,
+    )

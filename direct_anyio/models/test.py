@@ -1,0 +1,214 @@
+"""A model for unit tests: it answers at once, the same every time, and asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import attrs
+
+from .._core.accumulator import Accumulator
+from .._core.codec import Item, ResponseInfo, WholePart, text_chunk
+from .._core.estimate import estimated_tokens, estimated_usage
+from .._core.sample import sample_of
+from ..exceptions import UserError
+from ..messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponsePart,
+    RetryPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    now,
+)
+from ..parts import to_json
+from ..profiles import ModelProfileSpec
+from ..settings import ModelSettings
+from ..streaming import StreamedResponse, stream_items
+from ..tools import ModelRequestParameters, ToolDefinition
+from ..usage import RequestUsage
+from . import Model
+
+__all__ = ("TestModel", "TestStreamedResponse")
+
+
+class TestStreamedResponse(StreamedResponse):
+    """The stream of a test model."""
+
+    __test__ = False
+
+
+class TestModel(Model):
+    """Calls all tools once, then answers with a text or with the output tool.
+
+    Args:
+        call_tools: The function tools to call first, or 'all'.
+        custom_output_text: What to answer, instead of what the tools returned.
+        custom_output_args: What to call the output tool with, instead of made-up values.
+        seed: Chooses among the values that a schema allows.
+        model_name: The name.
+        profile: What the model can do.
+        settings: Settings for every request.
+
+    Attributes:
+        last_model_request_parameters: What the last request offered.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        *,
+        call_tools: list[str] | Literal["all"] = "all",
+        custom_output_text: str | None = None,
+        custom_output_args: Any | None = None,
+        seed: int = 0,
+        model_name: str = "test",
+        profile: ModelProfileSpec | None = None,
+        settings: ModelSettings | None = None,
+    ) -> None:
+        super().__init__(settings=settings, profile=profile)
+        self.call_tools = call_tools
+        self.custom_output_text = custom_output_text
+        self.custom_output_args = custom_output_args
+        self.seed = seed
+        self.last_model_request_parameters: ModelRequestParameters | None = None
+        self._model_name = model_name
+
+    @property
+    def model_name(self) -> str:
+        """The name."""
+        return self._model_name
+
+    @property
+    def system(self) -> str:
+        """Always 'test'."""
+        return "test"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Return the answer, its usage estimated."""
+        offered = self._prepared(model_settings, model_request_parameters)
+        response = ModelResponse(self._answer(messages, offered), model_name=self._model_name)
+        return attrs.evolve(response, usage=estimated_usage([*messages, response]))
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        """Stream the answer, text word by word."""
+        offered = self._prepared(model_settings, model_request_parameters)
+        accumulator = Accumulator(
+            parameters=offered,
+            model_name=self._model_name,
+            timestamp=now(),
+            provider_name=self.system,
+            usage=estimated_usage(messages),
+        )
+        batches = _items(self._answer(messages, offered), accumulator.usage)
+        async with stream_items(batches, accumulator, TestStreamedResponse) as stream:
+            yield stream
+
+    def _prepared(
+        self, settings: ModelSettings | None, offered: ModelRequestParameters
+    ) -> ModelRequestParameters:
+        if offered.builtin_tools:
+            raise UserError("TestModel does not support built-in tools")
+        _, prepared = self.prepare_request(settings, offered)
+        self.last_model_request_parameters = prepared
+        return prepared
+
+    def _answer(
+        self, messages: list[ModelMessage], offered: ModelRequestParameters
+    ) -> list[ModelResponsePart]:
+        tools = self._called_tools(offered)
+        if tools and not any(isinstance(message, ModelResponse) for message in messages):
+            return [self._call(tool) for tool in tools]
+        retried = self._retried(messages, tools, offered)
+        if retried:
+            return retried
+        if self._answers_with_text(offered):
+            return [TextPart(self.custom_output_text or _told(messages))]
+        if not offered.output_tools:
+            raise UserError("TestModel has neither text nor an output tool to answer with")
+        tool = offered.output_tools[self.seed % len(offered.output_tools)]
+        return [self._call(tool, self._output_args(tool))]
+
+    def _called_tools(self, offered: ModelRequestParameters) -> list[ToolDefinition]:
+        if self.call_tools == "all":
+            return list(offered.function_tools)
+        by_name = {tool.name: tool for tool in offered.function_tools}
+        unknown = [name for name in self.call_tools if name not in by_name]
+        if unknown:
+            raise UserError(f"TestModel is to call tools that are not offered: {unknown}")
+        return [by_name[name] for name in self.call_tools]
+
+    def _retried(
+        self,
+        messages: list[ModelMessage],
+        tools: list[ToolDefinition],
+        offered: ModelRequestParameters,
+    ) -> list[ModelResponsePart]:
+        parts = messages[-1].parts if messages else ()
+        names = {part.tool_name for part in parts if isinstance(part, RetryPromptPart)}
+        again = [self._call(tool) for tool in tools if tool.name in names]
+        outputs = [tool for tool in offered.output_tools if tool.name in names]
+        return [*again, *(self._call(tool, self._output_args(tool)) for tool in outputs)]
+
+    def _answers_with_text(self, offered: ModelRequestParameters) -> bool:
+        if self.custom_output_text is not None:
+            if not offered.allow_text_output:
+                raise UserError("Plain response not allowed, but `custom_output_text` is set.")
+            return True
+        return self.custom_output_args is None and offered.allow_text_output
+
+    def _output_args(self, tool: ToolDefinition) -> Any:
+        args = self.custom_output_args
+        if args is None:
+            return None
+        return {tool.outer_typed_dict_key: args} if tool.outer_typed_dict_key else args
+
+    def _call(self, tool: ToolDefinition, args: Any = None) -> ToolCallPart:
+        if args is None:
+            args = sample_of(tool.parameters_json_schema, self.seed)
+        return ToolCallPart(tool.name, args, f"pyd_ai_tool_call_id__{tool.name}")
+
+
+def _told(messages: list[ModelMessage]) -> str:
+    """Return what the tools returned, as JSON."""
+    parts = (part for m in messages if isinstance(m, ModelRequest) for part in m.parts)
+    returned = {part.tool_name: part.content for part in parts if isinstance(part, ToolReturnPart)}
+    return to_json(returned) if returned else "success (no tool calls)"
+
+
+async def _items(
+    parts: Iterable[ModelResponsePart], usage: RequestUsage
+) -> AsyncIterator[Iterable[Item]]:
+    for index, part in enumerate(parts):
+        if not isinstance(part, TextPart):
+            yield (WholePart(index, part),)
+            continue
+        for word in ("", *_words(part.content)):
+            usage = usage + RequestUsage(output_tokens=estimated_tokens(word))
+            yield text_chunk(index, word), ResponseInfo(usage=usage)
+
+
+def _words(text: str) -> Iterator[str]:
+    """Return the words of a text with the space behind each; a lone one in two halves."""
+    words = text.split(" ")
+    if len(words) == 1 and len(text) > 2:
+        middle = len(text) // 2
+        yield from (text[:middle], text[middle:])
+        return
+    yield from (f"{word} " for word in words[:-1])
+    yield words[-1]

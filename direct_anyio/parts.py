@@ -1,0 +1,383 @@
+"""The parts that messages are made of.
+
+`direct_anyio.messages` exports them too. `now` and `new_tool_call_id` are the only
+clock and the only randomness that a message needs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+from attrs import field, frozen
+
+from ._record import Record
+from .content import BinaryContent, UserContent
+
+__all__ = (
+    "BuiltinToolCallPart",
+    "BuiltinToolReturnPart",
+    "FilePart",
+    "ModelRequestPart",
+    "ModelResponsePart",
+    "OpaquePart",
+    "RetryPromptPart",
+    "SystemPromptPart",
+    "TextPart",
+    "ThinkingPart",
+    "ToolCallPart",
+    "ToolReturnPart",
+    "UserPromptPart",
+    "new_tool_call_id",
+    "now",
+)
+
+ToolOutcome = Literal["success", "failed", "denied", "interrupted", "retried"]
+
+
+def now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+def new_tool_call_id() -> str:
+    """Return a new id for a tool call whose provider gave it none."""
+    return f"pyd_ai_{uuid.uuid4().hex}"
+
+
+def to_json(value: object) -> str:
+    """Return compact JSON; bytes as URL-safe base64, records as objects, the rest by `str`."""
+    return json.dumps(value, default=_jsonable, separators=(",", ":"), ensure_ascii=False)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.urlsafe_b64encode(value).decode()
+    if attrs.has(type(value)):
+        return attrs.asdict(cast(Any, value), recurse=False)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, (set, frozenset)) else str(value)
+
+
+def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _narrowed(value: BinaryContent) -> BinaryContent:
+    return BinaryContent.narrow_type(value)
+
+
+@frozen(repr=False)
+class SystemPromptPart(Record):
+    """Instructions from the program to the model.
+
+    Attributes:
+        content: The text.
+        timestamp: When it was made.
+        dynamic_ref: Name of the function that made it, for programs that make it anew.
+    """
+
+    content: str
+    timestamp: datetime = field(factory=now, kw_only=True)
+    dynamic_ref: str | None = field(default=None, kw_only=True)
+    part_kind: Literal["system-prompt"] = field(default="system-prompt", kw_only=True)
+
+
+@frozen(repr=False)
+class UserPromptPart(Record):
+    """What the user says.
+
+    Attributes:
+        content: Text, or a sequence of texts, files and cache points.
+        timestamp: When it was said.
+    """
+
+    content: str | Sequence[UserContent] = field(converter=_content)
+    timestamp: datetime = field(factory=now, kw_only=True)
+    part_kind: Literal["user-prompt"] = field(default="user-prompt", kw_only=True)
+
+
+class _ReturnedValue:
+    """How a tool's result is put to a model; shared by the two kinds of tool return."""
+
+    __slots__ = ()
+
+    content: Any
+
+    def model_response_str(self) -> str:
+        """Return the result as text: a str as it is, anything else as compact JSON."""
+        return self.content if isinstance(self.content, str) else to_json(self.content)
+
+    def model_response_object(self) -> dict[str, Any]:
+        """Return the result as an object: a dict as it is, else under `return_value`."""
+        plain = self.content if isinstance(self.content, str) else json.loads(to_json(self.content))
+        return plain if isinstance(plain, dict) else {"return_value": plain}
+
+    def has_content(self) -> bool:
+        """Return whether the tool returned anything."""
+        return bool(self.content)
+
+
+@frozen(repr=False)
+class ToolReturnPart(Record, _ReturnedValue):
+    """What a tool returned.
+
+    Attributes:
+        tool_name: The tool.
+        content: Its result: text, or anything that JSON can hold.
+        tool_call_id: The call that this answers.
+        metadata: The program's own data, which is not sent.
+        timestamp: When the tool returned.
+        outcome: How it went.
+    """
+
+    tool_name: str
+    content: Any
+    tool_call_id: str = field(factory=new_tool_call_id)
+    metadata: Any = field(default=None, kw_only=True)
+    timestamp: datetime = field(factory=now, kw_only=True)
+    outcome: ToolOutcome = field(default="success", kw_only=True)
+    part_kind: Literal["tool-return"] = field(default="tool-return", kw_only=True)
+
+
+@frozen(repr=False)
+class RetryPromptPart(Record):
+    """Asks the model to try again, and says why.
+
+    Attributes:
+        content: What was wrong: text, or a list of validation errors.
+        tool_name: The tool whose call was wrong, None where text was.
+        tool_call_id: The call that this answers.
+        timestamp: When it was made.
+    """
+
+    content: str | Sequence[dict[str, Any]] = field(converter=_errors)
+    tool_name: str | None = field(default=None, kw_only=True)
+    tool_call_id: str = field(factory=new_tool_call_id, kw_only=True)
+    timestamp: datetime = field(factory=now, kw_only=True)
+    part_kind: Literal["retry-prompt"] = field(default="retry-prompt", kw_only=True)
+
+    def model_response(self) -> str:
+        """Return the text that the model reads."""
+        said = self.content if isinstance(self.content, str) else _described(self.content)
+        if self.tool_name is None and isinstance(self.content, str):
+            said = f"Validation feedback:\n{said}"
+        return f"{said}\n\nFix the errors and try again."
+
+
+def _described(errors: Sequence[dict[str, Any]]) -> str:
+    shown = [{key: value for key, value in error.items() if key != "ctx"} for error in errors]
+    listed = json.dumps(shown, indent=2, default=_jsonable)
+    plural = len(errors) != 1
+    return f"{len(errors)} validation error{'s' if plural else ''}:\n```json\n{listed}\n```"
+
+
+@frozen(repr=False)
+class TextPart(Record):
+    """Text from the model.
+
+    Attributes:
+        content: The text.
+        id: The provider's id of the part.
+        provider_details: The provider's own data.
+    """
+
+    content: str
+    id: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    part_kind: Literal["text"] = field(default="text", kw_only=True)
+
+    def has_content(self) -> bool:
+        """Return whether there is any text."""
+        return bool(self.content)
+
+
+@frozen(repr=False)
+class ThinkingPart(Record):
+    """A thought of the model.
+
+    Attributes:
+        content: The thought, '' where the provider keeps it to itself.
+        id: The provider's id of the part.
+        signature: What lets the provider check the thought when it is sent back.
+        provider_name: The provider that signed; others are not sent the signature.
+        provider_details: The provider's own data.
+    """
+
+    content: str
+    id: str | None = field(default=None, kw_only=True)
+    signature: str | None = field(default=None, kw_only=True)
+    provider_name: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    part_kind: Literal["thinking"] = field(default="thinking", kw_only=True)
+
+    def has_content(self) -> bool:
+        """Return whether there is any thought to read."""
+        return bool(self.content)
+
+
+@frozen(repr=False)
+class FilePart(Record):
+    """A file from the model.
+
+    Attributes:
+        content: The file.
+        id: The provider's id of the part.
+        provider_name: The provider that made it.
+        provider_details: The provider's own data.
+    """
+
+    content: BinaryContent = field(converter=_narrowed)
+    id: str | None = field(default=None, kw_only=True)
+    provider_name: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    part_kind: Literal["file"] = field(default="file", kw_only=True)
+
+    def has_content(self) -> bool:
+        """Return whether the file has any bytes."""
+        return bool(self.content.data)
+
+
+class _Arguments:
+    """How a call's arguments are read; shared by the two kinds of tool call."""
+
+    __slots__ = ()
+
+    args: str | dict[str, Any] | None
+
+    def args_as_dict(self) -> dict[str, Any]:
+        """Return the arguments, {} where there are none.
+
+        Raises:
+            ValueError: They are not JSON, as in a call that was cut short.
+            AssertionError: They are JSON, but no object.
+        """
+        args = json.loads(self.args) if self.args and isinstance(self.args, str) else self.args
+        if not args and not isinstance(args, list):
+            return {}
+        assert isinstance(args, dict), "args should be a dict"
+        return args
+
+    def args_as_json_str(self) -> str:
+        """Return the arguments as JSON text, '{}' where there are none."""
+        if not self.args:
+            return "{}"
+        return self.args if isinstance(self.args, str) else to_json(self.args)
+
+    def has_content(self) -> bool:
+        """Return whether there are any arguments with a value."""
+        return any(self.args.values()) if isinstance(self.args, dict) else bool(self.args)
+
+
+@frozen(repr=False)
+class ToolCallPart(Record, _Arguments):
+    """The model asks the program to call a tool.
+
+    Attributes:
+        tool_name: The tool.
+        args: Its arguments: JSON text as the model wrote it, or a dict.
+        tool_call_id: The id to answer with.
+        id: The provider's id of the part.
+        provider_details: The provider's own data.
+    """
+
+    tool_name: str
+    args: str | dict[str, Any] | None = None
+    tool_call_id: str = field(factory=new_tool_call_id)
+    id: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    part_kind: Literal["tool-call"] = field(default="tool-call", kw_only=True)
+
+
+@frozen(repr=False)
+class BuiltinToolCallPart(Record, _Arguments):
+    """The provider calls a tool of its own, such as its web search.
+
+    Attributes:
+        tool_name: The tool.
+        args: Its arguments.
+        tool_call_id: The id of the call.
+        id: The provider's id of the part.
+        provider_name: The provider; others are not sent the call.
+        provider_details: The provider's own data.
+    """
+
+    tool_name: str
+    args: str | dict[str, Any] | None = None
+    tool_call_id: str = field(factory=new_tool_call_id)
+    id: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    provider_name: str | None = field(default=None, kw_only=True)
+    part_kind: Literal["builtin-tool-call"] = field(default="builtin-tool-call", kw_only=True)
+
+
+@frozen(repr=False)
+class BuiltinToolReturnPart(Record, _ReturnedValue):
+    """What a tool of the provider's own returned.
+
+    Attributes:
+        tool_name: The tool.
+        content: Its result.
+        tool_call_id: The call that this answers.
+        metadata: The program's own data, which is not sent.
+        timestamp: When it returned.
+        outcome: How it went.
+        provider_name: The provider; others are not sent the result.
+        provider_details: The provider's own data.
+    """
+
+    tool_name: str
+    content: Any
+    tool_call_id: str = field(factory=new_tool_call_id)
+    metadata: Any = field(default=None, kw_only=True)
+    timestamp: datetime = field(factory=now, kw_only=True)
+    outcome: ToolOutcome = field(default="success", kw_only=True)
+    provider_name: str | None = field(default=None, kw_only=True)
+    provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
+    part_kind: Literal["builtin-tool-return"] = field(default="builtin-tool-return", kw_only=True)
+
+
+@frozen(repr=False)
+class OpaquePart(Record):
+    """A part of a kind that this version does not know, kept as it was stored.
+
+    It dumps back unchanged, and no model can be sent it.
+
+    Attributes:
+        data: The stored JSON object.
+    """
+
+    data: dict[str, Any]
+
+    @property
+    def part_kind(self) -> str:
+        """The kind that is not known."""
+        return str(self.data.get("part_kind"))
+
+    def has_content(self) -> bool:
+        """Return False: there is nothing here that this version could show."""
+        return False
+
+
+ModelRequestPart: TypeAlias = (
+    SystemPromptPart | UserPromptPart | ToolReturnPart | RetryPromptPart | OpaquePart
+)
+ModelResponsePart: TypeAlias = (
+    TextPart
+    | ToolCallPart
+    | BuiltinToolCallPart
+    | BuiltinToolReturnPart
+    | ThinkingPart
+    | FilePart
+    | OpaquePart
+)

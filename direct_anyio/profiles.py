@@ -1,0 +1,86 @@
+"""What a model can do, and the habits it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+from attrs import field, frozen
+
+from ._record import Record
+from .builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
+from .tools import StructuredOutputMode
+
+__all__ = ("DEFAULT_PROFILE", "JsonSchemaTransform", "ModelProfile", "ModelProfileSpec")
+
+ProfileT = TypeVar("ProfileT", bound="ModelProfile")
+
+JsonSchemaTransform = Callable[[dict[str, Any], bool | None], tuple[dict[str, Any], bool]]
+"""Takes a schema and `strict`; returns the schema as the model wants it, and whether it
+can be held to strictly."""
+
+PROMPTED_OUTPUT_TEMPLATE = """
+Always respond with a JSON object that's compatible with this schema:
+
+{schema}
+
+Don't include any text or Markdown fencing before or after.
+"""
+
+
+@frozen(repr=False, kw_only=True)
+class ModelProfile(Record):
+    """What a model can do; a dialect adds keys of its own in a subclass.
+
+    Attributes:
+        supports_tools: Whether it calls tools.
+        supports_json_schema_output: Whether output mode 'native' works.
+        supports_json_object_output: Whether it can be held to JSON of any schema.
+        supports_image_output: Whether it makes images.
+        default_structured_output_mode: What output mode 'auto' means.
+        prompted_output_template: Tells the schema in output mode 'prompted'.
+        native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
+        json_schema_transformer: Makes a JSON schema fit the model.
+        thinking_tags: What encloses thoughts inside its text.
+        ignore_streamed_leading_whitespace: Whether a text that starts as blank space
+            is no text yet, for models that write some before a tool call.
+        supported_builtin_tools: The provider's own tools that it may use.
+    """
+
+    supports_tools: bool = True
+    supports_json_schema_output: bool = False
+    supports_json_object_output: bool = False
+    supports_image_output: bool = False
+    default_structured_output_mode: StructuredOutputMode = "tool"
+    prompted_output_template: str = PROMPTED_OUTPUT_TEMPLATE
+    native_output_requires_schema_in_instructions: bool = False
+    json_schema_transformer: JsonSchemaTransform | None = None
+    thinking_tags: tuple[str, str] = ("<think>", "</think>")
+    ignore_streamed_leading_whitespace: bool = False
+    supported_builtin_tools: frozenset[type[AbstractBuiltinTool]] = field(
+        default=SUPPORTED_BUILTIN_TOOLS
+    )
+
+    @classmethod
+    def from_profile(cls: type[ProfileT], profile: ModelProfile | None) -> ProfileT:
+        """Return `profile` as one of this class, which a dialect reads its own keys from."""
+        return profile if isinstance(profile, cls) else cls().update(profile)
+
+    def update(self: ProfileT, profile: ModelProfile | None) -> ProfileT:
+        """Return this profile with what another one sets, where this class has the key."""
+        if profile is None:
+            return self
+        mine = {field.name for field in attrs.fields(type(self))}
+        theirs = {
+            field.name: getattr(profile, field.name)
+            for field in attrs.fields(type(profile))
+            if field.name in mine and getattr(profile, field.name) != field.default
+        }
+        return attrs.evolve(self, **theirs)
+
+
+ModelProfileSpec = ModelProfile | Callable[[str], ModelProfile | None]
+"""A profile, or a function from a model's name to one."""
+
+DEFAULT_PROFILE = ModelProfile()

@@ -1,0 +1,273 @@
+"""A response in the making: a source that waits, a fold that does not.
+
+`StreamedResponse` is what the doors yield. It ends when the answer does, raises what
+cut it short, and keeps what it has delivered readable, however it was left.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import anyio
+from attrs import define, field
+
+from ._core.accumulator import Accumulator
+from ._core.codec import Item
+from ._core.fold import Fold, ItemFold
+from ._io.pump import Pipe, Source
+from ._io.tasks import open_task_group
+from .exceptions import ModelAPIError, UserError
+from .messages import (
+    FinalResultEvent,
+    FinishReason,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    ResponseState,
+)
+from .tools import ModelRequestParameters
+from .usage import RequestUsage
+
+__all__ = ("StreamedResponse", "stream_items")
+
+StreamT = TypeVar("StreamT", bound="StreamedResponse")
+
+
+@define(eq=False, repr=False)
+class StreamedResponse:
+    """A streamed response; iterate over it for its events.
+
+    A second loop goes on where the first one stopped. `response` can be read at any
+    time, also after the block was left, and holds what has been delivered.
+
+    Args:
+        source: Brings batches.
+        fold: Makes events of them.
+        held: Events that the source has brought already.
+    """
+
+    _source: Source[Any]
+    _fold: Fold[Any]
+    _ready: Iterator[ModelResponseStreamEvent] = field(factory=lambda: iter(()))
+    _batches: deque[Any] = field(factory=deque, init=False)
+    _state: ResponseState = field(default="incomplete", init=False)
+    _exhausted: bool = field(default=False, init=False)
+    _failure: BaseException | None = field(default=None, init=False)
+    _left: bool = field(default=False, init=False)
+    _filling: bool = field(default=False, init=False)
+
+    def __aiter__(self) -> AsyncIterator[ModelResponseStreamEvent]:
+        """Stream the response as events."""
+        return self
+
+    async def __anext__(self) -> ModelResponseStreamEvent:
+        """Return the next event.
+
+        Raises:
+            StopAsyncIteration: The response is complete.
+            ModelAPIError: It never will be; `response` of the error holds what came.
+            UserError: The stream was left, or another task is waiting for its next event.
+        """
+        while (event := self.advance()) is None:
+            if self._state == "complete":
+                raise StopAsyncIteration
+            await self.fill()
+        return event
+
+    def advance(self) -> ModelResponseStreamEvent | None:
+        """Return the next event of what has arrived, None where more must arrive first.
+
+        Never waits. With `fill` it is what `__anext__` is made of, for readers that wait
+        elsewhere.
+        """
+        self._check_open()
+        try:
+            return self._advance()
+        except BaseException as exc:
+            self._fail(exc)
+            raise
+
+    def _advance(self) -> ModelResponseStreamEvent | None:
+        while True:
+            for event in self._ready:
+                return event
+            if self._state == "complete":
+                return None
+            if self._closing:
+                self._state = "complete"
+                return None
+            if self._fold.accumulator.ended or (self._exhausted and not self._batches):
+                self._closing = True
+                self._ready = self._fold.close()
+            elif self._batches:
+                self._ready = self._fold.feed(self._batches.popleft())
+            else:
+                return None
+
+    _closing: bool = field(default=False, init=False)
+
+    async def fill(self) -> None:
+        """Wait until more has arrived."""
+        if self._filling:
+            raise UserError(
+                "Another task is waiting for the next event of this stream: iterate in one."
+            )
+        self._filling = True
+        try:
+            self._batches.append(await self._source.receive())
+        except anyio.EndOfStream:
+            self._exhausted = True
+        except Exception as exc:
+            self._fail(exc)
+            raise
+        finally:
+            self._filling = False
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise UserError("The stream has failed; `response` holds what it delivered.")
+        if self._left and self._state != "complete":
+            raise UserError("The stream is closed; `response` holds what it delivered.")
+
+    def _fail(self, exc: BaseException) -> None:
+        self._failure = exc
+        if isinstance(exc, ModelAPIError):
+            accumulator = self._fold.accumulator
+            exc.model_name = exc.model_name or accumulator.model_name
+            exc.provider = accumulator.provider_name
+            exc.phase = exc.phase or "body"
+            exc.response = self.response
+
+    async def aclose(self) -> None:
+        """Leave the stream: the connection is closed now, and nothing more is read.
+
+        What was delivered stays readable. Leaving twice is leaving once.
+        """
+        if self._left:
+            return
+        self._left = True
+        ended = self._fold.accumulator.ended or self._exhausted
+        if self._state == "incomplete" and self._failure is None:
+            self._state = "interrupted"
+        await self._source.aclose(drain=ended)
+
+    @property
+    def response(self) -> ModelResponse:
+        """The response as far as its events have been delivered."""
+        return self._fold.snapshot(self._state)
+
+    def get(self) -> ModelResponse:
+        """Return the response as far as its events have been delivered."""
+        return self.response
+
+    def usage(self) -> RequestUsage:
+        """Return the tokens used, as far as the provider has told."""
+        return self._fold.accumulator.usage
+
+    @property
+    def state(self) -> ResponseState:
+        """How far it is: see `ModelResponse.state`."""
+        return self._state
+
+    @property
+    def model_request_parameters(self) -> ModelRequestParameters:
+        """What the request offered."""
+        return self._fold.accumulator.parameters
+
+    @property
+    def final_result_event(self) -> FinalResultEvent | None:
+        """The final result event, once it has been delivered."""
+        return self._fold.accumulator.final_result_event
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers."""
+        return self._fold.accumulator.model_name
+
+    @property
+    def provider_name(self) -> str | None:
+        """The provider."""
+        return self._fold.accumulator.provider_name
+
+    @property
+    def provider_url(self) -> str | None:
+        """The provider's base URL."""
+        return self._fold.accumulator.provider_url
+
+    @property
+    def provider_response_id(self) -> str | None:
+        """The provider's id of the response."""
+        return self._fold.accumulator.provider_response_id
+
+    @property
+    def provider_details(self) -> dict[str, Any] | None:
+        """The provider's own data."""
+        return self._fold.accumulator.provider_details
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the model stopped, once it has."""
+        return self._fold.accumulator.finish_reason
+
+    @property
+    def timestamp(self) -> datetime:
+        """When the response began."""
+        return self._fold.accumulator.timestamp
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model_name={self.model_name!r}, state={self._state!r})"
+
+
+class _ItemSource:
+    """A source of items that a task of its own pumps."""
+
+    def __init__(self) -> None:
+        self._pipe: Pipe[Iterable[Item]] = Pipe()
+
+    async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
+        failure: BaseException | None = None
+        try:
+            with self._pipe.scope:
+                async for batch in batches:
+                    await self._pipe.send(batch)
+        except anyio.BrokenResourceError:
+            pass
+        except Exception as exc:
+            failure = exc
+        finally:
+            self._pipe.finish(failure)
+
+    async def receive(self) -> Iterable[Item]:
+        return await self._pipe.receive()
+
+    async def aclose(self, *, drain: bool) -> None:
+        self._pipe.leave()
+
+
+@asynccontextmanager
+async def stream_items(
+    batches: AsyncIterable[Iterable[Item]],
+    accumulator: Accumulator,
+    kind: type[StreamT],
+) -> AsyncIterator[StreamT]:
+    """Stream a response from items, for models that speak no HTTP.
+
+    Args:
+        batches: Items, in batches; read in a task of its own.
+        accumulator: What the response is grown in.
+        kind: The class of the stream.
+
+    Yields:
+        The stream; it is left with the block.
+    """
+    source = _ItemSource()
+    async with open_task_group() as group:
+        group.start_soon(source.pump, batches)
+        stream = kind(source, ItemFold(accumulator))
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
