@@ -8,266 +8,102 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .builtin_tools import (
         AbstractBuiltinTool as AbstractBuiltinTool,
-    )
-    from .builtin_tools import (
         CodeExecutionTool as CodeExecutionTool,
-    )
-    from .builtin_tools import (
         FileSearchTool as FileSearchTool,
-    )
-    from .builtin_tools import (
         ImageGenerationTool as ImageGenerationTool,
-    )
-    from .builtin_tools import (
         MCPServerTool as MCPServerTool,
-    )
-    from .builtin_tools import (
         MemoryTool as MemoryTool,
-    )
-    from .builtin_tools import (
         WebFetchTool as WebFetchTool,
-    )
-    from .builtin_tools import (
         WebSearchTool as WebSearchTool,
-    )
-    from .builtin_tools import (
         WebSearchUserLocation as WebSearchUserLocation,
     )
     from .direct import (
         StreamedResponseSync as StreamedResponseSync,
-    )
-    from .direct import (
         model_request as model_request,
-    )
-    from .direct import (
         model_request_stream as model_request_stream,
-    )
-    from .direct import (
         model_request_stream_sync as model_request_stream_sync,
-    )
-    from .direct import (
         model_request_sync as model_request_sync,
     )
     from .exceptions import (
         AgentRunError as AgentRunError,
-    )
-    from .exceptions import (
         ConcurrencyLimitExceeded as ConcurrencyLimitExceeded,
-    )
-    from .exceptions import (
         ContentFilterError as ContentFilterError,
-    )
-    from .exceptions import (
         EmptyResponse as EmptyResponse,
-    )
-    from .exceptions import (
         FallbackExceptionGroup as FallbackExceptionGroup,
-    )
-    from .exceptions import (
         ModelAPIError as ModelAPIError,
-    )
-    from .exceptions import (
         ModelAuthenticationError as ModelAuthenticationError,
-    )
-    from .exceptions import (
         ModelConnectionError as ModelConnectionError,
-    )
-    from .exceptions import (
         ModelContextWindowExceededError as ModelContextWindowExceededError,
-    )
-    from .exceptions import (
         ModelHTTPError as ModelHTTPError,
-    )
-    from .exceptions import (
         ModelNotFoundError as ModelNotFoundError,
-    )
-    from .exceptions import (
         ModelOverloadedError as ModelOverloadedError,
-    )
-    from .exceptions import (
         ModelQuotaExceededError as ModelQuotaExceededError,
-    )
-    from .exceptions import (
         ModelRateLimitError as ModelRateLimitError,
-    )
-    from .exceptions import (
         ModelRequestRejectedError as ModelRequestRejectedError,
-    )
-    from .exceptions import (
         ModelRequestTimeout as ModelRequestTimeout,
-    )
-    from .exceptions import (
         ModelServerError as ModelServerError,
-    )
-    from .exceptions import (
         ModelTimeoutError as ModelTimeoutError,
-    )
-    from .exceptions import (
         ModelUnavailableError as ModelUnavailableError,
-    )
-    from .exceptions import (
         ResponseTooLarge as ResponseTooLarge,
-    )
-    from .exceptions import (
         StreamInterrupted as StreamInterrupted,
-    )
-    from .exceptions import (
         UnexpectedModelBehavior as UnexpectedModelBehavior,
-    )
-    from .exceptions import (
         UserError as UserError,
     )
     from .messages import (
         AudioFormat as AudioFormat,
-    )
-    from .messages import (
         AudioUrl as AudioUrl,
-    )
-    from .messages import (
         BinaryContent as BinaryContent,
-    )
-    from .messages import (
         BinaryImage as BinaryImage,
-    )
-    from .messages import (
         BuiltinToolCallPart as BuiltinToolCallPart,
-    )
-    from .messages import (
         BuiltinToolReturnPart as BuiltinToolReturnPart,
-    )
-    from .messages import (
         CachePoint as CachePoint,
-    )
-    from .messages import (
         DocumentFormat as DocumentFormat,
-    )
-    from .messages import (
         DocumentUrl as DocumentUrl,
-    )
-    from .messages import (
         FilePart as FilePart,
-    )
-    from .messages import (
         FileUrl as FileUrl,
-    )
-    from .messages import (
         FinalResultEvent as FinalResultEvent,
-    )
-    from .messages import (
         FinishReason as FinishReason,
-    )
-    from .messages import (
         ImageFormat as ImageFormat,
-    )
-    from .messages import (
         ImageUrl as ImageUrl,
-    )
-    from .messages import (
         ModelMessage as ModelMessage,
-    )
-    from .messages import (
         ModelRequest as ModelRequest,
-    )
-    from .messages import (
         ModelRequestPart as ModelRequestPart,
-    )
-    from .messages import (
         ModelResponse as ModelResponse,
-    )
-    from .messages import (
         ModelResponsePart as ModelResponsePart,
-    )
-    from .messages import (
         ModelResponsePartDelta as ModelResponsePartDelta,
-    )
-    from .messages import (
         ModelResponseStreamEvent as ModelResponseStreamEvent,
-    )
-    from .messages import (
         OpaquePart as OpaquePart,
-    )
-    from .messages import (
         PartDeltaEvent as PartDeltaEvent,
-    )
-    from .messages import (
         PartEndEvent as PartEndEvent,
-    )
-    from .messages import (
         PartStartEvent as PartStartEvent,
-    )
-    from .messages import (
         RetryPromptPart as RetryPromptPart,
-    )
-    from .messages import (
         SystemPromptPart as SystemPromptPart,
-    )
-    from .messages import (
         TextContent as TextContent,
-    )
-    from .messages import (
         TextPart as TextPart,
-    )
-    from .messages import (
         TextPartDelta as TextPartDelta,
-    )
-    from .messages import (
         ThinkingPart as ThinkingPart,
-    )
-    from .messages import (
         ThinkingPartDelta as ThinkingPartDelta,
-    )
-    from .messages import (
         ToolCallPart as ToolCallPart,
-    )
-    from .messages import (
         ToolCallPartDelta as ToolCallPartDelta,
-    )
-    from .messages import (
         ToolReturnPart as ToolReturnPart,
-    )
-    from .messages import (
         UploadedFile as UploadedFile,
-    )
-    from .messages import (
         UserContent as UserContent,
-    )
-    from .messages import (
         UserPromptPart as UserPromptPart,
-    )
-    from .messages import (
         VideoFormat as VideoFormat,
-    )
-    from .messages import (
         VideoUrl as VideoUrl,
     )
     from .models import (
         KnownModelName as KnownModelName,
-    )
-    from .models import (
         Model as Model,
-    )
-    from .models import (
         ModelRequestParameters as ModelRequestParameters,
-    )
-    from .models import (
         StreamedResponse as StreamedResponse,
-    )
-    from .models import (
         infer_model as infer_model,
-    )
-    from .models import (
         override_allow_model_requests as override_allow_model_requests,
     )
     from .models.function import (
         AgentInfo as AgentInfo,
-    )
-    from .models.function import (
         DeltaThinkingPart as DeltaThinkingPart,
-    )
-    from .models.function import (
         DeltaToolCall as DeltaToolCall,
-    )
-    from .models.function import (
         FunctionModel as FunctionModel,
     )
     from .models.test import (
@@ -281,8 +117,6 @@ if TYPE_CHECKING:
     )
     from .tools import (
         OutputObjectDefinition as OutputObjectDefinition,
-    )
-    from .tools import (
         ToolDefinition as ToolDefinition,
     )
     from .usage import (

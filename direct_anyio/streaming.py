@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 import anyio
@@ -32,6 +33,9 @@ from .tools import ModelRequestParameters
 from .usage import RequestUsage
 
 __all__ = ("StreamedResponse", "stream_items")
+
+READ_AHEAD = 16
+"""Batches of items that are passed on as one, where their reader is slow."""
 
 StreamT = TypeVar("StreamT", bound="StreamedResponse")
 
@@ -225,7 +229,7 @@ class _ItemSource:
     """A source of items that a task of its own pumps."""
 
     def __init__(self) -> None:
-        self._pipe: Pipe[Iterable[Item]] = Pipe()
+        self._pipe: Pipe[Iterable[Item]] = Pipe(lambda _: 1, READ_AHEAD)
 
     async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
         failure: BaseException | None = None
@@ -241,7 +245,7 @@ class _ItemSource:
             self._pipe.finish(failure)
 
     async def receive(self) -> Iterable[Item]:
-        return await self._pipe.receive()
+        return chain.from_iterable(await self._pipe.receive())
 
     async def aclose(self, *, drain: bool) -> None:
         self._pipe.leave()

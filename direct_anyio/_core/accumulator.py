@@ -106,8 +106,10 @@ class _Growth:
     pieces: list[str] = field(factory=list)
 
     def add(self, delta: Delta) -> None:
-        fits = isinstance(self.part, _GROWS[type(delta)])
-        text = _only_text(delta, self.part) if fits else None
+        if not isinstance(self.part, _GROWS[type(delta)]):
+            kinds = type(delta).__name__, type(self.part).__name__
+            raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
+        text = _only_text(delta, self.part)
         if text is not None:
             self.pieces.append(text)
         else:
@@ -128,8 +130,7 @@ class _Growth:
                 # The part's id came with its first chunk, before its name did.
                 return attrs.evolve(grown, id=self.id)
             return grown
-        if isinstance(part, ToolCallPartDelta):
-            raise UnexpectedModelBehavior(f"Cannot apply {delta!r} to a tool call")
+        assert not isinstance(part, ToolCallPartDelta)
         return delta.apply(part)
 
 

@@ -7,12 +7,10 @@ for all dialects: their readers may index boldly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..exceptions import (
     EmptyResponse,
-    ModelAPIError,
     ResponseTooLarge,
     StreamInterrupted,
     UnexpectedModelBehavior,
@@ -48,18 +46,23 @@ class Decoder(Protocol):
         ...
 
 
-@contextmanager
-def _sense(data: bytes) -> Iterator[None]:
-    """Turn what a reader trips over into `UnexpectedModelBehavior`."""
-    try:
-        yield
-    except ModelAPIError:
-        raise
-    except RecursionError:
-        raise UnexpectedModelBehavior("The response is nested too deeply", _shown(data)) from None
-    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError) as exc:
-        message = f"The response makes no sense: {printable(str(exc))}"
-        raise UnexpectedModelBehavior(message, _shown(data)) from exc
+NONSENSE = (
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    OSError,
+    RecursionError,
+)
+"""What a reader trips over when the provider's bytes make no sense."""
+
+
+def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
+    """Return our error for what a reader tripped over."""
+    deep = isinstance(exc, RecursionError)
+    why = "it is nested too deeply" if deep else printable(str(exc)) or type(exc).__name__
+    return UnexpectedModelBehavior(f"The response makes no sense: {why}", _shown(data))
 
 
 def _shown(data: bytes) -> str:
@@ -104,10 +107,12 @@ class StreamDecoder:
             self._start = (self._start + chunk)[:SNIPPET]
         for frame in self._sse.feed(chunk):
             self._framed = True
-            with _sense(frame.data):
+            try:
                 for item in self._items(frame):
                     self._whole = self._whole or type(item) is End
                     yield item
+            except NONSENSE as exc:
+                raise _senseless(exc, frame.data) from exc
 
     def close(self) -> Iterator[Item]:
         """Take the end of the bytes.
@@ -175,11 +180,13 @@ class BodyDecoder:
         data = b"".join(self._chunks)
         if not data.strip():
             raise EmptyResponse("The response is empty")
-        with _sense(data):
+        try:
             document = loads(data)
             if not isinstance(document, dict):
                 raise TypeError(f"the body is {type(document).__name__}, not an object")
             if document.get("error"):
                 raise in_stream_error(document, self._model_name)
             yield from self._read(document)
-            yield End(final=True)
+        except NONSENSE as exc:
+            raise _senseless(exc, data) from exc
+        yield End(final=True)

@@ -21,8 +21,9 @@ else:
 
 __all__ = ("dumps", "loads")
 
-# orjson reads an integer of more than 64 bits as a float.
-_BIG_NUMBER = re.compile(rb"\d{19}")
+# orjson reads an integer of more than 64 bits, which has 19 digits or more, as a float.
+_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_BIG_NUMBER = b"0" * 19
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -43,7 +44,7 @@ def loads(data: bytes) -> Any:
         ValueError: It is no JSON, or not UTF-8.
         RecursionError: It is nested too deeply.
     """
-    if _fast_loads is not None and not _BIG_NUMBER.search(data):
+    if _fast_loads is not None and _BIG_NUMBER not in data.translate(_AS_ZEROS):
         try:
             return _fast_loads(data)
         except ValueError:

@@ -39,6 +39,9 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
 
+FULL = 64 * 1024
+"""Bytes from which on a batch grows no more; eight of them are as far as we read ahead."""
+
 KEEPALIVE = 100
 """Idle connections that a client keeps."""
 
@@ -105,7 +108,7 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
-    _pipe: Pipe[bytes] = field(factory=Pipe, init=False)
+    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
@@ -119,18 +122,10 @@ class Exchange:
             anyio.EndOfStream: The body is complete.
             ModelAPIError: It is not, and never will be.
         """
-        chunk = self._pipe.receive_nowait()
-        if chunk is None:
-            chunk = await self._wait(limit)
-        more = self._pipe.receive_nowait()
-        if more is None:
-            return chunk
-        chunks = [chunk, more]
-        while (more := self._pipe.receive_nowait()) is not None:
-            chunks.append(more)
-        return b"".join(chunks)
+        # A limit costs a cancel scope, so only where there is something to wait for.
+        return b"".join(self._pipe.receive_nowait() or await self._wait(limit))
 
-    async def _wait(self, limit: str) -> bytes:
+    async def _wait(self, limit: str) -> list[bytes]:
         seconds = getattr(self._limits, limit)
         deadline = min(current_time() + seconds, self._deadline)
         if deadline == math.inf:
@@ -144,7 +139,7 @@ class Exchange:
         body = b""
         with anyio.move_on_after(self._limits.error_body), suppress(anyio.EndOfStream):
             while len(body) < MAX_ERROR_BODY:
-                body += await self._pipe.receive()
+                body += b"".join(await self._pipe.receive())
         return body[:MAX_ERROR_BODY]
 
     async def aclose(self, *, drain: bool) -> None:
@@ -159,7 +154,7 @@ class Exchange:
         seen = 0
         with anyio.move_on_after(self._limits.drain), suppress(anyio.EndOfStream, ModelAPIError):
             while seen < MAX_DRAIN:
-                seen += len(await self._pipe.receive())
+                seen += sum(map(len, await self._pipe.receive()))
 
     async def head(self) -> None:
         """Wait for the head of the answer.
