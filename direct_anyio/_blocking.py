@@ -128,14 +128,15 @@ def call(
     Raises:
         UserError: The portal is closed.
     """
-    future: Future[ResultT] | None = None
     try:
         future = portal.start_task_soon(function, *args)
+    except RuntimeError as exc:
+        raise UserError(f"The portal cannot be used: {exc}") from exc
+    try:
         return future.result()
     except CancelledError:
         raise UserError("The portal was closed while a request was under way.") from None
     except BaseException:
         # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
-        if future is not None:
-            future.cancel()
+        future.cancel()
         raise

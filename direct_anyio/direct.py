@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -294,8 +294,10 @@ class StreamedResponseSync:
         if self._held.done():
             return
         if self._opened.done() and self._leave is not None:
-            call(self._portal, _set, self._leave)
-            self._held.result()
+            # A portal that is closed has cancelled the stream.
+            with suppress(UserError, CancelledError):
+                call(self._portal, _set, self._leave)
+                self._held.result()
         else:
             self._held.cancel()
             self._told = True

@@ -1,0 +1,57 @@
+"""All four doors as async functions of one shape, so that a test can walk through each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+
+from direct_anyio import (
+    Model,
+    ModelMessage,
+    ModelResponse,
+    model_request,
+    model_request_stream,
+    model_request_stream_sync,
+    model_request_sync,
+)
+
+Door = Callable[..., Awaitable[ModelResponse]]
+
+
+async def unary(model: Model | str, messages: list[ModelMessage], **more: Any) -> ModelResponse:
+    return await model_request(model, messages, **more)
+
+
+async def streamed(model: Model | str, messages: list[ModelMessage], **more: Any) -> ModelResponse:
+    async with model_request_stream(model, messages, **more) as stream:
+        async for _ in stream:
+            pass
+    return stream.response
+
+
+async def unary_sync(
+    model: Model | str, messages: list[ModelMessage], **more: Any
+) -> ModelResponse:
+    return await anyio.to_thread.run_sync(lambda: model_request_sync(model, messages, **more))
+
+
+async def streamed_sync(
+    model: Model | str, messages: list[ModelMessage], **more: Any
+) -> ModelResponse:
+    def ask() -> ModelResponse:
+        with model_request_stream_sync(model, messages, **more) as stream:
+            for _ in stream:
+                pass
+        return stream.response
+
+    return await anyio.to_thread.run_sync(ask)
+
+
+DOORS: dict[str, Door] = {
+    "unary": unary,
+    "streamed": streamed,
+    "unary_sync": unary_sync,
+    "streamed_sync": streamed_sync,
+}

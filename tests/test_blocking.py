@@ -1,0 +1,302 @@
+"""The blocking door: one portal, any thread, Ctrl-C, exit, and where it refuses."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anyio
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from direct_anyio import (
+    FunctionModel,
+    ModelRequest,
+    ModelResponse,
+    StreamedResponseSync,
+    StreamInterrupted,
+    TextPart,
+    UserError,
+    infer_model,
+    model_request_stream_sync,
+    model_request_sync,
+)
+
+from .serving import PATIENCE, Connection, answering, delta, serving
+
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+
+
+def test_requests_and_streams_share_one_connection() -> None:
+    """All blocking calls go through one loop, so one connection serves them all."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        assert model_request_sync(model, MESSAGES).text == "ab"
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            assert len(list(stream)) == 4
+        assert model_request_sync(model, MESSAGES).text == "ab"
+        assert server.connections == 1
+
+
+def test_many_threads_share_one_loop_thread() -> None:
+    """Fifty calling threads need no more threads of ours than one does."""
+    with serving(answering("a")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        model_request_sync(model, MESSAGES)
+        before = {thread.name for thread in threading.enumerate() if "direct_anyio" in thread.name}
+        with ThreadPoolExecutor(50) as pool:
+            texts = list(pool.map(lambda _: model_request_sync(model, MESSAGES).text, range(50)))
+        after = {thread.name for thread in threading.enumerate() if "direct_anyio" in thread.name}
+    assert texts == ["a"] * 50
+    assert before == after == {"direct_anyio-exit", "direct_anyio-portal"}
+
+
+def test_break_closes_the_connection() -> None:
+    """Leaving the block after one event ends the request, and the server sees it."""
+    closed = threading.Event()
+
+    def endless(connection: Connection) -> None:
+        connection.stream(delta(content="one "), end=False)
+        if connection.closed_by_peer():
+            closed.set()
+
+    with serving(endless) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            for _ in stream:
+                break
+        assert closed.wait(PATIENCE)
+    assert stream.response.state == "interrupted"
+    assert stream.response.text == "one "
+
+
+def test_a_stream_travels_between_threads() -> None:
+    """One thread opens a stream, another reads it, a third leaves it."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with ThreadPoolExecutor(3) as pool:
+            stream = pool.submit(model_request_stream_sync(model, MESSAGES).__enter__).result()
+            events = pool.submit(list, stream).result()
+            pool.submit(stream.__exit__, None, None, None).result()
+    assert len(events) == 4
+    assert stream.response.text == "ab"
+
+
+def test_an_open_error_is_told_at_first_use() -> None:
+    """What kept the stream from opening is raised by the first use of it."""
+    model = infer_model("openai:x", api_key="k", base_url="http://127.0.0.1:9/v1")
+    settings: Any = {"max_retries": 0}
+    with model_request_stream_sync(model, MESSAGES, model_settings=settings) as stream:
+        with pytest.raises(StreamInterrupted.__mro__[1], match="Could not connect"):
+            next(iter(stream))
+
+
+def test_an_open_error_is_told_by_the_end_of_the_block() -> None:
+    """A block that never looks at its stream still learns that it failed."""
+    model = infer_model("openai:x", api_key="k", base_url="http://127.0.0.1:9/v1")
+    settings: Any = {"max_retries": 0}
+    gate = threading.Event()
+    with pytest.raises(StreamInterrupted.__mro__[1], match="Could not connect"):
+        with model_request_stream_sync(model, MESSAGES, model_settings=settings) as stream:
+            stream._opened.add_done_callback(lambda _: gate.set())
+            assert gate.wait(PATIENCE)
+
+
+def test_outside_of_a_block_there_is_no_stream() -> None:
+    """A stream that was not entered says how it is to be used."""
+    stream = model_request_stream_sync("test", MESSAGES)
+    assert repr(stream) == "StreamedResponseSync(context_entered=False)"
+    for use in (iter, StreamedResponseSync.get, StreamedResponseSync.usage):
+        with pytest.raises(RuntimeError, match="must be used as a context manager"):
+            use(stream)  # type: ignore[operator]
+
+
+async def test_a_blocking_call_in_a_running_loop_is_refused() -> None:
+    """In an event loop the error names the async twin, and nothing hangs."""
+    with pytest.raises(RuntimeError, match=r"await model_request\(\.\.\.\)"):
+        model_request_sync("test", MESSAGES)
+    with pytest.raises(RuntimeError, match=r"async with model_request_stream"):
+        with model_request_stream_sync("test", MESSAGES):
+            pass
+
+
+async def test_a_thread_beside_the_loop_is_fine() -> None:
+    """Blocking code in a worker thread works, whatever loop runs beside it."""
+    response = await anyio.to_thread.run_sync(model_request_sync, "test", MESSAGES)
+    assert response.text == "success (no tool calls)"
+
+
+def test_a_blocking_call_on_the_portal_is_refused() -> None:
+    """A model's function that calls a blocking door would wait for itself: it is told."""
+
+    async def nested(messages: Any, info: Any) -> ModelResponse:
+        return model_request_sync("test", messages)
+
+    with pytest.raises(RuntimeError, match="running asyncio event loop"):
+        model_request_sync(FunctionModel(nested), MESSAGES)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_portal_of_the_users_own(backend: str) -> None:
+    """`portal=` runs the request there, on either backend."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with start_blocking_portal(backend) as portal:
+            assert model_request_sync(model, MESSAGES, portal=portal).text == "ab"
+            with model_request_stream_sync(model, MESSAGES, portal=portal) as stream:
+                assert len(list(stream)) == 4
+        assert server.all_left()
+
+
+def test_the_callers_context_is_the_requests() -> None:
+    """A context variable of the caller is visible in the request."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+    async def look(messages: Any, info: Any) -> ModelResponse:
+        return ModelResponse([TextPart(variable.get())])
+
+    async def look_stream(messages: Any, info: Any) -> Any:
+        yield variable.get()
+
+    variable.set("mine")
+    model = FunctionModel(look, stream_function=look_stream)
+    assert model_request_sync(model, MESSAGES).text == "mine"
+    with model_request_stream_sync(model, MESSAGES) as stream:
+        for _ in stream:
+            pass
+        assert stream.response.text == "mine"
+
+
+def test_a_stream_of_somebody_elses_making() -> None:
+    """Any async context manager of an async iterable with a stream's members will do."""
+
+    class Theirs:
+        model_name = "theirs"
+
+        def get(self) -> ModelResponse:
+            return ModelResponse([TextPart("theirs")])
+
+        async def __aiter__(self) -> Any:
+            yield "event"
+
+        async def __aenter__(self) -> Any:
+            return self
+
+        async def __aexit__(self, *exc_info: object) -> None:
+            pass
+
+    with StreamedResponseSync(Theirs()) as stream:  # type: ignore[arg-type]
+        assert list(stream) == ["event"]
+        assert (stream.model_name, stream.response.text) == ("theirs", "theirs")
+
+
+def test_entering_twice_is_refused() -> None:
+    """A stream is one request."""
+    with model_request_stream_sync("test", MESSAGES) as stream:
+        with pytest.raises(UserError, match="only once"):
+            stream.__enter__()
+
+
+CHILD = """
+import os, sys
+from direct_anyio import ModelRequest, infer_model, model_request_stream_sync, model_request_sync
+
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
+"""
+
+
+def _child(code: str, url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", CHILD + code, url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _endless(connection: Connection) -> None:
+    connection.stream(delta(content="one "), end=False)
+    connection.closed_by_peer()
+
+
+def test_exit_with_a_stream_in_flight_is_quick_and_silent() -> None:
+    """A process that ends in the middle of a stream ends with 0, and says nothing."""
+    code = """
+stream = model_request_stream_sync(model, MESSAGES).__enter__()
+next(iter(stream))
+"""
+    with serving(_endless) as server:
+        out, err = _child(code, server.url).communicate(timeout=PATIENCE)
+        assert (out, err) == ("", "")
+        assert server.all_left()
+
+
+def test_exit_with_a_thread_blocked_in_our_call() -> None:
+    """A thread that waits for a stream does not hold the process up."""
+    code = """
+import threading
+started = threading.Event()
+
+def read():
+    try:
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            for event in stream:
+                started.set()
+    except Exception as exc:
+        print(type(exc).__name__)
+
+threading.Thread(target=read).start()
+started.wait(10)
+"""
+    with serving(_endless) as server:
+        child = _child(code, server.url)
+        out, err = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, err) == (0, "")
+        assert out.strip() == "UserError"
+
+
+def test_ctrl_c_stops_the_request() -> None:
+    """SIGINT in the middle of a stream is a KeyboardInterrupt, and the server sees the close."""
+    code = """
+try:
+    with model_request_stream_sync(model, MESSAGES) as stream:
+        for event in stream:
+            print(event.event_kind, flush=True)
+except KeyboardInterrupt:
+    print("interrupted", model_request_sync("test", MESSAGES).text)
+"""
+    with serving(_endless) as server:
+        child = _child(code, server.url)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "part_start\n"
+        assert child.stdout.readline() == "final_result\n"
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE)
+        assert (out, err) == ("interrupted success (no tool calls)\n", "")
+        assert child.returncode == 0
+        assert server.all_left()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_has_a_portal_of_its_own() -> None:
+    """After a fork the child's calls work, and so do the parent's."""
+    code = """
+assert model_request_sync(model, MESSAGES).text == "a"
+child = os.fork()
+if not child:
+    assert model_request_sync(model, MESSAGES).text == "a"
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+assert model_request_sync(model, MESSAGES).text == "a"
+print("both")
+"""
+    with serving(answering("a")) as server:
+        out, err = _child(code, server.url).communicate(timeout=PATIENCE)
+    assert (out, err) == ("both\n", "")

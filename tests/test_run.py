@@ -1,0 +1,199 @@
+"""One client for each run of an event loop: shared inside it, gone with it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from direct_anyio import ModelRequest, UserError, infer_model, model_request, model_request_sync
+
+from .serving import PATIENCE, Connection, answering, serving, streamed
+
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+BACKENDS = ["asyncio", "trio"]
+
+
+@pytest.fixture(params=BACKENDS)
+def run(request: pytest.FixtureRequest) -> Any:
+    """Runs an async function in an event loop of its own."""
+    pytest.importorskip(request.param)
+    return lambda function: anyio.run(function, backend=request.param)
+
+
+def test_a_run_has_one_connection_and_takes_it_along(run: Any) -> None:
+    """Two requests of a run share a connection; none outlives its run."""
+    with serving(answering("a")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+
+        async def twice() -> None:
+            for _ in range(2):
+                assert (await model_request(model, MESSAGES)).text == "a"
+
+        for number in range(1, 4):
+            run(twice)
+            assert server.connections == number
+            assert server.left.acquire(timeout=PATIENCE)
+
+
+def test_models_of_a_run_share_its_client(run: Any) -> None:
+    """Two models of one provider use one connection pool."""
+    with serving(answering("a")) as server:
+
+        async def ask() -> None:
+            for name in ("x", "y"):
+                model = infer_model(f"openai:{name}", api_key="k", base_url=server.url)
+                await model_request(model, MESSAGES)
+
+        run(ask)
+        assert server.connections == 1
+
+
+def test_alternating_runs_and_blocking_calls() -> None:
+    """asyncio, trio and blocking calls by turns never meet each other's connections."""
+    pytest.importorskip("trio")
+    with serving(answering("a")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+
+        async def ask() -> str | None:
+            return (await model_request(model, MESSAGES)).text
+
+        for _ in range(3):
+            assert asyncio.run(ask()) == "a"
+            assert model_request_sync(model, MESSAGES).text == "a"
+            assert anyio.run(ask, backend="trio") == "a"
+        assert server.connections == 7
+
+
+SCRIPTS = {
+    "asyncio.run": "asyncio.run(ask())",
+    "trio.run": "trio.run(ask)",
+    "uvloop": "import uvloop; uvloop.run(ask())",
+    "bare loop": (
+        "loop = asyncio.new_event_loop(); loop.run_until_complete(ask());"
+        "loop.run_until_complete(loop.shutdown_asyncgens()); loop.close()"
+    ),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_run_ends_in_silence(script: str) -> None:
+    """No loop leaves a warning behind, with all of them on and as errors."""
+    library = script.partition(".")[0].partition(" ")[0]
+    if library not in ("bare", "asyncio"):
+        pytest.importorskip(library)
+    code = f"""
+import sys, asyncio
+if {library == "trio"}: import trio
+from direct_anyio import ModelRequest, infer_model, model_request
+
+async def ask():
+    model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
+    print((await model_request(model, [ModelRequest.user_text_prompt("Go.")])).text)
+
+{SCRIPTS[script]}
+"""
+    with serving(answering("a")) as server:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", code, server.url],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("a\n", "")
+        assert server.all_left()
+
+
+def test_a_users_client_stays_in_its_loop() -> None:
+    """A client of the user's is used as it is, and refused in another loop."""
+    with serving(answering("a")) as server:
+        client = httpx.AsyncClient(headers={"x-theirs": "1"})
+        model = infer_model("openai:x", api_key="k", base_url=server.url, http_client=client)
+
+        async def ask() -> None:
+            await model_request(model, MESSAGES)
+
+        async def close() -> None:
+            await client.aclose()
+
+        async def first() -> None:
+            await ask()
+
+        with asyncio.Runner() as runner:
+            runner.run(first())
+            with asyncio.Runner() as other, pytest.raises(UserError, match="another event loop"):
+                other.run(ask())
+            runner.run(close())
+            with pytest.raises(UserError, match="closed"):
+                runner.run(ask())
+    assert server.received[0].headers["x-theirs"] == "1"
+
+
+async def test_leftover_bytes_are_no_answer_to_the_next_request() -> None:
+    """A connection with bytes behind the end of a response is not used again."""
+
+    def overfull(connection: Connection) -> None:
+        if connection.number == 1:
+            body = b"".join(streamed("mine"))
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: "
+            evil = b"".join(streamed("EVIL"))
+            whole = head + b"%d\r\n\r\n" % len(body) + body
+            connection.send(whole + head + b"%d\r\n\r\n" % len(evil) + evil)
+        else:
+            answering("yours")(connection)
+
+    from .doors import DOORS
+
+    with serving(overfull) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        assert (await DOORS["streamed"](model, MESSAGES)).text == "mine"
+        assert (await DOORS["streamed"](model, MESSAGES)).text == "yours"
+        assert server.connections == 2
+
+
+async def test_a_dead_kept_connection_is_replaced_in_silence() -> None:
+    """A connection that the server closed after its answer costs the next request nothing."""
+
+    def once(connection: Connection) -> None:
+        answering("a")(connection)
+        connection.socket.close()
+
+    with serving(once) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        for _ in range(3):
+            assert (await model_request(model, MESSAGES)).text == "a"
+            assert await anyio.to_thread.run_sync(server.left.acquire, True, PATIENCE)
+        assert len(server.received) == 3
+
+
+async def test_a_key_never_shows() -> None:
+    """The key is in no repr, and not in the error for an answer that echoes it."""
+    from direct_anyio import ModelAuthenticationError
+
+    from .serving import reply
+
+    key = "sk-very-secret-key"
+    echo = reply({"error": {"message": f"Incorrect API key: {key}"}}, "401 Unauthorized")
+    with serving(echo) as server:
+        model = infer_model("openai:x", api_key=f" {key}\n", base_url=server.url)
+        with pytest.raises(ModelAuthenticationError) as caught:
+            await model_request(model, MESSAGES)
+    assert server.received[0].headers["authorization"] == f"Bearer {key}"
+    shown = repr(model) + repr(vars(model)) + repr(caught.value) + str(caught.value.body)
+    assert key not in shown
+    assert "***" in shown
+
+
+def test_a_key_that_cannot_be_sent_is_refused() -> None:
+    """A control character in a key is named by its place, and the key is not shown."""
+    with pytest.raises(UserError, match="position 2") as caught:
+        infer_model("openai:x", api_key="sk\nsecret")
+    assert "secret" not in str(caught.value)
+
+
