@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from mimetypes import MimeTypes
+from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from ._record import Record
+
+if TYPE_CHECKING:
+    from mimetypes import MimeTypes
 
 __all__ = (
     "AudioFormat",
@@ -97,12 +98,27 @@ _MORE_TYPES = {
     ".yml": "application/yaml",
 }
 
-_types = MimeTypes()
-for _suffix, _type in _MORE_TYPES.items():
-    _types.add_type(_type, _suffix)
+
+@cache
+def _types() -> MimeTypes:
+    from mimetypes import MimeTypes
+
+    types = MimeTypes()
+    for suffix, media_type in _MORE_TYPES.items():
+        types.add_type(media_type, suffix)
+    return types
+
+
+def _type_of_url(url: str) -> str | None:
+    from urllib.parse import urlsplit
+
+    # Of the path alone: a signed URL has a query behind its suffix, and `.com` is none.
+    return _types().guess_type(url if url.startswith("data:") else urlsplit(url).path)[0]
 
 
 def _identifier(content: bytes) -> str:
+    import hashlib
+
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()[:6]
 
 
@@ -151,7 +167,7 @@ class FileUrl(Record):
         return guess
 
     def _guess_media_type(self) -> str | None:
-        return _types.guess_type(self.url)[0]
+        return _type_of_url(self.url)
 
     @property
     def identifier(self) -> str:
@@ -201,11 +217,13 @@ class VideoUrl(FileUrl):
 
     def _guess_media_type(self) -> str | None:
         # A YouTube URL has no suffix to guess from, and Gemini takes it as a video.
-        return "video/mp4" if self.is_youtube else _types.guess_type(self.url)[0]
+        return "video/mp4" if self.is_youtube else _type_of_url(self.url)
 
     @property
     def is_youtube(self) -> bool:
         """Whether the video is on YouTube."""
+        from urllib.parse import urlsplit
+
         return urlsplit(self.url).hostname in ("youtu.be", "youtube.com", "www.youtube.com")
 
 
@@ -261,7 +279,7 @@ class BinaryContent(Record):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"File not found: {path}")
-        media_type = _types.guess_type(path.name)[0] or "application/octet-stream"
+        media_type = _types().guess_type(path.name)[0] or "application/octet-stream"
         return cls.narrow_type(cls(path.read_bytes(), media_type=media_type))
 
     @property

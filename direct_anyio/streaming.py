@@ -7,20 +7,13 @@ cut it short, and keeps what it has delivered readable, however it was left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from attrs import define, field
 
-from ._core.accumulator import Accumulator
-from ._core.codec import Item
-from ._core.fold import Fold, ItemFold
-from ._io.pump import Pipe, Source
-from ._io.tasks import open_task_group
 from .exceptions import ModelAPIError, UserError
 from .messages import (
     FinalResultEvent,
@@ -32,12 +25,11 @@ from .messages import (
 from .tools import ModelRequestParameters
 from .usage import RequestUsage
 
-__all__ = ("StreamedResponse", "stream_items")
+if TYPE_CHECKING:
+    from ._core.fold import Fold
+    from ._io.pump import Source
 
-READ_AHEAD = 16
-"""Batches of items that are passed on as one, where their reader is slow."""
-
-StreamT = TypeVar("StreamT", bound="StreamedResponse")
+__all__ = ("StreamedResponse",)
 
 
 @define(eq=False, repr=False)
@@ -223,55 +215,3 @@ class StreamedResponse:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model_name={self.model_name!r}, state={self._state!r})"
-
-
-class _ItemSource:
-    """A source of items that a task of its own pumps."""
-
-    def __init__(self) -> None:
-        self._pipe: Pipe[Iterable[Item]] = Pipe(lambda _: 1, READ_AHEAD)
-
-    async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
-        failure: BaseException | None = None
-        try:
-            with self._pipe.scope:
-                async for batch in batches:
-                    await self._pipe.send(batch)
-        except anyio.BrokenResourceError:
-            pass
-        except Exception as exc:
-            failure = exc
-        finally:
-            self._pipe.finish(failure)
-
-    async def receive(self) -> Iterable[Item]:
-        return chain.from_iterable(await self._pipe.receive())
-
-    async def aclose(self, *, drain: bool) -> None:
-        self._pipe.leave()
-
-
-@asynccontextmanager
-async def stream_items(
-    batches: AsyncIterable[Iterable[Item]],
-    accumulator: Accumulator,
-    kind: type[StreamT],
-) -> AsyncIterator[StreamT]:
-    """Stream a response from items, for models that speak no HTTP.
-
-    Args:
-        batches: Items, in batches; read in a task of its own.
-        accumulator: What the response is grown in.
-        kind: The class of the stream.
-
-    Yields:
-        The stream; it is left with the block.
-    """
-    source = _ItemSource()
-    async with open_task_group() as group:
-        group.start_soon(source.pump, batches)
-        stream = kind(source, ItemFold(accumulator))
-        try:
-            yield stream
-        finally:
-            await stream.aclose()

@@ -92,8 +92,10 @@ import sys, asyncio
 if {library == "trio"}: import trio
 from direct_anyio import ModelRequest, infer_model, model_request
 
+# Outside of the loop, which would complain of the time that the import takes.
+model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
+
 async def ask():
-    model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
     print((await model_request(model, [ModelRequest.user_text_prompt("Go.")])).text)
 
 {SCRIPTS[script]}

@@ -113,7 +113,7 @@ class _Server:
 
 
 _servers: dict[str, _Server] = {}  # by real path
-_lock = threading.RLock()  # the table and the pipes: a lookup takes microseconds, a spawn 2 ms
+_lock = threading.RLock()  # the table and the pipes: a lookup takes microseconds, a spawn 1 ms
 _loading = threading.Lock()  # held for a whole load, so that all who need the model share it
 
 

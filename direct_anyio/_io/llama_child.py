@@ -17,17 +17,17 @@ from typing import IO, Any
 __all__ = ("main",)
 
 CONTEXT = 8192
-"""Tokens of context: all that SmolLM2 knows (340 MB resident), where others might take 10 GB."""
+"""Tokens of context: all of SmolLM2's (340 MB resident), where a longer one may take gigabytes."""
 
 
 def _threads() -> int:
     """Return how many threads compute.
 
-    llama.cpp's threads spin until the slowest has come. On two cores with other work, two
-    threads gave 4-18 tokens a second and one gave 24-45; small models gain nothing above 8.
+    Half of the cores: llama.cpp's threads spin until the slowest of them has come. On two cores
+    with other work, two threads gave 4-18 tokens a second and one gave 24-45.
     """
     mine = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
-    return min(max(len(mine) // 2, 1), 8)
+    return max(len(mine) // 2, 1)
 
 
 def _start(gguf: str, alias: str) -> Any:
@@ -58,25 +58,32 @@ def _silence(file: IO[Any]) -> None:
     os.dup2(file.fileno(), 2)
 
 
-def main(gguf: str, alias: str) -> None:
-    """Serve `gguf` under the name `alias` until stdin ends."""
-    parent = os.fdopen(os.dup(1), "w")
+def _load(gguf: str, alias: str) -> tuple[dict[str, str], Any]:
+    """Return what to tell the parent, and the server, None if there is none."""
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         _silence(log)
         try:
             server = _start(gguf, alias)
         except BaseException as error:
             log.seek(0)
-            print(json.dumps({"error": _reason(error, log.read())}), file=parent, flush=True)
-            return
+            return {"error": _reason(error, log.read())}, None
+    return {"url": server.listening_address}, server
+
+
+def main(gguf: str, alias: str) -> None:
+    """Serve `gguf` under the name `alias` until stdin ends, and leave the process."""
+    parent = os.fdopen(os.dup(1), "w")
+    reply, server = _load(gguf, alias)
     with open(os.devnull, "w") as nowhere:
         _silence(nowhere)  # the log would grow as long as we serve
-    print(json.dumps({"url": server.listening_address}), file=parent, flush=True)
-    sys.stdin.buffer.read()
+    try:
+        print(json.dumps(reply), file=parent, flush=True)
+        if server is not None:
+            sys.stdin.buffer.read()
+    finally:
+        # From here, where `server` is still referenced: its destructor waits for open streams.
+        os._exit(0)
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    finally:
-        os._exit(0)  # the destructor of a server with a stream open never returns
+    main(*sys.argv[1:])

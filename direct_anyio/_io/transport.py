@@ -108,6 +108,7 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
+    _connected: bool = False
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
@@ -198,7 +199,17 @@ class Exchange:
 
     async def _trace(self, name: str, info: dict[str, Any]) -> None:
         if name in _PHASES:
+            self._connected = self._connected or _PHASES[name] == "connect"
             self._enter(_PHASES[name])
+
+    @property
+    def stale(self) -> bool:
+        """Whether it failed because a kept connection turned out to be dead.
+
+        Then no byte of an answer came, and the connection was none of its own making.
+        """
+        used_kept = self._phase in ("write", "headers") and not self._connected
+        return used_kept and not self._limiting.cancelled_caught and not self.status
 
     async def _send(self, client: HTTPClient) -> Any:
         request = self._request
@@ -300,14 +311,19 @@ async def open_exchange(
         ModelAPIError: There is no answer.
         UserError: The request cannot be sent.
     """
-    exchange = Exchange(request, limits, deadline)
-    group.start_soon(exchange.pump, client, limiter)
-    try:
-        await exchange.head()
-    except BaseException:
-        await exchange.aclose(drain=False)
-        raise
-    return exchange
+    while True:
+        exchange = Exchange(request, limits, deadline)
+        group.start_soon(exchange.pump, client, limiter)
+        try:
+            await exchange.head()
+            return exchange
+        except ModelConnectionError:
+            # Each dead connection is tried once, and is then gone from the pool.
+            if not exchange.stale:
+                raise
+        finally:
+            if not exchange.status:
+                await exchange.aclose(drain=False)
 
 
 def _host(url: str) -> str:

@@ -15,8 +15,8 @@ from attrs import define, field, frozen
 
 from .. import __version__
 from .._core.accumulator import Accumulator
-from .._core.codec import Codec, HTTPCall
-from .._core.decoder import BodyDecoder, Decoder, StreamDecoder
+from .._core.codec import Codec, HTTPCall, Reader
+from .._core.decoder import BodyDecoder, Decoder, ItemsDecoder, StreamDecoder, failed_of
 from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import BytesFold
 from .._core.inflate import decompressed
@@ -25,10 +25,11 @@ from .._io.deadlines import Limits, limits_of
 from .._io.llama import find_weights, serve
 from .._io.run import BoundClient, current_run, transport
 from .._io.tasks import open_task_group
+from .._provider import Provider
 from ..exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
 from ..messages import ModelMessage, ModelResponse, now
 from ..profiles import ModelProfile, ModelProfileSpec
-from ..providers import Provider, provider_of
+from ..providers import provider_of
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
@@ -188,6 +189,7 @@ class HTTPModel(Model):
             "user-agent": f"direct-anyio/{__version__}",
             self._provider.key_header: self._provider.key_format.format(self._key.value),
         }
+        ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
         return _checked_headers(ours | call.headers | theirs)
 
@@ -218,13 +220,14 @@ class _Asking:
         """
         self.deadline = anyio.current_time() + self.limits.total
         url = await self.model.located() + call.path
+        query = self.model._provider.all_query(os.environ) | call.query
         headers = self.model.headers(call, settings, stream=self.stream)
         body = None if call.body is None else call.body | (settings.get("extra_body") or {})
         library = await transport()
         request = library.Request(
             self.model.model_name,
             "GET" if body is None else "POST",
-            f"{url}?{urlencode(call.query)}" if call.query else url,
+            f"{url}?{urlencode(query)}" if query else url,
             headers,
             None if body is None else dumps(body),
         )
@@ -263,7 +266,7 @@ class _Asking:
             model_name=self.model.model_name,
             timestamp=now(),
             provider_name=self.model.system,
-            provider_url=self.model.base_url,
+            provider_url=self.model._provider.reported_url.format(self.model.base_url),
         )
         fold = BytesFold(decoder, accumulator)
         try:
@@ -280,12 +283,12 @@ class _Asking:
             ModelHTTPError: The head says that it is an error.
             UnexpectedModelBehavior: It is neither a stream nor JSON.
         """
+        reader = self.codec.reader(self.parameters)
         if not 200 <= exchange.status < 300:
-            await self._raise_error(exchange)
+            return await self._of_error(exchange, reader)
         if exchange.status == 204:
             raise UnexpectedModelBehavior("The response has no content (status 204)")
         kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        reader = self.codec.reader(self.parameters)
         name = self.model.model_name
         decoder: Decoder
         if kind in ("application/json", "") and not (self.stream and not kind):
@@ -299,9 +302,13 @@ class _Asking:
             raise UnexpectedModelBehavior(message, start[:200])
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))
 
-    async def _raise_error(self, exchange: Exchange) -> None:
+    async def _of_error(self, exchange: Exchange, reader: Reader) -> Decoder:
+        """Return what decodes an error that is an answer in truth; raise any other."""
         body = self.model.scrubbed(await exchange.read_error())
         document = document_of(body)
+        answer = failed_of(reader)(document)
+        if answer is not None:
+            return ItemsDecoder(answer)
         if exchange.status < 400:
             host = urlsplit(exchange.headers.get("location", "")).netloc
             document = f"a redirect to {host or 'nowhere'}, which is not followed"

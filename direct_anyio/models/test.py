@@ -27,10 +27,11 @@ from ..messages import (
 from ..parts import to_json
 from ..profiles import ModelProfileSpec
 from ..settings import ModelSettings
-from ..streaming import StreamedResponse, stream_items
+from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
 from ..usage import RequestUsage
 from . import Model
+from .items import stream_items
 
 __all__ = ("TestModel", "TestStreamedResponse")
 

