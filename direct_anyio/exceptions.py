@@ -75,8 +75,9 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
 
     Provider text goes to terminals and logs, where an escape sequence would act.
     """
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    # Cut before, since the text may be long, and after, since an escape is longer.
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:limit])
+    return shown if len(text) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def bounded(body: object | None) -> object | None:

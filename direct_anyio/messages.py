@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 from attrs import field, frozen
 
@@ -39,6 +39,7 @@ from .events import (
     ThinkingPartDelta,
     ToolCallPartDelta,
 )
+from .exceptions import UnexpectedModelBehavior
 from .parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
@@ -108,6 +109,8 @@ __all__ = (
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
 ResponseState = Literal["complete", "incomplete", "suspended", "interrupted"]
+
+OutputT = TypeVar("OutputT")
 
 
 def _request_parts(value: Iterable[ModelRequestPart]) -> tuple[ModelRequestPart, ...]:
@@ -220,6 +223,36 @@ class ModelResponse(Record):
         calls = {p.tool_call_id: p for p in self.parts if isinstance(p, BuiltinToolCallPart)}
         returns = [part for part in self.parts if isinstance(part, BuiltinToolReturnPart)]
         return [(calls[r.tool_call_id], r) for r in returns if r.tool_call_id in calls]
+
+    @overload
+    def output(self, kind: type[OutputT]) -> OutputT: ...
+
+    @overload
+    def output(self, kind: Any) -> Any: ...
+
+    def output(self, kind: Any) -> Any:
+        """Return the answer as a value of a type: the text, else the last tool call.
+
+        The text is JSON, alone or in a Markdown fence. A value that is no object may stand
+        in the member `response` of one, as `OutputObjectDefinition.from_type` asks for it.
+        Nothing is guessed: "5" is no number. Unknown members are ignored.
+
+        Args:
+            kind: What `OutputObjectDefinition.from_type` takes.
+
+        Raises:
+            UserError: The type has no JSON schema.
+            UnexpectedModelBehavior: The answer is no JSON or does not fit; the message
+                names the places and `body` is what the model wrote.
+        """
+        from ._structure import structured
+
+        calls = self.tool_calls
+        try:
+            return structured(kind, self.text, calls[-1].args_as_json_str() if calls else None)
+        except UnexpectedModelBehavior as exc:
+            exc.model_name, exc.response = self.model_name or "", self
+            raise
 
 
 ModelMessage: TypeAlias = ModelRequest | ModelResponse

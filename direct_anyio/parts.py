@@ -124,8 +124,8 @@ class _ReturnedValue:
         return plain if isinstance(plain, dict) else {"return_value": plain}
 
     def has_content(self) -> bool:
-        """Return whether the tool returned anything."""
-        return bool(self.content)
+        """Return whether the tool returned anything: 0, False and '' are something."""
+        return self.content is not None
 
 
 @frozen(repr=False)
@@ -262,9 +262,9 @@ class _Arguments:
             ValueError: They are not JSON, as in a call that was cut short.
             AssertionError: They are JSON, but no object.
         """
-        args = json.loads(self.args) if self.args and isinstance(self.args, str) else self.args
-        if not args and not isinstance(args, list):
+        if not self.args:
             return {}
+        args = json.loads(self.args) if isinstance(self.args, str) else self.args
         assert isinstance(args, dict), "args should be a dict"
         return args
 

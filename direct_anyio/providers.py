@@ -6,93 +6,28 @@ A gateway that speaks a protocol we have is one row more.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
+from functools import partial
 
-from attrs import field, frozen
+import attrs
 
-from ._core.codec import Codec
+from ._provider import Provider
+from .dialects._anthropic_models import anthropic_profile
+from .dialects.anthropic import AnthropicCodec
+from .dialects.cohere import CohereCodec
+from .dialects.gemini import GeminiCodec, google_cloud_url, google_model_profile
+from .dialects.groq import GroqCodec
+from .dialects.mistral import MistralCodec
 from .dialects.openai_chat import OpenAIChatCodec, OpenAIModelProfile
+from .dialects.openai_responses import OpenAIResponsesCodec
 from .exceptions import UserError
-from .profiles import ModelProfile
-from .settings import ModelSettings
+from .families import groq, openai, plain
+from .gateways import GATEWAYS, behind_gateway
 
 __all__ = ("PROVIDERS", "Provider", "provider_of")
 
-MakeCodec: TypeAlias = Callable[..., Codec]
-"""Takes `model_name`, `provider_name` and `profile`."""
-
-Profiles: TypeAlias = Callable[[str], ModelProfile]
-"""From a model's name to what it can do."""
-
-
-@frozen(kw_only=True)
-class Provider:
-    """One row of the table.
-
-    Attributes:
-        name: What stands before the colon of a model's name.
-        codec: Makes the codec of its wire protocol.
-        base_url: Its base URL, None where the user must tell.
-        base_url_env: Environment variables that replace it, the first that is set.
-        key_env: Environment variables for the key, the first that is set.
-        default_key: The key where none is set, None where one must be.
-        key_header: The header that the key goes in.
-        key_format: How it is written there.
-        profile: What its models can do.
-        settings: Settings for every request, under the user's.
-        reported_name: The name that responses carry, where it is another one.
-        local: Whether a server of our own on this machine serves it.
-    """
-
-    name: str
-    codec: MakeCodec
-    base_url: str | None = None
-    base_url_env: tuple[str, ...] = ()
-    key_env: tuple[str, ...] = ()
-    default_key: str | None = None
-    key_header: str = "authorization"
-    key_format: str = "Bearer {}"
-    profile: Profiles = field(default=lambda name: OpenAIModelProfile())
-    settings: ModelSettings | None = None
-    reported_name: str = ""
-    local: bool = False
-
-    def key(self, environ: Mapping[str, str]) -> str | None:
-        """Return the key in `environ`, None where there is none."""
-        return _first(self.key_env, environ)
-
-    def url(self, environ: Mapping[str, str]) -> str | None:
-        """Return the base URL, None where the user must tell."""
-        return _first(self.base_url_env, environ) or self.base_url
-
-
-def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
-    return next((environ[name] for name in names if environ.get(name)), None)
-
-
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-)
-
-
 def _openai(name: str) -> OpenAIModelProfile:
-    reasons = name.startswith("o") or (name.startswith("gpt-5") and "gpt-5-chat" not in name)
-    return OpenAIModelProfile(
-        supports_json_schema_output=True,
-        supports_json_object_output=True,
-        supports_image_output=any(mark in name for mark in ("gpt-5", "o3", "4.1", "4o")),
-        openai_unsupported_model_settings=_SAMPLING if reasons else (),
-        openai_system_prompt_role="user" if name.startswith("o1-mini") else None,
-        openai_chat_supports_web_search="-search-preview" in name,
-        openai_supports_encrypted_reasoning_content=reasons,
-    )
+    return attrs.evolve(openai(name), openai_chat_supports_allowed_tools=True)
 
 
 def _json_schema(name: str) -> OpenAIModelProfile:
@@ -110,6 +45,38 @@ _OPENAI = Provider(
     base_url_env=("OPENAI_BASE_URL",),
     key_env=("OPENAI_API_KEY",),
     profile=_openai,
+    reported_url="{}/",
+)
+
+def _google_cloud_url(environ: Mapping[str, str]) -> str:
+    project = environ.get("GOOGLE_CLOUD_PROJECT")
+    if not project:
+        raise UserError(
+            "Google Cloud needs a project: set the `GOOGLE_CLOUD_PROJECT` environment variable, "
+            "or pass `base_url=` to `infer_model`."
+        )
+    return google_cloud_url(project, environ.get("GOOGLE_CLOUD_LOCATION") or "us-central1")
+
+
+_GEMINI = Provider(
+    name="google-gla",
+    codec=GeminiCodec,
+    base_url="https://generativelanguage.googleapis.com",
+    base_url_env=("GOOGLE_GEMINI_BASE_URL",),
+    key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+    key_header="x-goog-api-key",
+    key_format="{}",
+    profile=google_model_profile,
+    reported_url="{}/",
+)
+# The key is an access token, which lives for an hour.
+_GOOGLE_CLOUD = Provider(
+    name="google-vertex",
+    codec=partial(GeminiCodec, cloud=True, root=""),
+    find_url=_google_cloud_url,
+    key_env=("CLOUDSDK_AUTH_ACCESS_TOKEN",),
+    profile=google_model_profile,
+    reported_url="{origin}/",
 )
 
 _ROWS = (
@@ -122,16 +89,80 @@ _ROWS = (
         key_env=("OPENAI_API_KEY",),
         profile=_openai,
         reported_name="openai",
+        reported_url="{}/",
     ),
     Provider(
-        name="ollama",
-        codec=OpenAIChatCodec,
-        base_url="http://localhost:11434/v1",
-        base_url_env=("OLLAMA_BASE_URL",),
-        key_env=("OLLAMA_API_KEY",),
-        default_key="api-key-not-set",
-        profile=_json_schema,
+        name="openai-responses",
+        codec=OpenAIResponsesCodec,
+        base_url="https://api.openai.com/v1",
+        base_url_env=("OPENAI_BASE_URL",),
+        key_env=("OPENAI_API_KEY",),
+        profile=_openai,
+        reported_name="openai",
+        reported_url="{}/",
     ),
+    Provider(
+        name="azure-responses",
+        codec=OpenAIResponsesCodec,
+        key_env=("AZURE_OPENAI_API_KEY",),
+        key_header="api-key",
+        key_format="{}",
+        profile=_openai,
+        reported_name="azure",
+        reported_url="{}/",
+    ),
+    Provider(
+        name="deepseek-responses",
+        codec=OpenAIResponsesCodec,
+        base_url="https://api.deepseek.com",
+        key_env=("DEEPSEEK_API_KEY",),
+        reported_name="deepseek",
+    ),
+    Provider(
+        name="openrouter-responses",
+        codec=OpenAIResponsesCodec,
+        base_url="https://openrouter.ai/api/v1",
+        key_env=("OPENROUTER_API_KEY",),
+        reported_name="openrouter",
+    ),
+    Provider(
+        name="anthropic",
+        codec=AnthropicCodec,
+        base_url="https://api.anthropic.com",
+        base_url_env=("ANTHROPIC_BASE_URL",),
+        key_env=("ANTHROPIC_API_KEY",),
+        key_header="x-api-key",
+        key_format="{}",
+        profile=anthropic_profile,
+    ),
+    Provider(
+        name="mistral",
+        codec=MistralCodec,
+        base_url="https://api.mistral.ai",
+        base_url_env=("MISTRAL_BASE_URL",),
+        key_env=("MISTRAL_API_KEY",),
+        profile=plain,
+    ),
+    Provider(
+        name="cohere",
+        codec=CohereCodec,
+        base_url="https://api.cohere.com",
+        base_url_env=("CO_BASE_URL",),
+        key_env=("CO_API_KEY",),
+        profile=plain,
+    ),
+    Provider(
+        name="groq",
+        codec=GroqCodec,
+        base_url="https://api.groq.com",
+        base_url_env=("GROQ_BASE_URL",),
+        key_env=("GROQ_API_KEY",),
+        profile=groq,
+    ),
+    _GEMINI,
+    attrs.evolve(_GEMINI, name="google", reported_name="google-gla"),
+    _GOOGLE_CLOUD,
+    attrs.evolve(_GOOGLE_CLOUD, name="google-cloud", reported_name="google-vertex"),
     Provider(
         name="local",
         codec=OpenAIChatCodec,
@@ -142,7 +173,9 @@ _ROWS = (
     ),
 )
 
-PROVIDERS: dict[str, Provider] = {row.name: row for row in _ROWS}
+PROVIDERS: dict[str, Provider] = {
+    row.name: row for row in (*_ROWS, *GATEWAYS, *behind_gateway(_ROWS))
+}
 
 
 def provider_of(model: str) -> tuple[Provider, str]:

@@ -7,6 +7,7 @@ nobody knows is an error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 __all__ = (
@@ -54,6 +55,9 @@ class ModelSettings(TypedDict, total=False):
             first event.
         max_retries: Attempts after a first one that failed before any event was
             delivered; 0 switches retries off.
+        retry_ambiguous: Whether a request is repeated that timed out after it was sent;
+            it may have been accepted, and charged, already.
+        on_retry: Called with a `Retry` before each wait for another attempt.
         parallel_tool_calls: Whether the model may call several tools in one response.
         tool_choice: 'auto', 'none', 'required', or the names of the tools to choose from.
         thinking: Whether and how hard the model thinks before it answers.
@@ -75,6 +79,8 @@ class ModelSettings(TypedDict, total=False):
     request_timeout: float
     first_event_timeout: float
     max_retries: int
+    retry_ambiguous: bool
+    on_retry: Callable[[Any], object]
     parallel_tool_calls: bool
     tool_choice: ToolChoice
     thinking: ThinkingLevel

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from attrs import define, field
 
-from .exceptions import ModelAPIError, UserError
+from .exceptions import ModelAPIError, ModelConnectionError, UserError
 from .messages import (
     FinalResultEvent,
     FinishReason,
@@ -51,6 +51,7 @@ class StreamedResponse:
     _batches: deque[Any] = field(factory=deque, init=False)
     _state: ResponseState = field(default="incomplete", init=False)
     _exhausted: bool = field(default=False, init=False)
+    _closing: bool = field(default=False, init=False)
     _failure: BaseException | None = field(default=None, init=False)
     _left: bool = field(default=False, init=False)
     _filling: bool = field(default=False, init=False)
@@ -89,6 +90,7 @@ class StreamedResponse:
     def _advance(self) -> ModelResponseStreamEvent | None:
         while True:
             for event in self._ready:
+                self._source.progressed()
                 return event
             if self._state == "complete":
                 return None
@@ -103,8 +105,6 @@ class StreamedResponse:
             else:
                 return None
 
-    _closing: bool = field(default=False, init=False)
-
     async def fill(self) -> None:
         """Wait until more has arrived."""
         if self._filling:
@@ -112,13 +112,18 @@ class StreamedResponse:
                 "Another task is waiting for the next event of this stream: iterate in one."
             )
         self._filling = True
+        whole = self._fold.accumulator.whole
         try:
-            self._batches.append(await self._source.receive())
+            self._batches.append(await self._source.receive(tail=whole))
         except anyio.EndOfStream:
             self._exhausted = True
         except Exception as exc:
-            self._fail(exc)
-            raise
+            if not (whole and isinstance(exc, ModelConnectionError)):
+                self._fail(exc)
+                raise
+            # The answer is whole; what broke is only what may follow it.
+            self.note(tail_lost=True)
+            self._exhausted = True
         finally:
             self._filling = False
 
@@ -137,6 +142,20 @@ class StreamedResponse:
             exc.phase = exc.phase or "body"
             exc.response = self.response
 
+    async def drain(self) -> ModelResponse:
+        """Read the stream to its end and return the whole response.
+
+        Raises:
+            ModelAPIError: There is no whole response.
+        """
+        async for _ in self:
+            pass
+        return self.response
+
+    async def cancel(self) -> None:
+        """Leave the stream; the same as `aclose`."""
+        await self.aclose()
+
     async def aclose(self) -> None:
         """Leave the stream: the connection is closed now, and nothing more is read.
 
@@ -149,6 +168,10 @@ class StreamedResponse:
         if self._state == "incomplete" and self._failure is None:
             self._state = "interrupted"
         await self._source.aclose(drain=ended)
+
+    def note(self, **flags: Any) -> None:
+        """Add a note to the response, under `provider_details['direct_anyio']`."""
+        self._fold.accumulator.note(**flags)
 
     @property
     def response(self) -> ModelResponse:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from attrs import field, frozen
 
 from ._record import Record
 from .builtin_tools import AbstractBuiltinTool
+from .exceptions import UserError
 
 __all__ = (
     "DEFAULT_OUTPUT_TOOL_NAME",
@@ -62,6 +63,44 @@ class ToolDefinition(Record):
     metadata: dict[str, Any] | None = None
     timeout: float | None = None
 
+    @classmethod
+    def from_callable(
+        cls,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool | None = None,
+    ) -> ToolDefinition:
+        """Return the tool that a function is, sync or async.
+
+        Its parameters are read from the annotations; what the docstring tells of each, in
+        the style of Google, NumPy or Sphinx, is told to the model, as is a text in an
+        `Annotated`. A parameter without annotation takes anything, `*args` is left out,
+        and `**kwargs` allows more members. The function is not called, and not kept.
+
+        Args:
+            function: A function, bound method, partial, class or callable object.
+            name: The tool's name, the function's own by default.
+            description: What it does, the docstring up to its sections by default.
+            strict: Whether the provider must hold the model to the schema.
+
+        Raises:
+            UserError: A parameter has no JSON schema or can be given by position only, or
+                the function has no name.
+        """
+        from ._schema import described, parameters_of
+
+        own_name, said = described(function)
+        if not (name or own_name):
+            raise UserError(f"{function!r} has no name: give the tool one with `name=`")
+        return cls(
+            name=name or own_name,
+            parameters_json_schema=parameters_of(function),
+            description=description or said,
+            strict=strict,
+        )
+
     @property
     def defer(self) -> bool:
         """Whether its result comes from outside the program's own run."""
@@ -83,6 +122,35 @@ class OutputObjectDefinition(Record):
     name: str | None = None
     description: str | None = None
     strict: bool | None = None
+
+    @classmethod
+    def from_type(
+        cls,
+        kind: Any,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool | None = None,
+    ) -> OutputObjectDefinition:
+        """Return the shape of a type's values, which `ModelResponse.output` reads back.
+
+        A type whose values are no objects, such as `list[int]` or a union, is put into an
+        object, as its member `response`.
+
+        Args:
+            kind: An attrs class, dataclass, TypedDict, named tuple, enum, or a type made
+                of these, of plain values and of lists and dicts with text as keys.
+            name: A name for the shape, that of the class by default.
+            description: What it is, the docstring up to its sections by default.
+            strict: Whether the provider must hold the model to the schema.
+
+        Raises:
+            UserError: The type has no JSON schema.
+        """
+        from ._schema import said_of, schema_of, title_of
+
+        schema = schema_of(kind)
+        return cls(schema, name or title_of(kind), description or said_of(kind), strict)
 
 
 def _tools(value: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -15,6 +16,8 @@ PATIENCE = 10.0
 """Seconds after which a wait in a test has failed."""
 
 Handler = Callable[["Connection"], None]
+Greeter = Callable[[socket.socket, "Server"], "socket.socket | None"]
+"""Meets a connection before any request; returns the socket to serve, None where it is over."""
 
 
 @attrs.define(eq=False)
@@ -57,6 +60,12 @@ class Connection:
         except TimeoutError:
             return False
         return True
+
+
+def abort(connection: socket.socket) -> None:
+    """Close with a reset: what is under way in either direction is lost."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 SSE_HEAD = (
@@ -129,18 +138,26 @@ def answering(*texts: str) -> Handler:
 class Server:
     """Serves each connection in a thread of its own; keeps what it received."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, greet: Greeter | None = None) -> None:
         self.handler = handler
+        self.greet = greet
+        self.over = threading.Event()
+        """Set as the server closes; what stalls waits for it."""
         self.received: list[Received] = []
         self.connections = 0
         self.left = threading.Semaphore(0)
         """Released for each connection that the other side has closed."""
         self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._start(self._accept)
+
+    def _start(self, target: Callable[..., None], *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -150,29 +167,40 @@ class Server:
                 return
             self.connections += 1
             self._open.add(accepted)
-            threading.Thread(
-                target=self._serve, args=(accepted, self.connections), daemon=True
-            ).start()
+            self._start(self._serve, accepted, self.connections)
 
     def _serve(self, accepted: socket.socket, number: int) -> None:
-        with accepted:
-            try:
-                while (request := _read(accepted)) is not None:
-                    self.received.append(request)
-                    self.handler(Connection(accepted, self, request, number))
-            except OSError:
-                pass
-        self._open.discard(accepted)
-        self.left.release()
+        try:
+            greeted = self.greet(accepted, self) if self.greet else accepted
+            if greeted is not None:
+                self._answer(greeted, number)
+        except OSError:
+            pass
+        finally:
+            self._open.discard(accepted)
+            accepted.close()
+            self.left.release()
+
+    def _answer(self, greeted: socket.socket, number: int) -> None:
+        with greeted:
+            while (request := _read(greeted)) is not None:
+                self.received.append(request)
+                self.handler(Connection(greeted, self, request, number))
 
     def all_left(self) -> bool:
         """Wait until the other side has closed every connection."""
         return all(self.left.acquire(timeout=PATIENCE) for _ in range(self.connections))
 
     def close(self) -> None:
+        """Close every connection, and wait for every thread."""
+        self.over.set()
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                # Closing alone does not wake a thread that waits for it.
+                each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for connection in list(self._open):
-            connection.close()
+        for thread in self._threads:
+            thread.join(PATIENCE)
 
 
 def _read(connection: socket.socket) -> Received | None:
@@ -187,13 +215,16 @@ def _read(connection: socket.socket) -> Received | None:
     pairs = (line.partition(":") for line in lines)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     while len(body) < int(headers.get("content-length", 0)):
-        body += connection.recv(65536)
+        more = connection.recv(65536)
+        if not more:
+            return None
+        body += more
     return Received(first, headers, body)
 
 
 @contextmanager
-def serving(handler: Handler) -> Iterator[Server]:
-    server = Server(handler)
+def serving(handler: Handler, greet: Greeter | None = None) -> Iterator[Server]:
+    server = Server(handler, greet)
     try:
         yield server
     finally:

@@ -81,10 +81,14 @@ def _only_text(delta: Delta, part: Any) -> str | None:
         case ThinkingPartDelta(signature_delta=None, provider_details=None):
             known = delta.provider_name in (None, part.provider_name)
             return delta.content_delta if known else None
-        case ToolCallPartDelta(tool_name_delta=None, provider_details=None, args_delta=str(text)):
-            known = delta.tool_call_id in (None, part.tool_call_id)
+        # Some gateways repeat the id, or write '' for a name and an id that are known.
+        case ToolCallPartDelta(
+            tool_name_delta=None | "", provider_details=None, args_delta=str(text)
+        ):
+            known = delta.tool_call_id in (None, "", part.tool_call_id)
+            args = part.args_delta if isinstance(part, ToolCallPartDelta) else part.args
             # Arguments that are a dict take no text; `apply` says so.
-            return None if isinstance(getattr(part, "args", None), dict) or not known else text
+            return None if isinstance(args, dict) or not known else text
     return None
 
 
@@ -103,6 +107,7 @@ class _Growth:
 
     part: _Unfinished
     id: str | None = None
+    announced: bool = True  # False between the end of the part before and its own start
     pieces: list[str] = field(factory=list)
 
     def add(self, delta: Delta) -> None:
@@ -171,14 +176,16 @@ class Accumulator:
         Raises:
             UnexpectedModelBehavior: The item does not fit what came before.
         """
-        if isinstance(item, PartChunk):
-            return self._grow(item)
-        if isinstance(item, WholePart):
-            return self._start(item.key, _Growth(item.part), item.part)
         if isinstance(item, ResponseInfo):
             self._learn(item)
-        else:
+        elif isinstance(item, End):
             self._end(item)
+        elif self.whole:
+            self.note(content_after_end=True)
+        elif isinstance(item, PartChunk):
+            return self._grow(item)
+        else:
+            return self._place(item)
         return ()
 
     def close(self) -> Iterable[ModelResponseStreamEvent]:
@@ -202,11 +209,17 @@ class Accumulator:
             state=state,
         )
 
+    def note(self, **flags: Any) -> None:
+        """Add a note of our own to the provider's details, under `direct_anyio`."""
+        details = self.provider_details or {}
+        noted = {**details.get("direct_anyio", {}), **flags}
+        self.provider_details = {**details, "direct_anyio": noted}
+
     def parts(self) -> Iterator[ModelResponsePart]:
         """Return the parts so far; a call that has no name yet is none."""
         for growth in self._parts:
             part = growth.whole()
-            if not isinstance(part, ToolCallPartDelta):
+            if growth.announced and not isinstance(part, ToolCallPartDelta):
                 yield part
 
     def _learn(self, info: ResponseInfo) -> None:
@@ -218,6 +231,8 @@ class Accumulator:
             self.provider_details = (self.provider_details or {}) | info.provider_details
 
     def _end(self, end: End) -> None:
+        if end.bare and not self.whole and self.finish_reason is None:
+            self.note(finish_reason_inferred=True)
         self.whole = True
         self.ended = self.ended or end.final
 
@@ -225,12 +240,20 @@ class Accumulator:
         index = self._index_of(chunk)
         if index is None:
             part = _started(chunk.delta, chunk.id)
-            return self._start(chunk.key, _Growth(part, chunk.id), part)
+            return self._start(chunk.key, _Growth(part, chunk.id))
         growth = self._parts[index]
         if isinstance(growth.part, ToolCallPartDelta):
             return self._name(index, growth, chunk.delta)
         growth.add(chunk.delta)
         return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.part)),)
+
+    def _place(self, item: WholePart) -> Iterable[ModelResponseStreamEvent]:
+        """Start a whole part, in the place of the part of its key where there is one."""
+        index = None if item.key is None else self._indexes.get(item.key)
+        if index is None:
+            return self._start(item.key, _Growth(item.part))
+        self._parts[index] = _Growth(item.part)
+        return self._announce(index, item.part)
 
     def _index_of(self, chunk: PartChunk) -> int | None:
         if chunk.key is not None:
@@ -250,24 +273,26 @@ class Accumulator:
         part = growth.part
         return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
-    def _start(
-        self, key: Hashable, growth: _Growth, part: _Unfinished
-    ) -> Iterable[ModelResponseStreamEvent]:
+    def _start(self, key: Hashable, growth: _Growth) -> Iterable[ModelResponseStreamEvent]:
         if len(self._parts) == MAX_PARTS:
             raise ResponseTooLarge(f"The response has more than {MAX_PARTS} parts")
         index = len(self._parts)
         self._parts.append(growth)
         if key is not None:
             self._indexes[key] = index
+        part = growth.part
         return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
     def _announce(self, index: int, part: ModelResponsePart) -> Iterator[ModelResponseStreamEvent]:
+        growth = self._parts[index]
+        growth.announced = False
         before, self._last_started = self._last_started, index
         previous_kind = None
         if before is not None:
             previous = self._parts[before].part
             previous_kind = None if isinstance(previous, ToolCallPartDelta) else previous.part_kind
             yield from self._part_end(before, part.part_kind)
+        growth.announced = True
         yield PartStartEvent(index=index, part=part, previous_part_kind=previous_kind)
         final = None if self.final_result_event else self._final_result(part)
         if final is not None:

@@ -59,6 +59,16 @@ class HTTPCall:
     query: dict[str, str] = field(factory=dict)
 
 
+def _key(value: Hashable) -> Hashable:
+    hash(value)  # a provider's index may be anything, and this is where its error is ours
+    return value
+
+
+def _text(value: str | None) -> str | None:
+    # Optional fields: nonsense costs the field, not the answer.
+    return value if isinstance(value, str) else None
+
+
 @frozen
 class PartChunk:
     """A part starts or grows.
@@ -70,16 +80,19 @@ class PartChunk:
         id: The provider's id of the part, used as it starts.
     """
 
-    key: Hashable
+    key: Hashable = field(converter=_key)
     delta: Delta
-    id: str | None = None
+    id: str | None = field(default=None, converter=_text)
 
 
 @frozen
 class WholePart:
-    """A part that comes in one piece; the chunks of its key, if any follow, add to it."""
+    """A part that comes in one piece, or in the place of the part that has its key.
 
-    key: Hashable
+    The chunks of its key, if any follow, add to it.
+    """
+
+    key: Hashable = field(converter=_key)
     part: ModelResponsePart
 
 
@@ -95,8 +108,8 @@ class ResponseInfo:
         provider_details: The provider's own data, merged into what came before.
     """
 
-    model_name: str | None = None
-    provider_response_id: str | None = None
+    model_name: str | None = field(default=None, converter=_text)
+    provider_response_id: str | None = field(default=None, converter=_text)
     finish_reason: FinishReason | None = None
     usage: RequestUsage | None = None
     provider_details: dict[str, Any] | None = None
@@ -109,9 +122,11 @@ class End:
     Attributes:
         final: Whether nothing at all follows, so that reading stops; else usage and
             the like may.
+        bare: Whether it is no more than a mark, which says nothing of why.
     """
 
     final: bool
+    bare: bool = False
 
 
 Item: TypeAlias = PartChunk | WholePart | ResponseInfo | End

@@ -21,7 +21,7 @@ from .failures import in_stream_error
 from .json import loads
 from .sse import ServerSentEvent, SSEDecoder
 
-__all__ = ("BodyDecoder", "Decoder", "StreamDecoder")
+__all__ = ("BodyDecoder", "Decoder", "ItemsDecoder", "StreamDecoder", "failed_of")
 
 MAX_RESPONSE = 64 * 1024 * 1024
 """The most bytes that a response may have."""
@@ -82,6 +82,39 @@ class _Counted:
             raise ResponseTooLarge(f"The response has more than {self._limit} bytes")
 
 
+def failed_of(reader: Reader) -> Callable[[Any], Iterable[Item] | None]:
+    """Return what reads an error document that is an answer in truth.
+
+    Readers of the few dialects that have such have a method `failed`; it returns None
+    for a document that is an error indeed.
+    """
+    return getattr(reader, "failed", lambda document: None)
+
+
+class ItemsDecoder:
+    """Has the items of an answer already; they come with the end."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = items
+
+    def feed(self, chunk: bytes) -> Iterator[Item]:
+        """Take bytes, which are of no more interest."""
+        return iter(())
+
+    def close(self) -> Iterator[Item]:
+        """Return the items."""
+        return iter(self._items)
+
+
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+
+
+def _may_be_framed(start: bytes) -> bool:
+    """Return whether bytes may be the start of a server-sent event that was cut."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return any(field.startswith(text) or text.startswith(field) for field in _FIELDS)
+
+
 class StreamDecoder:
     """Reads a body of server-sent events.
 
@@ -93,6 +126,7 @@ class StreamDecoder:
 
     def __init__(self, reader: Reader, model_name: str, max_response: int = MAX_RESPONSE) -> None:
         self._read = reader.frame
+        self._failed = failed_of(reader)
         self._model_name = model_name
         self._sse = SSEDecoder()
         self._counted = _Counted(max_response)
@@ -124,7 +158,7 @@ class StreamDecoder:
         self._sse.close()
         if self._whole:
             return iter(())
-        if not self._framed and self._start.strip():
+        if not self._framed and not _may_be_framed(self._start):
             message = "The response is no stream of server-sent events"
             raise UnexpectedModelBehavior(message, _shown(self._start))
         raise StreamInterrupted(
@@ -135,12 +169,15 @@ class StreamDecoder:
 
     def _items(self, frame: ServerSentEvent) -> Iterable[Item]:
         if frame.data == b"[DONE]":
-            return (End(final=True),)
+            return (End(final=True, bare=True),)
         document = loads(frame.data)
         if not isinstance(document, dict):
             raise TypeError(f"a frame holds {type(document).__name__}, not an object")
         if frame.event == "error" or document.get("error"):
-            raise in_stream_error(document, self._model_name)
+            answer = self._failed(document)
+            if answer is None:
+                raise in_stream_error(document, self._model_name)
+            return answer
         return self._read(frame.event, document)
 
 

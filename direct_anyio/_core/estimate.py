@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ..content import BinaryContent, UserContent
+from ..content import BinaryContent, TextContent, UserContent
 from ..messages import ModelMessage, ModelRequest
 from ..parts import (
     BuiltinToolCallPart,
@@ -66,6 +66,11 @@ def estimated_tokens(content: str | Sequence[UserContent]) -> int:
 
 
 def _of_content(item: UserContent) -> int:
-    if isinstance(item, BinaryContent):
-        return len(item.data)
-    return estimated_tokens(item) if isinstance(item, str) else 0
+    match item:
+        case str():
+            return estimated_tokens(item)
+        case TextContent():
+            return estimated_tokens(item.content)
+        case BinaryContent():
+            return len(item.data)
+    return 0

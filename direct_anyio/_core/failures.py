@@ -6,8 +6,9 @@ catches one class for both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..exceptions import (
@@ -66,11 +67,16 @@ _BY_CODE = {
     "deadline_exceeded": _UNAVAILABLE,
     "enforced_spend_limit_reached": _QUOTA,
     "exceed_context_size_error": _TOO_LONG,
+    "failed_to_download_image": _REJECTED,
+    "image_content_policy_violation": _REJECTED,
     "insufficient_quota": _QUOTA,
     "internal": _SERVER,
     "internal_server_error": _SERVER,
     "invalid_api_key": _AUTHENTICATION,
     "invalid_argument": _REJECTED,
+    "invalid_image": _REJECTED,
+    "invalid_image_url": _REJECTED,
+    "invalid_prompt": _REJECTED,
     "invalid_request_error": _REJECTED,
     "model_not_found": _NOT_FOUND,
     "not_found": _NOT_FOUND,
@@ -86,7 +92,12 @@ _BY_CODE = {
     "timeout_error": _UNAVAILABLE,
     "unauthenticated": _AUTHENTICATION,
     "unavailable": _UNAVAILABLE,
+    "unsupported_image_media_type": _REJECTED,
+    "vector_store_timeout": _UNAVAILABLE,
 }
+
+_STATUS = re.compile("[45][0-9][0-9]")
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 # A code that says more than the status it came with.
 _SHARPER = (_QUOTA, _TOO_LONG)
@@ -122,14 +133,10 @@ def http_error(status: int, document: Any, model_name: str) -> ModelHTTPError:
 def in_stream_error(document: Any, model_name: str) -> ModelHTTPError:
     """Return the error for an error document inside a stream.
 
-    It has the class and the status of its category: 500 where nothing tells.
+    It has the status that it names, else that of its category: 500 where nothing tells.
     """
-    status = _status_of(document)
-    category = _category_of_code(document)
-    if category is None and status is not None:
-        category = _BY_STATUS.get(status)
-    status, error = category or (status or 500, ModelServerError)
-    failure = error(status, model_name, document, hint=_HINTS.get(error))
+    category = _category_of_code(document) or _SERVER
+    failure = http_error(_status_of(document) or category.status, document, model_name)
     failure.in_stream = True
     return failure
 
@@ -151,38 +158,47 @@ def _category_of_code(document: Any) -> _Category | None:
 def _status_of(document: Any) -> int | None:
     inner = _inner(document)
     code = inner.get("code") if isinstance(inner, dict) else None
-    return int(code) if isinstance(code, int) and 400 <= code < 600 else None
+    # Azure writes the number as a string.
+    return int(code) if _STATUS.fullmatch(str(code)) else None  # type: ignore[arg-type]
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds that a response asks to wait, None where it does not say.
 
     `retry-after-ms` counts before `retry-after`, which is seconds or an HTTP date; a
-    date is taken relative to the response's own `date`, so that clocks may differ.
+    date is taken relative to the response's own `date`, so that clocks may differ. A
+    number beyond all floats is infinity: no time to wait for.
 
     Args:
         headers: By lower-case name.
+        now: The time for a response that does not tell its own.
     """
     milliseconds = _seconds(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     seconds = _seconds(headers.get("retry-after"))
-    return _until(headers) if seconds is None else seconds
+    return _until(headers, now) if seconds is None else seconds
 
 
 def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < float("inf") else None
+    text = (value or "").strip()
+    # `float` alone would also read "inf", "nan", "1e9" and "1_000".
+    return float(text) or None if _DECIMAL.fullmatch(text) else None
 
 
-def _until(headers: Mapping[str, str]) -> float | None:
+def _until(headers: Mapping[str, str], now: datetime | None) -> float | None:
     try:
-        then = parsedate_to_datetime(headers["retry-after"])
-        at = parsedate_to_datetime(headers["date"])
+        then = _date(headers["retry-after"])
+        at = _date(headers["date"]) if "date" in headers or now is None else now
         seconds = (then - at).total_seconds()
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         return None
     return seconds if seconds > 0 else None
+
+
+def _date(value: str) -> datetime:
+    from email.utils import parsedate_to_datetime  # seldom wanted, and slow to import
+
+    date = parsedate_to_datetime(value)
+    # The oldest form of an HTTP date names no zone; all of them are in UTC.
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..events import ModelResponseStreamEvent
 from ..exceptions import EmptyResponse
 from ..messages import ModelResponse, ResponseState
 from .accumulator import Accumulator
-from .codec import Item, ResponseInfo
-from .decoder import Decoder
+from .codec import End, Item, ResponseInfo
+
+if TYPE_CHECKING:
+    from .decoder import Decoder
 
 __all__ = ("BytesFold", "Fold", "ItemFold")
+
+_NO_NEWS = (ResponseInfo(), End(final=True), End(final=True, bare=True), End(final=False))
 
 BatchT = TypeVar("BatchT")
 BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
@@ -98,19 +102,20 @@ class BytesFold(_Folding[bytes]):
         """
         self._rest = self._decoder.close()
         self._hold()
-        if not any(isinstance(item, ResponseInfo) for item in self._held):
-            raise EmptyResponse("The response ended without anything in it")
 
     def _hold(self) -> bool:
         for item in self._rest:
             self._held.append(item)
-            if not isinstance(item, ResponseInfo):
-                return True
+            if isinstance(item, ResponseInfo):
+                continue
+            if isinstance(item, End) and all(each in _NO_NEWS for each in self._held):
+                raise EmptyResponse("The response ended without anything in it")
+            return True
         return False
 
     def feed(self, batch: bytes) -> Iterator[ModelResponseStreamEvent]:
-        """Take bytes and return their events."""
-        return self._folded(self._decoder.feed(batch))
+        """Take bytes and return their events; none once nothing more is to be read."""
+        return iter(()) if self.accumulator.ended else self._folded(self._decoder.feed(batch))
 
     def held(self) -> Iterator[ModelResponseStreamEvent]:
         """Return the events of what was held, and of the rest of its chunk."""

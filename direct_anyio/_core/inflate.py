@@ -5,11 +5,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from ..exceptions import ResponseTooLarge, UnexpectedModelBehavior
+from ..exceptions import (
+    ResponseTooLarge,
+    StreamInterrupted,
+    UnexpectedModelBehavior,
+    printable,
+)
 from .codec import Item
-from .decoder import MAX_RESPONSE, Decoder
+from .decoder import Decoder
 
 __all__ = ("decompressed",)
+
+STEP = 64 * 1024
+"""The most bytes that are undone at once."""
+
+MAX_RATIO = 200
+"""How many bytes a compressed one may become, beyond the first MiB; text makes about 10."""
 
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window bits for each coding that we can undo."""
@@ -25,7 +36,8 @@ def decompressed(decoder: Decoder, encoding: str) -> Decoder:
     if coding in ("", "identity"):
         return decoder
     if coding not in _WINDOW:
-        raise UnexpectedModelBehavior(f"The response has an unknown Content-Encoding: {coding!r}")
+        shown = printable(coding, 100)
+        raise UnexpectedModelBehavior(f"The response has an unknown Content-Encoding: {shown}")
     return _Inflated(decoder, _WINDOW[coding])
 
 
@@ -33,18 +45,27 @@ class _Inflated:
     def __init__(self, decoder: Decoder, window: int) -> None:
         self._decoder = decoder
         self._zlib = zlib.decompressobj(window)
-        self._room = MAX_RESPONSE
+        self._read = self._made = 0
 
     def feed(self, chunk: bytes) -> Iterator[Item]:
+        self._read += len(chunk)
+        while data := self._undone(chunk):
+            chunk = self._zlib.unconsumed_tail
+            self._made += len(data)
+            if self._made > 1024 * 1024 + (self._read - len(chunk)) * MAX_RATIO:
+                raise ResponseTooLarge(f"The response is compressed more than {MAX_RATIO} fold")
+            yield from self._decoder.feed(data)
+
+    def _undone(self, chunk: bytes) -> bytes:
         try:
-            # One byte more than there is room for tells a bomb from a full house.
-            data = self._zlib.decompress(chunk, self._room + 1)
+            return self._zlib.decompress(chunk, STEP)
         except zlib.error as exc:
             raise UnexpectedModelBehavior(f"The response is badly compressed: {exc}") from exc
-        self._room -= len(data)
-        if self._room < 0:
-            raise ResponseTooLarge(f"The response has more than {MAX_RESPONSE} bytes")
-        return self._decoder.feed(data)
 
     def close(self) -> Iterator[Item]:
-        return self._decoder.close()
+        try:
+            yield from self._decoder.close()
+        except UnexpectedModelBehavior as exc:
+            if self._zlib.eof:
+                raise
+            raise StreamInterrupted("", "The compressed response was cut short.") from exc

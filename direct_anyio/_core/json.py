@@ -21,6 +21,9 @@ else:
 
 __all__ = ("dumps", "loads")
 
+MAX_DEPTH = 100
+"""The most lists and objects within each other; the two readers alone differ in theirs."""
+
 # orjson reads an integer of more than 64 bits, which has 19 digits or more, as a float.
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _BIG_NUMBER = b"0" * 19
@@ -42,8 +45,16 @@ def loads(data: bytes) -> Any:
 
     Raises:
         ValueError: It is no JSON, or not UTF-8.
-        RecursionError: It is nested too deeply.
+        RecursionError: It is nested deeper than `MAX_DEPTH`.
     """
+    document = _read(data)
+    # Few documents have so many brackets that their depth must be looked at.
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(document):
+        raise RecursionError("nested too deeply")
+    return document
+
+
+def _read(data: bytes) -> Any:
     if _fast_loads is not None and _BIG_NUMBER not in data.translate(_AS_ZEROS):
         try:
             return _fast_loads(data)
@@ -52,6 +63,16 @@ def loads(data: bytes) -> Any:
     document = _decoder.decode(data.decode())
     # Only an escape can bring a surrogate through strict UTF-8.
     return _mended(document) if b"\\ud" in data.lower() else document
+
+
+def _is_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [each for values in inner for each in values if isinstance(each, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def _mended(value: Any) -> Any:

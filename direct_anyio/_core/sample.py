@@ -35,7 +35,7 @@ class _Sampler:
         self._seed = seed
 
     def of(self, schema: JSONSchema) -> Any:
-        if schema.get("const"):
+        if "const" in schema:
             return schema["const"]
         for key in ("enum", "examples"):
             if schema.get(key):
@@ -48,6 +48,8 @@ class _Sampler:
 
     def _of_type(self, schema: JSONSchema) -> Any:
         kind = schema.get("type")
+        if isinstance(kind, list):
+            kind = kind[self._seed % len(kind)]
         makers: dict[Any, Callable[[JSONSchema], Any]] = {
             None: lambda _: self._character(),
             "array": self._array,

@@ -26,6 +26,8 @@ class Limits:
         headers: From the request sent to the head of the response.
         first_event: From the head to the first item of content.
         idle: Between two reads of the body.
+        progress: Waiting for an event, while nothing but pings and the like arrives.
+        tail: From the answer's last word to the end of the body: usage and the like.
         error_body: Reading the body of an error.
         drain: Reading on after the end, so that the connection can be used again.
         close: Closing.
@@ -38,6 +40,8 @@ class Limits:
     headers: Seconds = 120
     first_event: Seconds = 300
     idle: Seconds = 300
+    progress: Seconds = 600
+    tail: Seconds = 5
     error_body: Seconds = 2
     drain: Seconds = 0.25
     close: Seconds = 1

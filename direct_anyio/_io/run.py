@@ -34,7 +34,7 @@ _TRANSPORT = "direct_anyio._io.transport"
 class HTTPClient(Protocol):
     """What is asked of an HTTP client; `httpx.AsyncClient` and `httpx2.AsyncClient` fit."""
 
-    def build_request(self, method: str, url: Any, **kwargs: Any) -> Any: ...
+    def build_request(self, *args: Any, **kwargs: Any) -> Any: ...
     async def send(self, request: Any, *, stream: bool = ...) -> Any: ...
     async def aclose(self) -> None: ...
 
@@ -102,6 +102,11 @@ class BoundClient:
     _loop: EventLoopToken | None = None
     _limiter: CapacityLimiter | None = None
 
+    @property
+    def offline(self) -> bool:
+        """Whether the client reaches nobody, as one that replays, so that it is never forbidden."""
+        return bool(getattr(self.client, "offline", False))
+
     def enter(self) -> tuple[HTTPClient, CapacityLimiter]:
         """Return the client and its limiter for use in the current event loop.
 
@@ -110,6 +115,9 @@ class BoundClient:
         """
         if getattr(self.client, "is_closed", False):
             raise UserError("The `http_client` of this model is closed: pass an open one.")
+        if getattr(self.client, "any_loop", False):
+            # It has no connections of its own, so nobody need wait for one.
+            return self.client, CapacityLimiter(MAX_CONNECTIONS)
         loop = current_token()
         if self._limiter is None or self._loop is None:
             self._loop, self._limiter = loop, CapacityLimiter(_pool_size(self.client))

@@ -7,8 +7,8 @@ library are translated here, once.
 
 from __future__ import annotations
 
-import math
 from contextlib import AsyncExitStack, suppress
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..exceptions import (
     ModelTimeoutError,
     Phase,
     StreamInterrupted,
+    UnexpectedModelBehavior,
     UserError,
     printable,
 )
@@ -56,6 +57,7 @@ class Request:
         url: The absolute URL.
         headers: All headers, the key among them; never printed.
         content: The body.
+        sni: The name to show and check in TLS, where the URL has an address in its place.
     """
 
     model_name: str
@@ -63,6 +65,7 @@ class Request:
     url: str
     headers: dict[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
+    sni: str | None = None
 
 
 # It takes 25 ms to build, so it is built once, with the import and off the event loop.
@@ -109,36 +112,62 @@ class Exchange:
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
     _connected: bool = False
+    _has_content: bool = False
+    _waited: float = 0.0
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
-    async def receive(self, limit: str = "idle") -> bytes:
+    async def receive(self, *, tail: bool = False) -> bytes:
         """Wait for bytes; what else has arrived comes with them.
 
         Args:
-            limit: Name of the limit that holds for the wait.
+            tail: Whether the answer is whole already, so that the wait is short.
 
         Raises:
-            anyio.EndOfStream: The body is complete.
-            ModelAPIError: It is not, and never will be.
+            anyio.EndOfStream: The body is complete, or its tail does not come.
+            ModelAPIError: It is not complete, and never will be.
         """
         # A limit costs a cancel scope, so only where there is something to wait for.
-        return b"".join(self._pipe.receive_nowait() or await self._wait(limit))
+        return b"".join(self._pipe.receive_nowait() or await self._wait(tail))
 
-    async def _wait(self, limit: str) -> list[bytes]:
-        seconds = getattr(self._limits, limit)
-        deadline = min(current_time() + seconds, self._deadline)
-        if deadline == math.inf:
-            return await self._pipe.receive()
-        with CancelScope(deadline=deadline):
-            return await self._pipe.receive()
+    def progressed(self) -> None:
+        """Take note that the reader got an event out of what it received."""
+        self._has_content, self._waited = True, 0.0
+
+    async def _wait(self, tail: bool) -> list[bytes]:
+        """Wait for a batch under the limit that passes first."""
+        started = current_time()
+        limit, deadline = self._next_limit(started, tail)
+        try:
+            with CancelScope(deadline=deadline):
+                return await self._pipe.receive()
+        finally:
+            # Only our own waiting counts: a reader that sleeps is not the provider's fault.
+            self._waited += current_time() - started
+        if limit == "tail":
+            raise anyio.EndOfStream
         raise self._timed_out(limit, "body")
+
+    def _next_limit(self, now: float, tail: bool) -> tuple[str, float]:
+        limits = self._limits
+        if tail:
+            return "tail", min(now + limits.tail, self._deadline)
+        waiting = "progress" if self._has_content else "first_event"
+        passes = {
+            "idle": now + limits.idle,
+            waiting: now + getattr(limits, waiting) - self._waited,
+            "total": self._deadline,
+        }
+        limit = min(passes, key=passes.__getitem__)
+        return limit, passes[limit]
 
     async def read_error(self) -> bytes:
         """Return the start of the body, as much of it as comes in a moment."""
         body = b""
-        with anyio.move_on_after(self._limits.error_body), suppress(anyio.EndOfStream):
+        # One that is cut short is none the less the error that its status says.
+        cut = (anyio.EndOfStream, ModelAPIError)
+        with anyio.move_on_after(self._limits.error_body), suppress(*cut):
             while len(body) < MAX_ERROR_BODY:
                 body += b"".join(await self._pipe.receive())
         return body[:MAX_ERROR_BODY]
@@ -220,8 +249,11 @@ class Exchange:
                 headers=request.headers,
                 content=request.content,
                 timeout=None,
-                extensions={"trace": self._trace},
+                extensions={"trace": self._trace}
+                | ({"sni_hostname": request.sni} if request.sni else {}),
             )
+            if request.content is not None and hasattr(built, "stream"):
+                built.stream = _body_class(type(built.stream))(request.content)
             # A pool or transport without traces, such as a mock, is in no other phase.
             self._enter("connect")
             response = await client.send(built, stream=True)
@@ -268,6 +300,10 @@ class Exchange:
                 "Is the server running, and is the base URL right?"
             )
             return self._failed(ModelConnectionError, message)
+        if "RemoteProtocolError" in names and not text.startswith("Server disconnected"):
+            error = UnexpectedModelBehavior(f"{host} answered in no HTTP that can be read: {text}")
+            error.phase = self._phase
+            return error
         message = f"The connection to {host} broke before the response: {text}"
         return self._failed(ModelConnectionError, message)
 
@@ -287,6 +323,32 @@ class Exchange:
         )
         error.limit, error.phase = limit, phase
         return error
+
+
+class _Body:
+    """A request's body, whole.
+
+    The library's own is an async generator, which an upload that is cut short would leave
+    to the garbage collector.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> _Body:
+        self._rest = [self._content]
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._rest:
+            raise StopAsyncIteration
+        return self._rest.pop()
+
+
+@cache
+def _body_class(kind: type) -> type:
+    """Return our body as a kind of the library's, which insists on its own."""
+    return type("Body", (_Body, kind), {})
 
 
 async def open_exchange(

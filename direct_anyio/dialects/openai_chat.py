@@ -7,10 +7,9 @@ gateways do otherwise is a key of `OpenAIModelProfile`, never a branch on a name
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from .._core.codec import (
     Codec,
@@ -19,33 +18,25 @@ from .._core.codec import (
     Item,
     ResponseInfo,
     maybe,
-    text_chunk,
     thinking_chunk,
-    tool_call_chunk,
     typed,
 )
-from .._core.instructions import instructions_of
+from .._core.tool_choice import Choice, choice_of
+from ..builtin_tools import AbstractBuiltinTool, WebSearchTool
 from ..content import (
     AudioUrl,
     BinaryContent,
     CachePoint,
     DocumentUrl,
+    FileUrl,
     ImageUrl,
     TextContent,
     UploadedFile,
     UserContent,
 )
 from ..exceptions import UserError
-from ..messages import FinishReason, ModelMessage, ModelRequest, ModelResponse
-from ..parts import (
-    RetryPromptPart,
-    SystemPromptPart,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from ..messages import ModelMessage, ModelResponse
+from ..parts import TextPart, ThinkingPart, ToolCallPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import (
@@ -55,10 +46,24 @@ from ..tools import (
     ToolDefinition,
 )
 from ..usage import RequestUsage
+from ._chat import (
+    FINISH_REASONS,
+    Quirks,
+    TaggedText,
+    call_chunk,
+    call_of,
+    conversation,
+    image_piece,
+    members,
+    moment,
+    request_messages,
+    text_piece,
+    tool_of,
+    undownloaded,
+)
+from ._openai import JSONObject, OpenAIModelProfile, inlined, is_text_like, reasoning_effort
 
 __all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
-
-JSONObject = dict[str, Any]
 
 
 class OpenAIChatModelSettings(ModelSettings, total=False):
@@ -73,6 +78,11 @@ class OpenAIChatModelSettings(ModelSettings, total=False):
         openai_prediction: Text that the answer is likely to repeat, to speed it up.
         openai_prompt_cache_key: Groups requests that share a prefix.
         openai_prompt_cache_retention: How long the cache is kept.
+        openai_store: Whether OpenAI keeps the answer.
+        openai_moderation: A moderation model for what is said.
+        openai_text_verbosity: How long the answer is: 'low', 'medium' or 'high'.
+        openai_continuous_usage_stats: Whether every frame of a stream tells the usage so
+            far, with servers such as vLLM's.
     """
 
     openai_reasoning_effort: str
@@ -83,55 +93,16 @@ class OpenAIChatModelSettings(ModelSettings, total=False):
     openai_prediction: JSONObject
     openai_prompt_cache_key: str
     openai_prompt_cache_retention: str
-
-
-@frozen(repr=False, kw_only=True)
-class OpenAIModelProfile(ModelProfile):
-    """What a model that speaks an OpenAI protocol can do.
-
-    Attributes:
-        openai_chat_thinking_field: The field that thoughts are in, where it is neither
-            `reasoning` nor `reasoning_content`.
-        openai_chat_send_back_thinking_parts: How thoughts are sent back: in tags, in
-            the thinking field, or not at all.
-        openai_supports_strict_tool_definition: Whether tools may be strict.
-        openai_unsupported_model_settings: Settings that it refuses, which are dropped.
-        openai_supports_tool_choice_required: Whether a tool call can be demanded.
-        openai_system_prompt_role: The role of a system prompt, 'system' where None.
-        openai_chat_supports_web_search: Whether it searches the web in this protocol.
-        openai_chat_audio_input_encoding: How audio is sent: base64, or a data URI.
-        openai_supports_encrypted_reasoning_content: Whether thoughts can be had encrypted.
-        openai_responses_requires_function_call_status_none: Whether a call that is
-            sent back must have no status.
-    """
-
-    openai_chat_thinking_field: str | None = None
-    openai_chat_send_back_thinking_parts: Literal["tags", "field", False] = "tags"
-    openai_supports_strict_tool_definition: bool = True
-    openai_unsupported_model_settings: tuple[str, ...] = ()
-    openai_supports_tool_choice_required: bool = True
-    openai_system_prompt_role: Literal["system", "developer", "user"] | None = None
-    openai_chat_supports_web_search: bool = False
-    openai_chat_audio_input_encoding: Literal["base64", "uri"] = "base64"
-    openai_supports_encrypted_reasoning_content: bool = False
-    openai_responses_requires_function_call_status_none: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        in_field = self.openai_chat_send_back_thinking_parts == "field"
-        if in_field and not self.openai_chat_thinking_field:
-            raise UserError(
-                'If `openai_chat_send_back_thinking_parts` is "field", '
-                "`openai_chat_thinking_field` must name the field."
-            )
+    openai_store: bool
+    openai_moderation: JSONObject
+    openai_text_verbosity: str
+    openai_continuous_usage_stats: bool
 
 
 # Setting to member of the body, in the order of OpenAI's reference.
 _SETTINGS = {
-    "parallel_tool_calls": "parallel_tool_calls",
     "stop_sequences": "stop",
-    "max_tokens": "max_completion_tokens",
     "seed": "seed",
-    "openai_reasoning_effort": "reasoning_effort",
     "openai_user": "user",
     "service_tier": "service_tier",
     "openai_service_tier": "service_tier",
@@ -145,16 +116,12 @@ _SETTINGS = {
     "openai_top_logprobs": "top_logprobs",
     "openai_prompt_cache_key": "prompt_cache_key",
     "openai_prompt_cache_retention": "prompt_cache_retention",
+    "openai_store": "store",
+    "openai_moderation": "moderation",
+    "openai_text_verbosity": "verbosity",
 }
 
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_call",
-    "content_filter": "content_filter",
-    "function_call": "tool_call",
-    "error": "error",
-}
+_AUDIO_FORMATS = ("wav", "mp3")
 
 
 def _openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
@@ -169,11 +136,13 @@ class OpenAIChatCodec(Codec):
         model_name: The model.
         provider_name: The provider, which thoughts are marked with.
         profile: What the model can do.
+        quirks: What the gateway does otherwise.
     """
 
     model_name: str
     provider_name: str
     profile: OpenAIModelProfile = field(converter=_openai_profile)
+    quirks: Quirks = field(factory=Quirks)
 
     def encode(
         self,
@@ -193,49 +162,89 @@ class OpenAIChatCodec(Codec):
             "messages": self._messages(messages, parameters),
             "stream": stream,
         }
-        if stream:
-            body["stream_options"] = {"include_usage": True}
+        body |= self._stream_options(settings) if stream else {}
         body |= self._tools(settings, parameters)
+        body |= self._web_search(parameters)
         body |= self._response_format(parameters)
-        unsupported = self.profile.openai_unsupported_model_settings
-        for key, value in settings.items():
-            if key in _SETTINGS and value is not None and _SETTINGS[key] not in unsupported:
-                body[_SETTINGS[key]] = value
-        return HTTPCall("/chat/completions", body)
+        body |= self._settings(settings) | self.quirks.settings(settings)
+        return HTTPCall(self.quirks.path(self.model_name), body)
 
     def reader(self, parameters: ModelRequestParameters) -> OpenAIChatReader:
         """Return a reader of one response."""
-        return OpenAIChatReader(self.provider_name, self.profile)
+        return OpenAIChatReader(self.provider_name, self.profile, self.quirks)
+
+    def needs_download(self, item: FileUrl) -> bool:
+        """Return whether a file must be downloaded before it can be sent."""
+        by_url = isinstance(item, DocumentUrl) and self.profile.openai_chat_supports_file_urls
+        return item.force_download or (isinstance(item, (AudioUrl, DocumentUrl)) and not by_url)
+
+    def _stream_options(self, settings: ModelSettings) -> JSONObject:
+        options = {"include_usage": True}
+        if settings.get("openai_continuous_usage_stats"):
+            options["continuous_usage_stats"] = True
+        return {"stream_options": options}
+
+    def _settings(self, settings: ModelSettings) -> JSONObject:
+        newer = self.profile.openai_chat_supports_max_completion_tokens
+        limit = "max_completion_tokens" if newer else "max_tokens"
+        said = members(settings, {"max_tokens": limit} | _SETTINGS)
+        effort = reasoning_effort(settings, self.profile)
+        if effort is not None:
+            said["reasoning_effort"] = effort
+        refused = self.profile.openai_unsupported_model_settings
+        return {key: value for key, value in said.items() if key not in refused}
 
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
-        tools = [self._tool(tool) for tool in parameters.tool_defs.values()]
-        if not tools:
+        choice = choice_of(settings, parameters)
+        offered = parameters.tool_defs
+        by_name = self.profile.openai_chat_supports_allowed_tools
+        if choice.names is not None and not by_name and len(choice.names) > 1:
+            offered = {name: offered[name] for name in choice.names}
+            choice = Choice(choice.mode)
+        if not offered:
             return {}
-        return {"tools": tools, "tool_choice": self._tool_choice(settings, parameters)}
+        tools = [self._tool(tool) for tool in offered.values()]
+        said: JSONObject = {"tools": tools, "tool_choice": self._tool_choice(choice)}
+        parallel = settings.get("parallel_tool_calls")
+        refused = "parallel_tool_calls" in self.profile.openai_unsupported_model_settings
+        return said if parallel is None or refused else said | {"parallel_tool_calls": parallel}
 
     def _tool(self, tool: ToolDefinition) -> JSONObject:
-        function: JSONObject = {
-            "name": tool.name,
-            "description": tool.description or "",
-            "parameters": tool.parameters_json_schema,
-        }
+        said = tool_of(tool)
         if tool.strict and self.profile.openai_supports_strict_tool_definition:
-            function["strict"] = True
-        return {"type": "function", "function": function}
+            said["function"]["strict"] = True
+        return said
 
-    def _tool_choice(self, settings: ModelSettings, parameters: ModelRequestParameters) -> Any:
-        choice = settings.get("tool_choice")
-        if isinstance(choice, list):
-            functions = [{"type": "function", "function": {"name": name}} for name in choice]
-            if len(functions) == 1:
-                return functions[0]
-            allowed = {"mode": "required", "tools": functions}
-            return {"type": "allowed_tools", "allowed_tools": allowed}
-        if choice:
-            return choice
-        demands = not parameters.allow_text_output
-        supported = self.profile.openai_supports_tool_choice_required
-        return "required" if demands and supported else "auto"
+    def _tool_choice(self, choice: Choice) -> Any:
+        forces = self.profile.openai_supports_tool_choice_required
+        mode = "auto" if choice.mode == "required" and not forces else choice.mode
+        if choice.names is None:
+            return mode
+        functions = [{"type": "function", "function": {"name": name}} for name in choice.names]
+        if len(functions) == 1 and mode == "required":
+            return functions[0]
+        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": functions}}
+
+    def _web_search(self, parameters: ModelRequestParameters) -> JSONObject:
+        options: JSONObject = {}
+        for tool in parameters.builtin_tools:
+            options["web_search_options"] = self._search_options(tool)
+        return options
+
+    def _search_options(self, tool: AbstractBuiltinTool) -> JSONObject:
+        if not isinstance(tool, WebSearchTool) or not self.profile.openai_chat_supports_web_search:
+            raise UserError(
+                f"{type(tool).__name__} is not supported by {self.model_name!r} in Chat "
+                "Completions; the Responses protocol ('openai-responses:') may know it."
+            )
+        refused = ("allowed_domains", "blocked_domains", "max_uses")
+        given = [name for name in refused if getattr(tool, name) is not None]
+        if given:
+            raise UserError(f"Chat Completions knows no {', '.join(given)} of a web search")
+        options: JSONObject = {"search_context_size": tool.search_context_size}
+        if tool.user_location:
+            options["user_location"] = {"type": "approximate", "approximate": tool.user_location}
+        return options
 
     def _response_format(self, parameters: ModelRequestParameters) -> JSONObject:
         if parameters.output_mode == "native" and parameters.output_object is not None:
@@ -258,142 +267,119 @@ class OpenAIChatCodec(Codec):
     def _messages(
         self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
     ) -> list[JSONObject]:
-        said: list[JSONObject] = []
-        for message in messages:
-            if isinstance(message, ModelRequest):
-                said.extend(self._request(message))
-            else:
-                said.append(self._response(message))
-        instructions = instructions_of(messages, parameters)
-        if instructions:
-            # Behind the system prompts, of which there are mostly one or none.
-            place = sum(1 for each in said if each["role"] == "system")
-            said.insert(place, {"role": "system", "content": instructions})
-        return said
+        role = self.profile.openai_system_prompt_role or "system"
+        return conversation(
+            messages,
+            parameters,
+            lambda message: request_messages(message, self._prompt, role),
+            self._response,
+            role,
+        )
 
-    def _request(self, message: ModelRequest) -> Iterator[JSONObject]:
-        for part in message.parts:
-            match part:
-                case SystemPromptPart():
-                    role = self.profile.openai_system_prompt_role or "system"
-                    yield {"role": role, "content": part.content}
-                case UserPromptPart():
-                    yield {"role": "user", "content": self._prompt(part)}
-                case ToolReturnPart():
-                    yield _tool_message(part.tool_call_id, part.model_response_str())
-                case RetryPromptPart(tool_name=None):
-                    yield {"role": "user", "content": part.model_response()}
-                case RetryPromptPart():
-                    yield _tool_message(part.tool_call_id, part.model_response())
-                case _:
-                    raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
-
-    def _prompt(self, part: UserPromptPart) -> str | list[JSONObject]:
-        if isinstance(part.content, str):
-            return part.content
-        pieces = (self._content(item) for item in part.content)
+    def _prompt(self, content: str | Sequence[UserContent]) -> str | list[JSONObject]:
+        if isinstance(content, str):
+            return content
+        pieces = (self._content(item) for item in content)
         return [piece for piece in pieces if piece is not None]
 
     def _content(self, item: UserContent) -> JSONObject | None:
         match item:
             case str():
-                return _text(item)
+                return text_piece(item)
             case TextContent():
-                return _text(item.content)
+                return text_piece(item.content)
+            case FileUrl(force_download=True):
+                raise undownloaded(item)
             case ImageUrl():
-                return _image(item.url, item.vendor_metadata)
+                return image_piece(item.url, item.vendor_metadata)
             case BinaryContent():
                 return self._binary(item)
             case UploadedFile():
-                return {"type": "file", "file": {"file_id": item.file_id}}
+                return self._uploaded(item)
             case CachePoint():
                 return None
+            case DocumentUrl() if self.profile.openai_chat_supports_file_urls:
+                return _file(item.url, item.format)
             case AudioUrl() | DocumentUrl():
-                raise UserError(
-                    f"Chat Completions reads no {item.kind.partition('-')[0]} by URL: "
-                    "send the bytes as `BinaryContent`."
-                )
+                raise undownloaded(item)
         raise UserError(f"Chat Completions cannot be sent {type(item).__name__}")
+
+    def _uploaded(self, item: UploadedFile) -> JSONObject:
+        if item.provider_name != self.provider_name:
+            raise UserError(f"A file uploaded to {item.provider_name!r} cannot be sent elsewhere")
+        if item.media_type.startswith("image/"):
+            raise UserError("Chat Completions cannot be sent an uploaded image: send its bytes.")
+        return {"type": "file", "file": {"file_id": item.file_id}}
 
     def _binary(self, item: BinaryContent) -> JSONObject:
         if is_text_like(item.media_type):
-            return _text(inlined(item.data.decode(errors="replace"), item))
+            return text_piece(inlined(item.data.decode(errors="replace"), item))
         if item.is_image:
-            return _image(item.data_uri, item.vendor_metadata)
-        if item.is_audio:
+            return image_piece(item.data_uri, item.vendor_metadata)
+        if item.is_audio and item.format in _AUDIO_FORMATS:
             as_uri = self.profile.openai_chat_audio_input_encoding == "uri"
             data = item.data_uri if as_uri else item.base64
             return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
-        if item.is_document:
-            named = {"file_data": item.data_uri, "filename": f"filename.{item.format}"}
-            return {"type": "file", "file": named}
+        if item.is_document and self.profile.openai_chat_supports_document_input:
+            return _file(item.data_uri, item.format)
         raise UserError(f"Chat Completions cannot be sent a file of type {item.media_type}")
 
-    def _response(self, message: ModelResponse) -> JSONObject:
-        texts: list[str] = []
-        thoughts: list[str] = []
-        calls: list[JSONObject] = []
+    def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
+        said = _Said()
         for part in message.parts:
             match part:
                 case TextPart():
-                    texts.append(part.content)
+                    said.texts.append(part.content)
                 case ThinkingPart():
-                    self._send_back(part, texts, thoughts)
+                    self._send_back(part, said)
                 case ToolCallPart():
-                    calls.append(_call(part))
-        said: JSONObject = {"role": "assistant", "content": "\n\n".join(texts) or None}
-        if thoughts:
-            said[self.profile.openai_chat_thinking_field or ""] = "\n\n".join(thoughts)
-        if calls:
-            said["tool_calls"] = calls
+                    own = message.provider_name == self.provider_name
+                    said.calls.append(_call(part, own=own))
+        if said.texts or said.calls:
+            # A message of nothing is refused.
+            yield said.message(self.profile.openai_chat_thinking_field or "")
+
+    def _send_back(self, part: ThinkingPart, said: _Said) -> None:
+        detail = self.quirks.send_back(part) if part.provider_name == self.provider_name else None
+        how = self.profile.openai_chat_send_back_thinking_parts
+        if detail is not None:
+            said.details.append(detail)
+        elif how == "tags":
+            start, end = self.profile.thinking_tags
+            said.texts.append(f"{start}\n{part.content}\n{end}")
+        elif how == "field":
+            said.thoughts.append(part.content)
+
+
+@define(eq=False)
+class _Said:
+    """What a message of the model's holds, as it is gathered."""
+
+    texts: list[str] = field(factory=list)
+    thoughts: list[str] = field(factory=list)
+    details: list[JSONObject] = field(factory=list)
+    calls: list[JSONObject] = field(factory=list)
+
+    def message(self, thinking_field: str) -> JSONObject:
+        content = "\n\n".join(self.texts) if self.texts else None
+        said: JSONObject = {"role": "assistant", "content": content}
+        if self.thoughts:
+            said[thinking_field] = "\n\n".join(self.thoughts)
+        if self.details:
+            said["reasoning_details"] = self.details
+        if self.calls:
+            said["tool_calls"] = self.calls
         return said
 
-    def _send_back(self, part: ThinkingPart, texts: list[str], thoughts: list[str]) -> None:
-        how = self.profile.openai_chat_send_back_thinking_parts
-        if how == "tags":
-            start, end = self.profile.thinking_tags
-            texts.append(f"{start}\n{part.content}\n{end}")
-        elif how == "field":
-            thoughts.append(part.content)
+
+def _file(data: str, format: str) -> JSONObject:
+    return {"type": "file", "file": {"file_data": data, "filename": f"filename.{format}"}}
 
 
-def _text(text: str) -> JSONObject:
-    return {"type": "text", "text": text}
-
-
-def _image(url: str, metadata: JSONObject | None) -> JSONObject:
-    image = {"url": url}
-    if metadata:
-        image["detail"] = metadata.get("detail", "auto")
-    return {"type": "image_url", "image_url": image}
-
-
-def _tool_message(call_id: str, content: str) -> JSONObject:
-    return {"role": "tool", "tool_call_id": call_id, "content": content}
-
-
-def _call(part: ToolCallPart) -> JSONObject:
-    function = {"name": part.tool_name, "arguments": part.args_as_json_str()}
-    return {"id": part.tool_call_id, "type": "function", "function": function}
-
-
-def is_text_like(media_type: str) -> bool:
-    """Return whether a file of this type is best sent as text."""
-    return media_type.startswith("text/") or media_type.endswith(
-        ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
-    )
-
-
-def inlined(text: str, item: BinaryContent) -> str:
-    """Return a text file with marks that let the model tell where it begins and ends."""
-    name = f'id="{item.identifier}"'
-    return "\n".join(
-        (
-            f'-----BEGIN FILE {name} type="{item.media_type}"-----',
-            text,
-            f"-----END FILE {name}-----",
-        )
-    )
+def _call(part: ToolCallPart, *, own: bool) -> JSONObject:
+    extra = (part.provider_details or {}).get("extra_content")
+    # Gemini's thought signature; it refuses a call that comes back without it.
+    return call_of(part) | {"extra_content": extra} if extra and own else call_of(part)
 
 
 class OpenAIChatReader:
@@ -402,80 +388,119 @@ class OpenAIChatReader:
     Args:
         provider_name: The provider, which thoughts are marked with.
         profile: Where the model puts its thoughts.
+        quirks: What the gateway adds.
     """
 
-    def __init__(self, provider_name: str, profile: OpenAIModelProfile) -> None:
+    def __init__(self, provider_name: str, profile: OpenAIModelProfile, quirks: Quirks) -> None:
         self._provider_name = provider_name
-        self._tags = profile.thinking_tags
-        self._skips_blank = profile.ignore_streamed_leading_whitespace
+        self._quirks = quirks
+        self.failed = quirks.failed
+        self._tagged = TaggedText(
+            profile.thinking_tags,
+            skips_blank=profile.ignore_streamed_leading_whitespace,
+            id="content" if quirks.marks_tagged else None,
+            provider_name=provider_name if quirks.marks_tagged else None,
+        )
         own = profile.openai_chat_thinking_field
         self._thinking_fields = ((own,) if own else ()) + ("reasoning", "reasoning_content")
         self._usage = RequestUsage()
         self._head: tuple[Any, Any] | None = None
-        # Text between tags is a thought: `_place` counts the parts that the tags make.
-        self._place = 0
-        self._in_thought = False
-        self._in_text = False
+        self._logprobs: list[JSONObject] = []
+        self._refusal = ""
 
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one `chat.completion.chunk`."""
-        head = (document.get("id"), document.get("model"))
-        if head != self._head:
-            yield self._heading(document)
-            self._head = head
+        yield from self._heading(document)
         if document.get("usage") is not None:
-            yield ResponseInfo(usage=self._used(document["usage"]))
+            details = self._quirks.details({}, document)
+            yield ResponseInfo(usage=self._used(document["usage"]), provider_details=details)
         choices = document.get("choices")
         if choices:
-            yield from self._choice(typed(choices, list)[0])
+            yield from self._choice(typed(choices, list)[0], document)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""
         choice = document["choices"][0]
-        yield self._heading(document)
+        yield from self._heading(document)
         if document.get("usage") is not None:
             yield ResponseInfo(usage=self._used(document["usage"]))
         message = choice["message"]
-        yield from self._thought(message)
-        yield from self._whole_text(message.get("content"))
-        for number, call in enumerate(message.get("tool_calls") or ()):
-            yield self._call(number, call)
-        # Some local servers leave the reason out of a whole answer.
-        yield from self._finish(choice, choice.get("finish_reason") or "stop")
+        if message.get("refusal"):
+            yield from self._refused(typed(message["refusal"], str))
+            yield End(final=False)
+            return
+        yield from self._thoughts(message)
+        yield from self._tagged.whole(_joined(message.get("content")))
+        calls = typed(message.get("tool_calls") or [], list)
+        for number, call in enumerate(calls):
+            yield _called(number, call)
+        yield from self._finish(choice, choice.get("finish_reason"), document)
+        if not choice.get("finish_reason"):
+            # Some servers leave the reason out of a whole answer.
+            yield ResponseInfo(finish_reason="tool_call" if calls else "stop")
+            yield End(final=False)
 
-    def _heading(self, document: JSONObject) -> ResponseInfo:
-        created = maybe(_time, document.get("created") or None)
-        return ResponseInfo(
-            model_name=document.get("model") or None,
-            provider_response_id=document.get("id") or None,
-            provider_details=None if created is None else {"timestamp": created},
-        )
+    def _heading(self, document: JSONObject) -> Iterator[Item]:
+        head = (document.get("id"), document.get("model"))
+        details: JSONObject = {}
+        if head != self._head:
+            created = maybe(moment, document.get("created") or None)
+            details |= {} if created is None else {"timestamp": created}
+        told = {key: document[key] for key in ("moderation", "service_tier") if document.get(key)}
+        if head != self._head or told:
+            self._head = head
+            yield ResponseInfo(
+                model_name=document.get("model") or None,
+                provider_response_id=document.get("id") or None,
+                provider_details=details | told,
+            )
 
     def _used(self, usage: Any) -> RequestUsage:
-        self._usage = self._usage + usage_of(typed(usage, dict))
+        self._usage = self._usage + self._quirks.usage(typed(usage, dict))
         return self._usage
 
-    def _choice(self, choice: JSONObject) -> Iterator[Item]:
+    def _choice(self, choice: JSONObject, document: JSONObject) -> Iterator[Item]:
         delta = choice.get("delta")
         if delta:
-            typed(delta, dict)
-            yield from self._thought(delta)
-            if delta.get("content"):
-                yield from self._text(typed(delta["content"], str))
-            for call in typed(delta.get("tool_calls") or [], list):
-                yield self._call(call["index"], call)
+            yield from self._delta(typed(delta, dict))
         if choice.get("finish_reason") or choice.get("logprobs"):
-            yield from self._finish(choice, choice.get("finish_reason"))
+            yield from self._finish(choice, choice.get("finish_reason"), document)
 
-    def _finish(self, choice: JSONObject, reason: str | None) -> Iterator[Item]:
-        details: JSONObject = {"finish_reason": reason} if reason else {}
+    def _delta(self, delta: JSONObject) -> Iterator[Item]:
+        if delta.get("refusal"):
+            yield from self._refused(typed(delta["refusal"], str))
+        yield from self._thoughts(delta)
+        text = _joined(delta.get("content"))
+        if text:
+            yield from self._tagged.streamed(typed(text, str))
+        for number, call in enumerate(typed(delta.get("tool_calls") or [], list)):
+            # Some servers send whole calls and leave the index out.
+            yield _called(call.get("index", number), call)
+
+    def _finish(
+        self, choice: JSONObject, reason: str | None, document: JSONObject
+    ) -> Iterator[Item]:
+        details: JSONObject = {"finish_reason": reason} if reason and not self._refusal else {}
         logprobs = (choice.get("logprobs") or {}).get("content")
         if logprobs:
-            details["logprobs"] = [_logprob(each) for each in logprobs]
-        finish = None if reason is None else _FINISH_REASONS.get(reason)
+            # Each frame has those of its own tokens.
+            self._logprobs = self._logprobs + [_logprob(each) for each in logprobs]
+            details["logprobs"] = self._logprobs
+        finish = None if reason is None or self._refusal else FINISH_REASONS.get(reason)
+        details |= self._quirks.details(choice, document)
         yield ResponseInfo(finish_reason=finish, provider_details=details)
         if reason:
             yield End(final=False)
+
+    def _refused(self, text: str) -> Iterator[Item]:
+        """Take a refusal, which comes in the place of content."""
+        self._refusal += text
+        details = {"refusal": self._refusal}
+        yield ResponseInfo(finish_reason="content_filter", provider_details=details)
+
+    def _thoughts(self, message: JSONObject) -> Iterator[Item]:
+        found = list(self._quirks.thoughts(message, self._provider_name))
+        return iter(found) if found else self._thought(message)
 
     def _thought(self, message: JSONObject) -> Iterator[Item]:
         for name in self._thinking_fields:
@@ -485,90 +510,21 @@ class OpenAIChatReader:
                 )
                 return
 
-    def _call(self, key: int, call: JSONObject) -> Item:
-        function = call.get("function") or {}
-        return tool_call_chunk(
-            ("call", key),
-            name=function.get("name"),
-            args=function.get("arguments"),
-            call_id=call.get("id"),
-        )
 
-    def _text(self, text: str) -> Iterator[Item]:
-        """Read text in which a token of its own may open or close a thought."""
-        if text == self._tags[1 if self._in_thought else 0]:
-            self._place += 1
-            self._in_thought = not self._in_thought
-            self._in_text = False
-            if self._in_thought:
-                yield self._tagged("")
-        elif self._in_thought:
-            yield self._tagged(text)
-        elif self._in_text or not (self._skips_blank and text.isspace()):
-            self._in_text = True
-            yield text_chunk(("content", self._place), text)
-
-    def _tagged(self, text: str) -> Item:
-        return thinking_chunk(
-            ("content", self._place), text, id="content", provider_name=self._provider_name
-        )
-
-    def _whole_text(self, content: Any) -> Iterator[Item]:
-        """Read a whole text, in which tags may stand anywhere."""
-        for is_thought, text in split_by_tags(typed(content or "", str), self._tags):
-            self._place += 1
-            yield self._tagged(text) if is_thought else text_chunk(("content", self._place), text)
+def _called(key: Any, call: JSONObject) -> Item:
+    extra = call.get("extra_content")
+    return call_chunk(key, call, {"extra_content": extra} if extra else None)
 
 
-def split_by_tags(text: str, tags: tuple[str, str]) -> Iterator[tuple[bool, str]]:
-    """Split a text at thinking tags; yields whether each piece is a thought.
-
-    An opening tag that is never closed is dropped, and what follows it is text.
-    """
-    start, end = tags
-    while text:
-        before, opened, rest = text.partition(start)
-        if before:
-            yield False, before
-        thought, closed, text = rest.partition(end)
-        if closed:
-            yield True, thought
-        elif opened and thought:
-            yield False, thought
-
-
-def _time(created: Any) -> datetime:
-    return datetime.fromtimestamp(created, UTC)
+def _joined(content: Any) -> Any:
+    """Return a list of contents, as some servers have it, as its text."""
+    if not isinstance(content, list):
+        return content
+    pieces = (each.get("text") if isinstance(each, dict) else each for each in content)
+    return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
 def _logprob(token: JSONObject) -> JSONObject:
     keys = ("token", "logprob", "bytes")
     top = [{key: each.get(key) for key in keys} for each in token.get("top_logprobs") or ()]
     return {key: token.get(key) for key in keys} | {"top_logprobs": top}
-
-
-_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
-
-def _count(value: Any) -> int:
-    return max(0, int(value)) if isinstance(value, (int, float)) else 0
-
-
-def usage_of(usage: JSONObject) -> RequestUsage:
-    """Return a `usage` object as `RequestUsage`; negative counts are 0."""
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
-    more = {key: value for key, value in usage.items() if key not in _TOTALS}
-    details = {
-        key: _count(value)
-        for key, value in (*more.items(), *completion.items())
-        if isinstance(value, int)
-    }
-    return RequestUsage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        cache_read_tokens=_count(prompt.get("cached_tokens")),
-        input_audio_tokens=_count(prompt.get("audio_tokens")),
-        output_audio_tokens=_count(completion.get("audio_tokens")),
-        details=details,
-    )

@@ -236,6 +236,7 @@ def infer_model(
     api_key: str | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
+    downloads: bool = False,
     settings: ModelSettings | None = None,
     profile: ModelProfileSpec | None = None,
 ) -> Model:
@@ -248,6 +249,9 @@ def infer_model(
         base_url: The base URL, instead of the provider's.
         http_client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it
             stays yours to close.
+        downloads: Whether files are downloaded and sent as bytes whose URL the model
+            cannot read, or that have `force_download`; hosts that are not on the public
+            internet are refused.
         settings: Settings for every request.
         profile: What the model can do, instead of what is known of it.
 
@@ -267,6 +271,7 @@ def infer_model(
         api_key=api_key,
         base_url=base_url,
         http_client=http_client,
+        downloads=downloads,
         settings=settings,
         profile=profile,
     )

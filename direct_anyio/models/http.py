@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import anyio
-from anyio.abc import TaskGroup
-from attrs import define, field, frozen
+from anyio import CapacityLimiter
+from attrs import frozen
 
 from .. import __version__
-from .._core.accumulator import Accumulator
-from .._core.codec import Codec, HTTPCall, Reader
-from .._core.decoder import BodyDecoder, Decoder, ItemsDecoder, StreamDecoder, failed_of
-from .._core.failures import document_of, http_error, retry_after
-from .._core.fold import BytesFold
-from .._core.inflate import decompressed
-from .._core.json import dumps
-from .._io.deadlines import Limits, limits_of
+from .._core.codec import Codec, HTTPCall
+from .._io.deadlines import limits_of
+from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
-from .._io.run import BoundClient, current_run, transport
+from .._io.retry import Budget, budget_of
+from .._io.run import BoundClient, current_run
 from .._io.tasks import open_task_group
 from .._provider import Provider
-from ..exceptions import ModelAPIError, UnexpectedModelBehavior, UserError
-from ..messages import ModelMessage, ModelResponse, now
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import provider_of
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from . import Model, check_allow_model_requests
+from .attempts import Asking
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
-    from .._io.transport import Exchange, Request
 
 __all__ = ("HTTPModel", "http_model")
-
-_REQUEST_IDS = ("request-id", "x-request-id")
 
 
 @frozen(repr=False)
@@ -63,6 +55,7 @@ class HTTPModel(Model):
         api_key: The key.
         base_url: The base URL, None for a server of our own on this machine.
         http_client: A client of the user's, None for one of ours in each event loop.
+        downloads: Whether files are downloaded whose URL the model cannot read.
         settings: Settings for every request.
         profile: What the model can do, None for what the provider's row says.
     """
@@ -75,6 +68,7 @@ class HTTPModel(Model):
         api_key: str,
         base_url: str | None,
         http_client: HTTPClient | None = None,
+        downloads: bool = False,
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
@@ -85,8 +79,10 @@ class HTTPModel(Model):
         self._provider = provider
         self._model_name = model_name
         self._key = Secret(_checked_key(api_key))
+        self._is_served = base_url is None
         self._base_url = None if base_url is None else _checked_url(base_url)
         self._own_client = None if http_client is None else BoundClient(http_client)
+        self._downloads = downloads
 
     @property
     def model_name(self) -> str:
@@ -154,7 +150,8 @@ class HTTPModel(Model):
         *,
         stream: bool,
     ) -> AsyncIterator[StreamedResponse]:
-        check_allow_model_requests()
+        if self._own_client is None or not self._own_client.offline:
+            check_allow_model_requests()
         if not messages:
             raise UserError(
                 "There are no messages to answer: pass at least one, such as "
@@ -163,22 +160,57 @@ class HTTPModel(Model):
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         limits = limits_of(settings, stream=stream)
         codec = self.codec
+        messages = await self._with_files(messages, codec)
         call = codec.encode(messages, settings, parameters, stream=stream)
-        asking = _Asking(self, codec, parameters, limits, stream)
+        asking = Asking(self, codec, parameters, settings, limits, stream)
         async with open_task_group() as group:
-            response = await asking.open(group, call, settings)
+            response = await asking.open(group, call)
             try:
                 yield response
             finally:
                 await response.aclose()
 
+    async def _with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
+        """Return messages with the bytes of those files that must not go by URL."""
+        if not self._downloads:
+            return messages
+        client, limiter = await self.client()
+        fetch = Download(self._model_name, client, limiter)
+        return await with_files(messages, needs_download_of(codec), fetch)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a server of our own on this machine serves the model."""
+        return self._is_served
+
+    @property
+    def budget(self) -> Budget:
+        """What retries to this host with this key may cost."""
+        return budget_of(urlsplit(self._base_url or "").netloc, self._key.value)
+
+    async def client(self) -> tuple[HTTPClient, CapacityLimiter]:
+        """Return the HTTP client for the current event loop, and the limit on its use."""
+        if self._own_client is not None:
+            return self._own_client.enter()
+        run = await current_run()
+        return run.client, run.limiter
+
     async def located(self) -> str:
-        """Return the base URL, with a local server started."""
-        if self._base_url is None:
+        """Return the base URL, with a local server started, or started again."""
+        if self._is_served:
             self._base_url = f"{await serve(self._model_name)}/v1"
-        elif self._provider.local:
-            await serve(self._model_name)
+        assert self._base_url is not None
         return self._base_url
+
+    @property
+    def reported_url(self) -> str:
+        """The base URL as responses tell it."""
+        origin = urlsplit(self._base_url or "")._replace(path="", query="", fragment="").geturl()
+        return self._provider.reported_url.format(self._base_url, origin=origin)
+
+    def query(self, call: HTTPCall) -> dict[str, str]:
+        """Return the query parameters of a call: the provider's, then the dialect's."""
+        return self._provider.all_query(os.environ) | call.query
 
     def headers(self, call: HTTPCall, settings: ModelSettings, *, stream: bool) -> dict[str, str]:
         """Return the headers of a call: ours, the dialect's, the key's, then the user's."""
@@ -199,139 +231,13 @@ class HTTPModel(Model):
         return body.replace(key, b"***") if len(key) > 7 else body
 
 
-@define(eq=False)
-class _Asking:
-    """One request on its way to becoming a stream."""
-
-    model: HTTPModel
-    codec: Codec
-    parameters: ModelRequestParameters
-    limits: Limits
-    stream: bool
-    deadline: float = field(init=False, default=math.inf)
-
-    async def open(
-        self, group: TaskGroup, call: HTTPCall, settings: ModelSettings
-    ) -> StreamedResponse:
-        """Send the request and wait for its first content.
-
-        Raises:
-            ModelAPIError: There is none.
-        """
-        self.deadline = anyio.current_time() + self.limits.total
-        url = await self.model.located() + call.path
-        query = self.model._provider.all_query(os.environ) | call.query
-        headers = self.model.headers(call, settings, stream=self.stream)
-        body = None if call.body is None else call.body | (settings.get("extra_body") or {})
-        library = await transport()
-        request = library.Request(
-            self.model.model_name,
-            "GET" if body is None else "POST",
-            f"{url}?{urlencode(query)}" if query else url,
-            headers,
-            None if body is None else dumps(body),
-        )
-        exchange = None
-        try:
-            exchange = await self._send(group, library, request)
-            return await self._first_content(exchange)
-        except BaseException as exc:
-            if exchange is not None:
-                await exchange.aclose(drain=False)
-            if isinstance(exc, ModelAPIError):
-                self._describe(exc, exchange)
-            raise
-
-    async def _send(self, group: TaskGroup, library: Any, request: Request) -> Exchange:
-        own = self.model._own_client
-        if own is not None:
-            client, limiter = own.enter()
-        else:
-            run = await current_run()
-            client, limiter = run.client, run.limiter
-        exchange: Exchange = await library.open_exchange(
-            group,
-            request,
-            client,
-            None if self.model._provider.local else limiter,
-            self.limits,
-            self.deadline,
-        )
-        return exchange
-
-    async def _first_content(self, exchange: Exchange) -> StreamedResponse:
-        decoder = await self._decoder(exchange)
-        accumulator = Accumulator(
-            parameters=self.parameters,
-            model_name=self.model.model_name,
-            timestamp=now(),
-            provider_name=self.model.system,
-            provider_url=self.model._provider.reported_url.format(self.model.base_url),
-        )
-        fold = BytesFold(decoder, accumulator)
-        try:
-            while not fold.hold(await exchange.receive("first_event")):
-                pass
-        except anyio.EndOfStream:
-            fold.hold_end()
-        return StreamedResponse(exchange, fold, fold.held())
-
-    async def _decoder(self, exchange: Exchange) -> Decoder:
-        """Return what decodes the body, by what the head says it is.
-
-        Raises:
-            ModelHTTPError: The head says that it is an error.
-            UnexpectedModelBehavior: It is neither a stream nor JSON.
-        """
-        reader = self.codec.reader(self.parameters)
-        if not 200 <= exchange.status < 300:
-            return await self._of_error(exchange, reader)
-        if exchange.status == 204:
-            raise UnexpectedModelBehavior("The response has no content (status 204)")
-        kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        name = self.model.model_name
-        decoder: Decoder
-        if kind in ("application/json", "") and not (self.stream and not kind):
-            decoder = BodyDecoder(reader.body, name)
-        elif self.stream and kind in ("text/event-stream", ""):
-            decoder = StreamDecoder(reader, name)
-        else:
-            start = (await exchange.read_error()).decode(errors="replace")
-            wanted = "text/event-stream" if self.stream else "application/json"
-            message = f"Expected a response of type {wanted}, got {kind or 'none'}"
-            raise UnexpectedModelBehavior(message, start[:200])
-        return decompressed(decoder, exchange.headers.get("content-encoding", ""))
-
-    async def _of_error(self, exchange: Exchange, reader: Reader) -> Decoder:
-        """Return what decodes an error that is an answer in truth; raise any other."""
-        body = self.model.scrubbed(await exchange.read_error())
-        document = document_of(body)
-        answer = failed_of(reader)(document)
-        if answer is not None:
-            return ItemsDecoder(answer)
-        if exchange.status < 400:
-            host = urlsplit(exchange.headers.get("location", "")).netloc
-            document = f"a redirect to {host or 'nowhere'}, which is not followed"
-        error = http_error(exchange.status, document, self.model.model_name)
-        error.phase = "headers"
-        error.retry_after = retry_after(exchange.headers)
-        raise error
-
-    def _describe(self, error: ModelAPIError, exchange: Exchange | None) -> None:
-        error.model_name = error.model_name or self.model.model_name
-        error.provider = self.model.system
-        error.phase = error.phase or "body"
-        if exchange is not None:
-            ids = (exchange.headers.get(name) for name in _REQUEST_IDS)
-            error.request_id = next((id for id in ids if id), None)
-
-
 def http_model(
     model: str,
     *,
     api_key: str | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
+    downloads: bool = False,
     settings: ModelSettings | None = None,
     profile: ModelProfileSpec | None = None,
 ) -> HTTPModel:
@@ -356,6 +262,7 @@ def http_model(
         api_key=api_key or _key_of(provider, base_url, os.environ),
         base_url=base_url,
         http_client=http_client,
+        downloads=downloads,
         settings=settings,
         profile=profile,
     )

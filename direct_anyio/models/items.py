@@ -43,8 +43,11 @@ class _ItemSource:
         finally:
             self._pipe.finish(failure)
 
-    async def receive(self) -> Iterable[Item]:
+    async def receive(self, *, tail: bool = False) -> Iterable[Item]:
         return chain.from_iterable(await self._pipe.receive())
+
+    def progressed(self) -> None:
+        """A function may take its time."""
 
     async def aclose(self, *, drain: bool) -> None:
         self._pipe.leave()
@@ -69,8 +72,20 @@ async def stream_items(
     source = _ItemSource()
     async with open_task_group() as group:
         group.start_soon(source.pump, batches)
-        stream = kind(source, ItemFold(accumulator))
+        fold = ItemFold(accumulator)
         try:
-            yield stream
+            stream = kind(source, fold, fold.feed(await _first(source)))
+            try:
+                yield stream
+            finally:
+                await stream.aclose()
         finally:
-            await stream.aclose()
+            await source.aclose(drain=False)
+
+
+async def _first(source: _ItemSource) -> Iterable[Item]:
+    """Wait for the first items, so that an error before them surfaces as the stream opens."""
+    try:
+        return await source.receive()
+    except anyio.EndOfStream:
+        return ()

@@ -1,0 +1,44 @@
+"""Files that a tool returned, for protocols whose tool results are text alone."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
+from ..parts import ToolReturnPart, to_json
+
+__all__ = ("text_and_files",)
+
+_FILES = (FileUrl, BinaryContent, UploadedFile)
+
+
+def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
+    """Return a result as text, and what a user message that follows must hold.
+
+    In the text a file is called by its identifier; in the message it stands between
+    marks, so that the model can tell it from the user's own files.
+    """
+    many = isinstance(part.content, (list, tuple))
+    items = part.content if many else (part.content,)
+    files = [item for item in items if isinstance(item, _FILES)]
+    if not files:
+        return part.model_response_str(), []
+    told = [_told(item) for item in items]
+    message = [piece for file in files for piece in _marked(part, file)]
+    return to_json(told) if many else told[0], message
+
+
+def _told(item: object) -> str:
+    if isinstance(item, _FILES):
+        return f"See file {item.identifier}."
+    return item if isinstance(item, str) else to_json(item)
+
+
+def _marked(
+    part: ToolReturnPart, file: FileUrl | BinaryContent | UploadedFile
+) -> tuple[UserContent, ...]:
+    start = (
+        f'<pyai:tool_result tool_name="{part.tool_name}" '
+        f'tool_call_id="{part.tool_call_id}" file_id="{file.identifier}">'
+    )
+    return start, cast(UserContent, file), "</pyai:tool_result>"

@@ -1,0 +1,70 @@
+"""What the `tool_choice` setting means for one request, the same for all dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from attrs import frozen
+
+from ..exceptions import UserError
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters
+
+__all__ = ("Choice", "choice_of")
+
+
+@frozen
+class Choice:
+    """Which tools the model may call.
+
+    Attributes:
+        mode: 'none', no tool; 'auto', as it likes; 'required', at least one.
+        names: The only tools that it may call, in the order in which they are offered;
+            None for all of them.
+    """
+
+    mode: Literal["none", "auto", "required"]
+    names: tuple[str, ...] | None = None
+
+
+def choice_of(settings: ModelSettings, parameters: ModelRequestParameters) -> Choice:
+    """Return the choice that settings and parameters make together.
+
+    The setting is about function tools: an output tool can always be called, since its
+    call is the answer. A list of names demands one of them.
+
+    Raises:
+        UserError: The setting names no tool that is offered, or demands one where none is.
+    """
+    wanted = settings.get("tool_choice")
+    free = parameters.allow_text_output or parameters.allow_image_output
+    if wanted in (None, "auto"):
+        return Choice("auto" if free else "required")
+    if wanted == "required":
+        return _demanded(parameters)
+    if wanted == "none" or not wanted:
+        return _only_output(parameters, free)
+    return _named(wanted, parameters)
+
+
+def _demanded(parameters: ModelRequestParameters) -> Choice:
+    if not parameters.function_tools:
+        raise UserError("`tool_choice` is 'required', but no function tools are offered.")
+    return Choice("required")
+
+
+def _only_output(parameters: ModelRequestParameters, free: bool) -> Choice:
+    names = tuple(tool.name for tool in parameters.output_tools)
+    if not names:
+        return Choice("none")
+    mode: Literal["auto", "required"] = "auto" if free else "required"
+    return Choice(mode, names if free or parameters.function_tools else None)
+
+
+def _named(wanted: Collection[str] | str, parameters: ModelRequestParameters) -> Choice:
+    offered = tuple(parameters.tool_defs)
+    chosen = tuple(name for name in offered if name in wanted)
+    if not chosen:
+        raise UserError(f"`tool_choice` names {wanted}, but the tools are {list(offered)}.")
+    return Choice("required", None if chosen == offered else chosen)

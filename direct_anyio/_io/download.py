@@ -1,0 +1,334 @@
+"""Downloads files that messages name by URL, for models that cannot read the URL.
+
+Only where the program asked for it: a URL may come from a user or a model, and a
+request of ours could reach what theirs cannot. So
+
+1.  only http and https are fetched, and https never turns into http on the way;
+2.  a name is looked up once, every address that it has is checked, and the connection
+    goes to the checked address: nothing can flip in between;
+3.  each hop of a redirect is checked like the first;
+4.  a file has at most 20 MiB, compressed or not, and takes at most 30 seconds.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, cast
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import anyio
+import attrs
+from anyio import CapacityLimiter
+from attrs import frozen
+
+from .._core.decoder import Decoder
+from .._core.inflate import decompressed
+from ..content import BinaryContent, FileUrl, UserContent
+from ..exceptions import ModelTimeoutError, UserError, printable
+from ..messages import ModelMessage, ModelRequest
+from ..parts import ToolReturnPart, UserPromptPart
+from .deadlines import Limits
+from .run import HTTPClient, transport
+from .tasks import open_task_group
+
+__all__ = ("Download", "is_public", "needs_download_of", "with_files")
+
+MAX_BYTES = 20 * 1024 * 1024
+SECONDS = 30
+MAX_HOPS = 5
+
+_LIMITS = Limits(connect=10, headers=15, idle=15, total=SECONDS)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PORTS = {"http": 80, "https": 443}
+
+NeedsDownload = Callable[[FileUrl], bool]
+"""Whether a file cannot be sent by its URL."""
+
+Fetch = Callable[[FileUrl], Awaitable[BinaryContent]]
+
+# A public address that belongs to the machine's own platform (Azure's host agent).
+_PLATFORM = IPv4Address("168.63.129.16")
+
+# Networks of IPv6 whose last 32 bits are an address of IPv4: RFC 6052 and RFC 4291.
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+
+# Networks that stand for others in more than one way, or that nobody should be reached by:
+# RFC 8215, RFC 4380, RFC 2765, RFC 3879, RFC 9637, RFC 9602.
+_CLOSED = tuple(
+    map(
+        IPv6Network,
+        ("64:ff9b:1::/48", "2001::/32", "::ffff:0:0:0/96", "fec0::/10", "3fff::/20", "5f00::/16"),
+    )
+)
+_CLOSED_4 = tuple(map(IPv4Network, ("192.0.0.0/24", "100.64.0.0/10", "192.88.99.0/24")))
+
+# What makes the second half of an address an address of IPv4 (ISATAP, RFC 5214).
+_ISATAP = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
+
+
+def is_public(address: str) -> bool:
+    """Return whether an address is one that anybody on the internet could reach.
+
+    An address of IPv6 that carries one of IPv4 counts as both.
+    """
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return _is_public_4(ip) if isinstance(ip, IPv4Address) else _is_public_6(ip)
+
+
+def _is_public_4(ip: IPv4Address) -> bool:
+    closed = ip == _PLATFORM or any(ip in network for network in _CLOSED_4)
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or closed)
+
+
+def _is_public_6(ip: IPv6Address) -> bool:
+    inner = _carried(ip)
+    if inner is not None:
+        return _is_public_4(inner)
+    closed = any(ip in network for network in _CLOSED)
+    return ip.is_global and not (ip.is_multicast or ip.is_site_local or closed)
+
+
+def _carried(ip: IPv6Address) -> IPv4Address | None:
+    """Return the address of IPv4 that packets to `ip` may end up at."""
+    if ip.ipv4_mapped is not None or ip.sixtofour is not None:
+        return ip.ipv4_mapped or ip.sixtofour
+    translated = any(ip in network for network in _TRANSLATED)
+    if translated or ip.packed[8:12] in _ISATAP:
+        return IPv4Address(ip.packed[12:])
+    return None
+
+
+@frozen
+class _Target:
+    """Where a checked URL is fetched from.
+
+    Attributes:
+        url: The URL with an address in the place of the name.
+        host: The name, for the `Host` header and TLS.
+    """
+
+    url: str
+    host: str
+    header: str
+
+
+def _checked(url: str) -> SplitResult:
+    if any(not "!" <= character <= "~" or character == "\\" for character in url):
+        raise UserError("A file's URL has a character that no URL has: a blank, say, or '\\'.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise UserError(f"A file's URL makes no sense: {exc}") from exc
+    if parts.scheme not in _PORTS or not parts.hostname or port == 0:
+        raise UserError(f"Only files at http and https URLs are downloaded, not {url[:100]!r}")
+    if parts.username is not None or parts.password is not None:
+        raise UserError("A file's URL has a user name or password in it, which is not sent.")
+    return parts
+
+
+async def _resolved(parts: SplitResult) -> _Target:
+    """Look a name up, once, and return where to connect to.
+
+    Raises:
+        UserError: There is no such name, or it has an address that is not public.
+    """
+    host = cast(str, parts.hostname).rstrip(".")
+    port = parts.port or _PORTS[parts.scheme]
+    try:
+        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise UserError(f"The host of a file's URL is not known: {printable(host)}") from exc
+    addresses = [str(each[4][0]) for each in found]
+    if not addresses or not all(map(is_public, addresses)):
+        raise UserError(
+            f"The file at {printable(host)} is not downloaded: the host is not on the public "
+            "internet. Send the bytes as `BinaryContent`."
+        )
+    bracketed = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+    query = f"?{parts.query}" if parts.query else ""
+    url = f"{parts.scheme}://{bracketed}:{port}{parts.path or '/'}{query}"
+    return _Target(url, host, host if port == _PORTS[parts.scheme] else f"{host}:{port}")
+
+
+class _Bytes(Decoder):
+    """Gathers bytes, up to a cap."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self._seen = 0
+
+    def feed(self, chunk: bytes) -> Any:
+        self._seen += len(chunk)
+        if self._seen > MAX_BYTES:
+            raise UserError(f"A file has more than {MAX_BYTES} bytes, too many to download.")
+        self.chunks.append(chunk)
+        return iter(())
+
+    def close(self) -> Any:
+        return iter(())
+
+
+@frozen
+class Download:
+    """Fetches files for one request.
+
+    Attributes:
+        model_name: For errors.
+        client: Who fetches.
+        limiter: Holds a place while a file is fetched.
+    """
+
+    model_name: str
+    client: HTTPClient
+    limiter: CapacityLimiter
+
+    async def __call__(self, item: FileUrl) -> BinaryContent:
+        """Return the file's bytes, under the name and type that `item` gives it.
+
+        Raises:
+            UserError: The URL, or one that it leads to, is none that is fetched, or
+                there is no such file.
+            ModelAPIError: The connection failed.
+        """
+        with anyio.move_on_after(SECONDS):
+            data, served = await self._fetch(item.url)
+            return BinaryContent.narrow_type(
+                BinaryContent(
+                    data,
+                    media_type=_media_type(item, served),
+                    identifier=item.identifier,
+                    vendor_metadata=item.vendor_metadata,
+                )
+            )
+        error = ModelTimeoutError(self.model_name, f"A download took more than {SECONDS} s")
+        error.limit, error.phase = "total", "body"
+        raise error
+
+    async def _fetch(self, url: str) -> tuple[bytes, str]:
+        for _ in range(MAX_HOPS + 1):
+            target = await _resolved(_checked(url))
+            status, headers, data = await self._get(target)
+            if status == 200:
+                return data, headers.get("content-type", "").partition(";")[0].strip().lower()
+            if status not in _REDIRECTS:
+                host = printable(target.host)
+                raise UserError(f"The file at {host} is not there: status {status}")
+            url = _next(url, headers.get("location", ""))
+        raise UserError(f"A file is more than {MAX_HOPS} redirects away")
+
+    async def _get(self, target: _Target) -> tuple[int, dict[str, str], bytes]:
+        library = await transport()
+        request = library.Request(
+            self.model_name,
+            "GET",
+            target.url,
+            # Kept, it could serve another name at the same address, unchecked by TLS.
+            {"host": target.header, "accept-encoding": "identity, gzip", "connection": "close"},
+            None,
+            target.host,
+        )
+        deadline = anyio.current_time() + SECONDS
+        gathered = _Bytes()
+        async with open_task_group() as group:
+            exchange = await library.open_exchange(
+                group, request, self.client, self.limiter, _LIMITS, deadline
+            )
+            try:
+                if exchange.status == 200:
+                    coding = exchange.headers.get("content-encoding", "")
+                    await _read(exchange, decompressed(gathered, coding))
+            finally:
+                await exchange.aclose(drain=False)
+        return exchange.status, exchange.headers, b"".join(gathered.chunks)
+
+
+async def _read(exchange: Any, decoder: Decoder) -> None:
+    while True:
+        try:
+            chunk = await exchange.receive()
+        except anyio.EndOfStream:
+            break
+        for _ in decoder.feed(chunk):
+            pass
+    for _ in decoder.close():
+        pass
+
+
+def _next(url: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        UserError: Out of TLS, or nowhere.
+    """
+    if not location:
+        raise UserError("A download is redirected to nowhere")
+    leads = urljoin(url, location)
+    if url.startswith("https:") and not leads.startswith("https:"):
+        raise UserError("A download is redirected out of TLS, which is not followed")
+    return leads
+
+
+def _media_type(item: FileUrl, served: str) -> str:
+    try:
+        return item.media_type
+    except ValueError:
+        if not served:
+            raise
+        return served
+
+
+def needs_download_of(codec: Any) -> NeedsDownload:
+    """Return what tells whether a file cannot be sent by its URL, for a dialect."""
+    own: NeedsDownload | None = getattr(codec, "needs_download", None)
+    return own or (lambda item: item.force_download)
+
+
+async def with_files(
+    messages: Sequence[ModelMessage], needs_download: NeedsDownload, fetch: Fetch
+) -> list[ModelMessage]:
+    """Return messages whose files that need it are bytes; the messages stay as they are.
+
+    Args:
+        messages: The messages.
+        needs_download: Which files need it.
+        fetch: Fetches one.
+    """
+    return [
+        await _request_with_files(message, needs_download, fetch)
+        if isinstance(message, ModelRequest)
+        else message
+        for message in messages
+    ]
+
+
+async def _request_with_files(
+    message: ModelRequest, needs_download: NeedsDownload, fetch: Fetch
+) -> ModelRequest:
+    parts = [
+        await _part_with_files(part, needs_download, fetch)
+        if isinstance(part, (UserPromptPart, ToolReturnPart))
+        else part
+        for part in message.parts
+    ]
+    return attrs.evolve(message, parts=parts)
+
+
+async def _part_with_files(
+    part: UserPromptPart | ToolReturnPart, needs_download: NeedsDownload, fetch: Fetch
+) -> UserPromptPart | ToolReturnPart:
+    content: Any = part.content
+    if not isinstance(content, (list, tuple)):
+        single = await _fetched(content, needs_download, fetch)
+        return part if single is content else attrs.evolve(part, content=single)
+    items: list[UserContent] = [await _fetched(item, needs_download, fetch) for item in content]
+    return attrs.evolve(part, content=items)
+
+
+async def _fetched(item: Any, needs_download: NeedsDownload, fetch: Fetch) -> Any:
+    return await fetch(item) if isinstance(item, FileUrl) and needs_download(item) else item

@@ -1,0 +1,128 @@
+"""When a failed attempt is followed by another, and how long after.
+
+Only what provably did no work is repeated, and never anything after content has been
+delivered. A budget shared by all requests to a host keeps an outage from being answered
+with a storm: its costs are those of the AWS SDKs' standard mode.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import Literal, TypeAlias
+
+from attrs import define, field
+
+from ..exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelTimeoutError,
+    StreamInterrupted,
+)
+
+__all__ = ("Budget", "budget_of", "delay_before", "kind_of")
+
+Kind: TypeAlias = Literal["transient", "throttle"]
+
+MAX_RETRIES = 2
+"""Attempts after the first."""
+
+MAX_RETRY_AFTER = 60.0
+"""Seconds; a provider that asks for more is not waited for: the error says how long."""
+
+MAX_BACKOFF = 8.0
+"""Seconds."""
+
+_BASE: dict[Kind, float] = {"transient": 0.5, "throttle": 1.0}
+_COST: dict[Kind, int] = {"transient": 14, "throttle": 5}
+
+_TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_THROTTLE = frozenset({429, 529})
+
+_AMBIGUOUS = ("headers", "first_event")
+"""Limits after which the provider may be at work already, and charge for it."""
+
+
+def kind_of(error: ModelAPIError, *, ambiguous: bool) -> Kind | None:
+    """Return how an error is retried, None where it is not.
+
+    Args:
+        error: What an attempt failed of.
+        ambiguous: Whether to repeat what may have been accepted, and charged, already.
+    """
+    if isinstance(error, ModelHTTPError):
+        return _kind_of_status(error)
+    if isinstance(error, ModelTimeoutError):
+        repeats = error.limit == "connect" or (ambiguous and error.limit in _AMBIGUOUS)
+        return "transient" if repeats else None
+    if isinstance(error, StreamInterrupted) or not isinstance(error, ModelConnectionError):
+        return None
+    return None if error.phase == "connect" and _is_hopeless(error) else "transient"
+
+
+def _kind_of_status(error: ModelHTTPError) -> Kind | None:
+    if isinstance(error, ModelQuotaExceededError):
+        return None
+    throttled = error.status_code == 503 and error.retry_after is not None
+    if error.status_code in _THROTTLE or throttled:
+        return "throttle"
+    return "transient" if error.status_code in _TRANSIENT else None
+
+
+def _is_hopeless(error: ModelAPIError) -> bool:
+    """Return whether a connection fails every time: a bad certificate, an unknown name."""
+    text = str(error).lower()
+    return any(
+        mark in text for mark in ("certificate", "ssl", "tls", "name or service", "nodename")
+    )
+
+
+def delay_before(attempt: int, kind: Kind, retry_after: float | None) -> float | None:
+    """Return the seconds to wait before a retry, None where the wait would be too long.
+
+    Args:
+        attempt: How many attempts have failed.
+        kind: How it is retried.
+        retry_after: Seconds that the provider asks for.
+    """
+    if retry_after is None:
+        # Full jitter: clients that failed together do not come back together.
+        return random.uniform(0, min(MAX_BACKOFF, _BASE[kind] * 2 ** (attempt - 1)))
+    if retry_after > MAX_RETRY_AFTER:
+        return None
+    return retry_after + random.uniform(0, min(1.0, retry_after / 10))
+
+
+@define(eq=False)
+class Budget:
+    """Tokens that retries to one host with one key cost; refilled by successes."""
+
+    capacity: int = 500
+    _tokens: int = field(default=500, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def take(self, kind: Kind) -> int | None:
+        """Return the price of a retry, taken from the budget; None where it has too little."""
+        price = _COST[kind]
+        with self._lock:
+            if self._tokens < price:
+                return None
+            self._tokens -= price
+        return price
+
+    def refund(self, tokens: int) -> None:
+        """Give back what the last retry cost, or 1 for a success at the first attempt."""
+        with self._lock:
+            self._tokens = min(self.capacity, self._tokens + tokens)
+
+
+_budgets: dict[tuple[str, int], Budget] = {}
+_budgets_lock = threading.Lock()
+
+
+def budget_of(host: str, key: str) -> Budget:
+    """Return the budget of a host and key, shared by all loops and threads."""
+    with _budgets_lock:
+        return _budgets.setdefault((host, hash(key)), Budget())

@@ -1,0 +1,94 @@
+"""What a provider is: one row of the table in `providers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from ._core.codec import Codec
+from .profiles import DEFAULT_PROFILE, ModelProfile
+from .settings import ModelSettings
+
+__all__ = ("MakeCodec", "Profiles", "Provider")
+
+MakeCodec: TypeAlias = Callable[..., Codec]
+"""Takes `model_name`, `provider_name` and `profile`."""
+
+Profiles: TypeAlias = Callable[[str], ModelProfile]
+"""From a model's name to what it can do."""
+
+
+@frozen(kw_only=True)
+class Provider:
+    """One row of the table.
+
+    Attributes:
+        name: What stands before the colon of a model's name.
+        codec: Makes the codec of its wire protocol.
+        base_url: Its base URL, None where the user must tell.
+        find_url: Finds the base URL in the environment, where it is made of several things.
+        base_url_env: Environment variables that replace it, the first that is set.
+        base_url_format: How one is made of such a variable.
+        key_env: Environment variables for the key, the first that is set.
+        default_key: The key where none is set, None where one must be.
+        key_header: The header that the key goes in.
+        key_format: How it is written there.
+        headers: More headers.
+        header_env: Headers whose value is in an environment variable, where it is set.
+        query: Query parameters.
+        query_env: Query parameters whose value is in an environment variable.
+        profile: What its models can do.
+        settings: Settings for every request, under the user's.
+        reported_name: The name that responses carry, where it is another one.
+        reported_url: How responses tell the base URL; `{origin}` is that without its path.
+        local: Whether a server of our own on this machine serves it.
+    """
+
+    name: str
+    codec: MakeCodec
+    base_url: str | None = None
+    find_url: Callable[[Mapping[str, str]], str] | None = None
+    base_url_env: tuple[str, ...] = ()
+    base_url_format: str = "{}"
+    key_env: tuple[str, ...] = ()
+    default_key: str | None = None
+    key_header: str = "authorization"
+    key_format: str = "Bearer {}"
+    headers: Mapping[str, str] = field(factory=dict)
+    header_env: Mapping[str, str] = field(factory=dict)
+    query: Mapping[str, str] = field(factory=dict)
+    query_env: Mapping[str, str] = field(factory=dict)
+    profile: Profiles = field(default=lambda name: DEFAULT_PROFILE)
+    settings: ModelSettings | None = None
+    reported_name: str = ""
+    reported_url: str = "{}"
+    local: bool = False
+
+    def key(self, environ: Mapping[str, str]) -> str | None:
+        """Return the key in `environ`, None where there is none."""
+        return _first(self.key_env, environ)
+
+    def url(self, environ: Mapping[str, str]) -> str | None:
+        """Return the base URL, None where the user must tell."""
+        told = _first(self.base_url_env, environ)
+        if told is None and self.find_url is not None:
+            return self.find_url(environ)
+        return self.base_url if told is None else self.base_url_format.format(told.rstrip("/"))
+
+    def all_headers(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that its requests have beside the key's."""
+        return {**self.headers, **_told(self.header_env, environ)}
+
+    def all_query(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the query parameters of its requests."""
+        return {**self.query, **_told(self.query_env, environ)}
+
+
+def _told(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {key: environ[name] for key, name in names.items() if environ.get(name)}
+
+
+def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    return next((environ[name] for name in names if environ.get(name)), None)

@@ -1,0 +1,561 @@
+"""Real traffic, written down once and given back in tests: without secrets or a network.
+
+`Recorder` and `Replayer` are HTTP clients for `infer_model`, and a `Cassette` is what
+goes from the one to the other. `direct_anyio.testing` is where users find them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import anyio
+from anyio import current_time
+from attrs import Factory, define, evolve, field, frozen
+
+from ._io.run import HTTPClient, current_run
+from .exceptions import UserError, printable
+
+__all__ = ("Cassette", "RecordedChunk", "RecordedExchange", "Recorder", "Replayer")
+
+FORMAT = 1
+"""The version of a cassette's file."""
+
+MIN_SECRET = 8
+"""Characters that a secret has at least; what is shorter is a word like any other."""
+
+MAX_DIFFERENCES = 3
+"""Places that an error names where a request is not as it was recorded."""
+
+SHOWN = 80
+"""Characters of a value that an error shows."""
+
+
+@frozen
+class RecordedChunk:
+    """Bytes of a response's body, as they were read.
+
+    Attributes:
+        data: The bytes.
+        after: Seconds since the chunk before, or since the head of the response.
+    """
+
+    data: bytes
+    after: float
+
+
+@frozen
+class RecordedExchange:
+    """A request and the response to it, without secrets.
+
+    Attributes:
+        method: GET or POST.
+        url: The URL.
+        body: The JSON document of the request, None where there was none.
+        status: The status of the response.
+        headers: Those of its headers that say something about the answer.
+        after: Seconds from the request to the head of the response.
+        chunks: The body of the response.
+        cut: What kept the body from being complete, None where it is.
+    """
+
+    method: str
+    url: str
+    body: Any
+    status: int
+    headers: dict[str, str]
+    after: float
+    chunks: tuple[RecordedChunk, ...]
+    cut: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {urlsplit(self.url).path}"
+
+
+@frozen
+class Cassette:
+    """Recorded exchanges, in the order of their requests; a file of JSON.
+
+    Attributes:
+        exchanges: The exchanges.
+    """
+
+    exchanges: tuple[RecordedExchange, ...]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Cassette:
+        """Read a cassette.
+
+        Raises:
+            UserError: There is none, or this version cannot read it.
+        """
+        try:
+            document = json.loads(Path(path).read_bytes())
+        except (OSError, ValueError) as exc:
+            raise UserError(f"The cassette {path} cannot be read: {exc}") from exc
+        version = document.get("format") if isinstance(document, dict) else None
+        if version != FORMAT:
+            raise UserError(
+                f"The cassette {path} has the format {version!r}, and this version reads "
+                f"{FORMAT}: record it again."
+            )
+        try:
+            return cls(tuple(map(_exchange_of, document["exchanges"])))
+        except (LookupError, TypeError, ValueError) as exc:
+            raise UserError(f"The cassette {path} is damaged ({exc!r}): record it again.") from exc
+
+    def save(self, path: str | Path) -> None:
+        """Write the cassette, and the folders that it lies in."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = {"format": FORMAT, "exchanges": list(map(_document_of, self.exchanges))}
+        text = json.dumps(document, indent=1, ensure_ascii=False)
+        path.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+
+
+def _document_of(exchange: RecordedExchange) -> dict[str, Any]:
+    request = {"method": exchange.method, "url": exchange.url, "body": exchange.body}
+    response: dict[str, Any] = {
+        "after": round(exchange.after, 4),
+        "status": exchange.status,
+        "headers": exchange.headers,
+        "chunks": list(map(_chunk_document, exchange.chunks)),
+    }
+    if exchange.cut is not None:
+        response["cut"] = exchange.cut
+    return {"request": request, "response": response}
+
+
+def _chunk_document(chunk: RecordedChunk) -> dict[str, Any]:
+    after = round(chunk.after, 4)
+    try:
+        return {"after": after, "text": chunk.data.decode()}
+    except UnicodeDecodeError:
+        return {"after": after, "base64": base64.b64encode(chunk.data).decode()}
+
+
+def _exchange_of(document: dict[str, Any]) -> RecordedExchange:
+    response = document["response"]
+    return RecordedExchange(
+        **document["request"],
+        **{name: response[name] for name in ("status", "headers", "after")},
+        chunks=tuple(map(_chunk_of, response["chunks"])),
+        cut=response.get("cut"),
+    )
+
+
+def _chunk_of(document: dict[str, Any]) -> RecordedChunk:
+    text = document.get("text")
+    data = base64.b64decode(document["base64"]) if text is None else text.encode()
+    return RecordedChunk(data, document["after"])
+
+
+_SECRET_NAME = re.compile("auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
+"""Headers and query parameters with such a name hold a secret."""
+
+_SECRET_FIELD = re.compile("(.*_)?(authorization|authorization_token|api_?key|access_token)", re.I)
+"""Texts under such a name in a request's JSON are secrets, such as the key of an MCP server."""
+
+_KEPT_HEADERS = {
+    *("content-type", "content-encoding"),
+    *("date", "retry-after", "retry-after-ms", "x-should-retry"),
+    *("request-id", "x-request-id"),
+}
+"""The headers of a response that say something about the answer."""
+
+
+@define(eq=False)
+class _Secrets:
+    """What must not be written down."""
+
+    _found: set[str] = field(factory=set)
+
+    def learn(self, values: Mapping[str, str]) -> None:
+        """Learn the secrets among headers or query parameters, by their names."""
+        for name, value in values.items():
+            if _SECRET_NAME.search(name):
+                # A key comes as "Bearer <key>", cookies as "name=value; name=value".
+                words = {value, *value.split(), *re.split(r"[\s;=]+", value)}
+                self._found |= {word for word in words if len(word) >= MIN_SECRET}
+
+    def url(self, url: str) -> str:
+        """Return a URL without its secrets, which are learnt."""
+        parts = urlsplit(url)
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        self.learn(dict(pairs))
+        shown = [(name, "***" if _SECRET_NAME.search(name) else value) for name, value in pairs]
+        host = parts.netloc.rpartition("@")[2]
+        bare = parts._replace(netloc=host, query=urlencode(shown, safe="*"))
+        return self.hidden(urlunsplit(bare))
+
+    def hidden(self, text: str) -> str:
+        """Return a text without the secrets."""
+        for form in self._forms():
+            text = text.replace(form, "***")
+        return text
+
+    def masked(self, data: bytes) -> bytes:
+        """Return bytes of the same number without the secrets."""
+        for form in self._forms():
+            data = data.replace(form.encode(), b"*" * len(form.encode()))
+        return data
+
+    def _forms(self) -> list[str]:
+        forms = {
+            form
+            for secret in self._found
+            for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])
+        }
+        # One may be a part of another.
+        return sorted(forms, key=len, reverse=True)
+
+
+def _without_secret_fields(document: Any) -> Any:
+    match document:
+        case dict():
+            return {
+                name: "***"
+                if isinstance(value, str) and _SECRET_FIELD.fullmatch(name)
+                else _without_secret_fields(value)
+                for name, value in document.items()
+            }
+        case list():
+            return list(map(_without_secret_fields, document))
+    return document
+
+
+def _json_of(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text
+
+
+@frozen
+class _Built:
+    """A request as `build_request` was asked for it."""
+
+    method: str
+    url: str
+    more: dict[str, Any] = field(repr=False)
+
+    def exchange(self, secrets: _Secrets) -> RecordedExchange:
+        """Return the request as it is written down, with no response yet."""
+        url = secrets.url(self.url)
+        text = (self.more.get("content") or b"").decode(errors="replace")
+        body = _without_secret_fields(_json_of(secrets.hidden(text)))
+        return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
+
+
+class Recorder:
+    """An HTTP client that sends with another one and writes down what goes over the wire.
+
+    ```py
+    recorder = Recorder()
+    model = infer_model('openai:gpt-4.1-mini', http_client=recorder)
+    ...
+    recorder.cassette.save('cassette.json')
+    ```
+
+    Headers of requests are not written down at all, and of responses only a few. Keys
+    are removed from URLs and bodies: what a header or a query parameter held whose name
+    tells of a secret, if it has eight characters or more. A compressed body is kept as
+    it came and cannot be searched; none is asked for.
+
+    Args:
+        client: Who sends: an `httpx.AsyncClient` or `httpx2.AsyncClient`, which stays in
+            its event loop and stays yours to close; None for a client of ours in each.
+
+    Attributes:
+        any_loop: Whether every event loop may use it.
+    """
+
+    def __init__(self, client: HTTPClient | None = None) -> None:
+        self.any_loop = client is None
+        self._client = client
+        self._transport = getattr(client, "_transport", None)  # tells the size of its pool
+        self._recordings: list[_Recording] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client that sends is closed."""
+        return bool(getattr(self._client, "is_closed", False))
+
+    @property
+    def cassette(self) -> Cassette:
+        """What has been recorded; a response that is still being read, as far as it is."""
+        begun = [each for each in list(self._recordings) if each.has_begun]
+        return Cassette(tuple(each.exchange() for each in begun))
+
+    def build_request(self, method: str, url: Any, **kwargs: Any) -> Any:
+        """Return a request for `send`."""
+        return _Built(method, str(url), kwargs)
+
+    async def send(self, request: Any, *, stream: bool = True) -> Any:
+        """Send a request and return the response; its body is written down as it is read."""
+        client = self._client or (await current_run()).client
+        sent = client.build_request(request.method, request.url, **request.more)
+        recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())
+        # Here, since the order of requests is that of the cassette.
+        self._recordings.append(recording)
+        recording.begin(await client.send(sent, stream=True))
+        return recording
+
+    async def aclose(self) -> None:
+        """Do nothing: whoever made the client that sends closes it."""
+
+
+@define(eq=False)
+class _Recording:
+    """A response that is being read, and what is written down of it."""
+
+    _request: _Built
+    _sent: Any = field(repr=False)
+    _at: float
+    _response: Any = field(default=None, init=False)
+    _after: float = field(default=0.0, init=False)
+    _chunks: list[RecordedChunk] = field(factory=list, init=False)
+    _cut: str | None = field(default="its reader left", init=False)
+    _left: bool = field(default=False, init=False)
+    _body: Any = field(default=None, init=False)
+
+    def begin(self, response: Any) -> None:
+        self._after = self._passed()
+        # What a client adds as it sends, such as its `auth`, is in no request before.
+        self._sent = getattr(response, "request", self._sent)
+        self._body = aiter(response.stream)
+        self._response = response
+
+    def _passed(self) -> float:
+        """Return the seconds since it was last called."""
+        before, self._at = self._at, current_time()
+        return self._at - before
+
+    @property
+    def has_begun(self) -> bool:
+        return self._response is not None
+
+    @property
+    def status_code(self) -> int:
+        return int(self._response.status_code)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        headers: Mapping[str, str] = self._response.headers
+        return headers
+
+    @property
+    def stream(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data: bytes = await anext(self._body)
+        except StopAsyncIteration:
+            self._end(None)
+            raise
+        except Exception as exc:
+            self._end(str(exc) or type(exc).__name__)
+            raise
+        self._chunks.append(RecordedChunk(data, self._passed()))
+        return data
+
+    def _end(self, cut: str | None) -> None:
+        # What is read of a closed response says nothing of how it ended.
+        if not self._left:
+            self._cut = cut
+
+    async def aclose(self) -> None:
+        self._left = True
+        await self._response.aclose()
+
+    def exchange(self) -> RecordedExchange:
+        """Return what has been written down, without secrets."""
+        secrets = _Secrets()
+        secrets.learn(self._sent.headers)
+        asked = self._request.exchange(secrets)
+        kept = {name.lower(): value for name, value in self.headers.items()}
+        return evolve(
+            asked,
+            status=self.status_code,
+            headers={n: secrets.hidden(v) for n, v in kept.items() if n in _KEPT_HEADERS},
+            after=self._after,
+            chunks=tuple(_masked(self._chunks, secrets)),
+            cut=None if self._cut is None else secrets.hidden(self._cut),
+        )
+
+
+def _masked(chunks: Iterable[RecordedChunk], secrets: _Secrets) -> Iterator[RecordedChunk]:
+    """Yield chunks without secrets, which may lie across their boundaries."""
+    chunks = list(chunks)
+    whole = BytesIO(secrets.masked(b"".join(chunk.data for chunk in chunks)))
+    for chunk in chunks:
+        yield evolve(chunk, data=whole.read(len(chunk.data)))
+
+
+class Replayer:
+    """An HTTP client that answers from a cassette; any event loop may use it.
+
+    A recording answers a request of the same method, path and JSON body, and answers
+    once; of several that fit, the first that is left. The body comes in the chunks that
+    it was recorded in.
+
+    ```py
+    model = infer_model('openai:gpt-4.1-mini', api_key='none', http_client=Replayer(path))
+    ```
+
+    Args:
+        cassette: The cassette, or the path of its file.
+        timing: Whether head and chunks come at the pace of the recording, instead of at
+            once.
+
+    Attributes:
+        any_loop: Whether every event loop may use it; always.
+        offline: Whether it reaches nobody, so that it may be used where real requests are
+            forbidden; always.
+
+    Raises:
+        UserError: The cassette cannot be read.
+    """
+
+    any_loop = True
+    offline = True
+
+    def __init__(self, cassette: Cassette | str | Path, *, timing: bool = False) -> None:
+        if not isinstance(cassette, Cassette):
+            cassette = Cassette.load(cassette)
+        self._exchanges = cassette.exchanges
+        self._pace = 1.0 if timing else 0.0
+        self._left: defaultdict[str, deque[RecordedExchange]] = defaultdict(deque)
+        for exchange in cassette.exchanges:
+            self._left[_question(exchange)].append(exchange)
+
+    def build_request(self, method: str, url: Any, **kwargs: Any) -> Any:
+        """Return a request for `send`."""
+        return _Built(method, str(url), kwargs)
+
+    async def send(self, request: Any, *, stream: bool = True) -> Any:
+        """Return the recorded response.
+
+        Raises:
+            UserError: There is none for this request.
+        """
+        secrets = _Secrets()
+        secrets.learn(request.more.get("headers") or {})
+        asked = request.exchange(secrets)
+        try:
+            # From here on no other thread can have it.
+            exchange = self._left[_question(asked)].popleft()
+        except IndexError:
+            raise UserError(_unanswered(asked, self._exchanges)) from None
+        trace = (request.more.get("extensions") or {}).get("trace")
+        if trace is not None:
+            # The wait for the head is none for a connection.
+            await trace("http11.receive_response_headers.started", {})
+        await anyio.sleep(exchange.after * self._pace)
+        return _Replayed(exchange, self._pace)
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+@define(eq=False)
+class _Replayed:
+    """A response from a cassette."""
+
+    _exchange: RecordedExchange
+    _pace: float
+    _chunks: Iterator[RecordedChunk] = field(
+        default=Factory(lambda self: iter(self._exchange.chunks), takes_self=True), init=False
+    )
+
+    @property
+    def status_code(self) -> int:
+        return self._exchange.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._exchange.headers
+
+    @property
+    def stream(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            await anyio.sleep(chunk.after * self._pace)
+            return chunk.data
+        if self._exchange.cut is not None:
+            raise ConnectionError(f"the recording ends here ({self._exchange.cut})")
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._chunks = iter(())
+
+
+def _question(exchange: RecordedExchange) -> str:
+    """Return what a request is found by."""
+    return f"{exchange} {json.dumps(exchange.body, sort_keys=True)}"
+
+
+def _unanswered(asked: RecordedExchange, recorded: Sequence[RecordedExchange]) -> str:
+    """Return what to say of a request that no recording is left for."""
+    same = [each for each in recorded if _question(each) == _question(asked)]
+    if same:
+        return (
+            f"{asked} was asked more often than recorded: each recording answers once, and "
+            f"there are {len(same)} of this request. Record the traffic again."
+        )
+    if not recorded:
+        return f"No recording answers {asked}: the cassette is empty. Record the traffic again."
+    near = min(recorded, key=lambda each: (str(each) != str(asked), len(_differences(asked, each))))
+    shown = "; ".join(_differences(asked, near)[:MAX_DIFFERENCES])
+    return (
+        f"No recording answers {asked}. The nearest is number {recorded.index(near) + 1} of "
+        f"{len(recorded)}, {near}: {shown}. Record the traffic again, or ask as it was recorded."
+    )
+
+
+def _differences(asked: RecordedExchange, recorded: RecordedExchange) -> list[str]:
+    return [
+        f"{where} is {_shown(new)}, and was {_shown(old)}"
+        for where, new, old in (
+            *_unlike("the request", str(asked), str(recorded)),
+            *_unlike("body", asked.body, recorded.body),
+        )
+    ]
+
+
+def _unlike(where: str, new: Any, old: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the places where two JSON documents differ, with what each has there."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        for name in new | old:
+            yield from _unlike(f"{where}.{name}", new.get(name, _ABSENT), old.get(name, _ABSENT))
+    elif isinstance(new, list) and isinstance(old, list):
+        for index, pair in enumerate(zip_longest(new, old, fillvalue=_ABSENT)):
+            yield from _unlike(f"{where}[{index}]", *pair)
+    elif repr(new) != repr(old):
+        yield where, new, old
+
+
+_ABSENT = object()
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
+    return printable(json.dumps(value, ensure_ascii=False), SHOWN)

@@ -1,0 +1,162 @@
+"""What Google's models can do, and how hard they are told to think.
+
+Fact, where none stands below: https://ai.google.dev/gemini-api/docs/models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import frozen
+
+from ..builtin_tools import (
+    CodeExecutionTool,
+    FileSearchTool,
+    ImageGenerationTool,
+    WebFetchTool,
+    WebSearchTool,
+)
+from ..exceptions import UserError
+from ..profiles import ModelProfile
+from ._gemini_schema import google_json_schema
+
+__all__ = ("GoogleModelProfile", "google_model_profile", "thinking_config")
+
+JSONObject = dict[str, Any]
+
+_SCALE = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+
+@frozen(repr=False, kw_only=True)
+class GoogleModelProfile(ModelProfile):
+    """What one of Google's models can do.
+
+    Attributes:
+        google_thinking: How it is told to think: by a budget of tokens or by a level;
+            None where it does not think.
+        google_thinking_levels: The levels that it knows, the least first.
+        google_least_thinking_budget: The least budget that it takes; 0 is no thinking.
+        google_supports_tool_combination: Whether function tools, built-in tools and
+            native output go together, and its API tells of built-in tools in parts.
+        google_supports_validated_calls: Whether calls can be held to their schema.
+        google_returnable_files: MIME types of files that a tool's result may hold; others
+            are sent beside it.
+    """
+
+    google_thinking: Literal["budget", "level"] | None = None
+    google_thinking_levels: tuple[str, ...] = _SCALE
+    google_least_thinking_budget: int = 0
+    google_supports_tool_combination: bool = False
+    google_supports_validated_calls: bool = False
+    google_returnable_files: frozenset[str] = frozenset()
+
+
+# Models that do not know all levels, by the start of their names, the longest first.
+# Fact: https://ai.google.dev/gemini-api/docs/thinking.
+_LEVELS = {
+    "gemini-3.1-flash-lite-image": ("MINIMAL", "HIGH"),
+    "gemini-3.1-flash-image": ("MINIMAL", "HIGH"),
+    "gemini-3.1-pro-preview": ("LOW", "MEDIUM", "HIGH"),
+    "gemini-3-pro-preview": ("LOW", "HIGH"),
+    "gemini-3.7-flash": ("LOW", "MEDIUM", "HIGH"),
+    "gemini-3.8-flash": ("LOW", "MEDIUM", "HIGH"),
+    "gemini-4-argon": ("LOW", "MEDIUM", "HIGH"),
+    "gemini-4-carbon": ("LOW", "MEDIUM", "HIGH"),
+}
+
+_BUILTIN_TOOLS = frozenset({CodeExecutionTool, FileSearchTool, WebFetchTool, WebSearchTool})
+
+# Fact: https://ai.google.dev/gemini-api/docs/function-calling, on multimodal responses.
+_RETURNABLE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+
+
+def google_model_profile(model_name: str) -> GoogleModelProfile:
+    """Return what one of Google's models can do, by its name."""
+    name = model_name.rpartition("/")[2]
+    draws = "image" in name
+    thinks = _thinking_of(name)
+    # Gemini 3 and whatever comes after it.
+    is_new = thinks == "level"
+    levels = next((known for start, known in _LEVELS.items() if name.startswith(start)), None)
+    always = "pro" in name and "flash" not in name
+    return GoogleModelProfile(
+        json_schema_transformer=google_json_schema,
+        supports_tools=not draws,
+        supports_image_output=draws,
+        supports_json_schema_output=is_new or not draws,
+        supports_json_object_output=is_new or not draws,
+        supported_builtin_tools=_BUILTIN_TOOLS | ({ImageGenerationTool} if draws else frozenset()),
+        google_thinking=thinks,
+        google_thinking_levels=levels or _SCALE,
+        google_least_thinking_budget=128 if always else 0,
+        google_supports_tool_combination=is_new,
+        google_supports_validated_calls=thinks is not None and not draws,
+        google_returnable_files=_RETURNABLE if is_new else frozenset(),
+    )
+
+
+def _thinking_of(name: str) -> Literal["budget", "level"] | None:
+    if "gemma" in name or name == "gemini-pro" or "gemini-2.5-flash-image" in name:
+        return None
+    if "gemini-2.5" in name:
+        return "budget"
+    return None if "gemini-1" in name or "gemini-2." in name else "level"
+
+
+# The unified `thinking` as a budget of tokens and as a level.
+_BUDGETS = {
+    "minimal": 128,
+    "low": 2048,
+    "medium": 8192,
+    "high": 24576,
+    "xhigh": 24576,
+    "max": 24576,
+}
+_EFFORTS = {
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+
+
+def thinking_config(settings: Mapping[str, Any], profile: GoogleModelProfile) -> JSONObject | None:
+    """Return how a model is told to think, None where that is left to it.
+
+    A model that cannot stop thinking is told to think as little as it can.
+
+    Raises:
+        UserError: `thinking` is none of the levels.
+    """
+    own = settings.get("google_thinking_config")
+    if own:
+        # Levels are an enum, which is written in capitals.
+        return {key: each.upper() if isinstance(each, str) else each for key, each in own.items()}
+    thinking, how = settings.get("thinking"), profile.google_thinking
+    if thinking is None or how is None:
+        return None
+    if thinking is False:
+        return _least(profile)
+    if thinking is True:
+        return {"includeThoughts": True}
+    if thinking not in _EFFORTS:
+        raise UserError(f"`thinking` is {thinking!r}, but the levels are {list(_EFFORTS)}.")
+    if how == "budget":
+        return {"includeThoughts": True, "thinkingBudget": _BUDGETS[thinking]}
+    level = _nearest(_EFFORTS[thinking], profile.google_thinking_levels)
+    return {"includeThoughts": True, "thinkingLevel": level}
+
+
+def _least(profile: GoogleModelProfile) -> JSONObject:
+    if profile.google_thinking == "budget":
+        return {"thinkingBudget": profile.google_least_thinking_budget}
+    return {"thinkingLevel": profile.google_thinking_levels[0]}
+
+
+def _nearest(wanted: str, known: tuple[str, ...]) -> str:
+    """Return the level nearest to the one wanted; of two, the lower."""
+    place = _SCALE.index(wanted)
+    return min(known, key=lambda level: abs(_SCALE.index(level) - place))

@@ -1,0 +1,422 @@
+"""Reads what Gemini answers: a `GenerateContentResponse`, whole or as the frames of a stream.
+
+Both are the same document. A frame of a stream brings the parts that are new; its
+usage is the total so far.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from .._core.codec import (
+    End,
+    Item,
+    ResponseInfo,
+    WholePart,
+    maybe,
+    text_chunk,
+    thinking_chunk,
+    tool_call_chunk,
+    typed,
+)
+from ..builtin_tools import FileSearchTool
+from ..content import BinaryContent
+from ..messages import FinishReason
+from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, new_tool_call_id
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+from ._gemini_contents import TOOL_TYPES
+from ._gemini_grounding import (
+    JSONObject,
+    citations,
+    retrieved_contexts,
+    searches,
+    snake_case,
+    web_sources,
+)
+
+__all__ = ("GeminiReader", "usage_of")
+
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "LANGUAGE": "error",
+    "MALFORMED_FUNCTION_CALL": "error",
+    "UNEXPECTED_TOOL_CALL": "error",
+    "NO_IMAGE": "error",
+}
+
+_TOOL_NAMES = {kind: name for name, kind in TOOL_TYPES.items()}
+
+_STANDARD_BASE64 = str.maketrans("-_", "+/")
+
+# How some models show that they search files: as code that they run.
+_FILE_QUERY = re.compile(r"""file_search\.query\(query=(["'])((?:\\.|(?!\1).)*?)\1\)""")
+_ESCAPED = re.compile(r"\\([\\\"'])")
+
+_Details: TypeAlias = JSONObject | None
+
+
+class GeminiReader:
+    """Reads one response.
+
+    Args:
+        provider_name: The provider, which built-in tools and signed parts are marked with.
+        parameters: What the request offered.
+    """
+
+    def __init__(self, provider_name: str, parameters: ModelRequestParameters) -> None:
+        self._provider_name = provider_name
+        self._may_search_files = any(
+            isinstance(tool, FileSearchTool) for tool in parameters.builtin_tools
+        )
+        self._whole = False
+        self._head: ResponseInfo | None = None
+        self._usage = RequestUsage()
+        # Text that grows is one part until a part of another kind comes; grounding, at
+        # the end, tells which text it supports.
+        self._place = 0
+        self._running: int | None = None
+        self._texts: dict[int, list[str]] = {}
+        self._last_search: JSONObject | None = None
+        self._awaited: tuple[int, Any, str, _Details] | None = None
+        self._code_id = ""
+        self._tool_id = ""
+        self._file_searches: list[str] = []
+        self._tells_tools = False
+        self._grounding: JSONObject = {}
+
+    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
+        """Read one frame of a stream."""
+        yield from self._heading(document)
+        candidates = document.get("candidates")
+        if candidates:
+            yield from self._candidate(typed(candidates, list)[0])
+        else:
+            yield from self._blocked(document.get("promptFeedback") or {})
+
+    def body(self, document: JSONObject) -> Iterator[Item]:
+        """Read a whole response, whose parts are each one of their own."""
+        if not document.get("candidates") and not document.get("promptFeedback"):
+            raise ValueError("there are no candidates")
+        self._whole = True
+        yield from self.frame("", document)
+
+    def _heading(self, document: JSONObject) -> Iterator[Item]:
+        metadata = document.get("usageMetadata")
+        if metadata:
+            self._usage = _grown(self._usage, usage_of(metadata))
+            yield ResponseInfo(usage=self._usage)
+        details = {
+            "timestamp": maybe(datetime.fromisoformat, document.get("createTime")),
+            "traffic_type": (metadata or {}).get("trafficType"),
+        }
+        known = {key: value for key, value in details.items() if value is not None}
+        head = ResponseInfo(
+            model_name=document.get("modelVersion"),
+            provider_response_id=document.get("responseId"),
+            provider_details=known or None,
+        )
+        if head != self._head:
+            self._head = head
+            yield head
+
+    def _blocked(self, feedback: JSONObject) -> Iterator[Item]:
+        reason = feedback.get("blockReason")
+        if not reason:
+            return
+        details = {
+            "block_reason": reason,
+            "block_reason_message": feedback.get("blockReasonMessage"),
+            "safety_ratings": feedback.get("safetyRatings"),
+        }
+        known = {key: value for key, value in details.items() if value}
+        yield ResponseInfo(finish_reason="content_filter", provider_details=known)
+        yield End(final=False)
+
+    def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
+        parts = typed((candidate.get("content") or {}).get("parts") or [], list)
+        self._grounding = candidate.get("groundingMetadata") or self._grounding
+        self._tells_tools = self._tells_tools or any(_tool_type(part) for part in parts)
+        if not self._tells_tools:
+            yield from self._fetched(candidate.get("urlContextMetadata") or {})
+        web = (part for part in reversed(parts) if _tool_type(part) == TOOL_TYPES["web_search"])
+        self._last_search = next(web, None)
+        for part in parts:
+            yield from self._part(part)
+        if candidate.get("finishReason"):
+            yield _finish(candidate)
+            yield from self._grounded()
+            yield End(final=False)
+
+    def _part(self, part: JSONObject) -> Iterator[Item]:
+        signature = part.get("thoughtSignature")
+        details = {"thought_signature": typed(signature, str)} if signature else None
+        for kind, read in _PARTS:
+            if part.get(kind) is not None:
+                yield from read(self, part, part[kind], details)
+                return
+
+    def _key(self) -> int:
+        """Return a key for a part of its own; text that follows is another part, too."""
+        self._place += 1
+        self._running = None
+        return self._place
+
+    def _signer(self, details: _Details) -> str | None:
+        return self._provider_name if details else None
+
+    def _text(self, part: JSONObject, text: Any, details: _Details) -> Iterator[Item]:
+        if not typed(text, str) and not details:
+            return
+        if part.get("thought"):
+            key = self._key()
+            # Thoughts of a stream that follow each other are one.
+            yield thinking_chunk(
+                key if self._whole else None,
+                text,
+                provider_name=self._signer(details),
+                details=details,
+            )
+            return
+        if self._running is None or self._whole:
+            self._running = self._key()
+        self._texts.setdefault(self._running, []).append(text)
+        yield text_chunk(self._running, text, details=details)
+
+    def _call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
+        yield tool_call_chunk(
+            self._key(),
+            name=call["name"],
+            args=call.get("args"),
+            call_id=call.get("id"),
+            details=details,
+        )
+
+    def _file(self, part: JSONObject, blob: Any, details: _Details) -> Iterator[Item]:
+        # Images in thoughts are drafts: the last of them comes again as the answer.
+        if part.get("thought"):
+            return
+        data = base64.b64decode(blob["data"].translate(_STANDARD_BASE64))
+        content = BinaryContent(data, media_type=typed(blob["mimeType"], str))
+        file = FilePart(content, provider_name=self._signer(details), provider_details=details)
+        yield WholePart(self._key(), file)
+
+    def _invoked(self, name: str, args: Any, call_id: str, details: _Details = None) -> Item:
+        call = BuiltinToolCallPart(
+            name,
+            None if args is None else typed(args, dict),
+            call_id,
+            provider_name=self._provider_name,
+            provider_details=details,
+        )
+        return WholePart(self._key(), call)
+
+    def _answered(self, name: str, content: Any, call_id: str, details: _Details = None) -> Item:
+        return WholePart(self._key(), self._answer(name, content, call_id, details))
+
+    def _answer(
+        self, name: str, content: Any, call_id: str, details: _Details
+    ) -> BuiltinToolReturnPart:
+        return BuiltinToolReturnPart(
+            name,
+            content,
+            call_id,
+            provider_name=self._provider_name,
+            provider_details=details,
+        )
+
+    def _code(self, part: JSONObject, code: Any, details: _Details) -> Iterator[Item]:
+        call_id = new_tool_call_id()
+        query = _FILE_QUERY.search(code.get("code") or "") if self._may_search_files else None
+        if query:
+            self._file_searches.append(call_id)
+            args = {"query": _ESCAPED.sub(r"\1", query[2])}
+            yield self._invoked("file_search", args, call_id, details)
+        else:
+            self._code_id = call_id
+            yield self._invoked("code_execution", snake_case(code), call_id, details)
+
+    def _code_result(self, part: JSONObject, result: Any, details: _Details) -> Iterator[Item]:
+        call_id = self._code_id or new_tool_call_id()
+        yield self._answered("code_execution", snake_case(result), call_id, details)
+
+    def _tool_call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
+        self._tool_id = call.get("id") or new_tool_call_id()
+        yield self._invoked(_tool_name(call), call.get("args"), self._tool_id, details)
+
+    def _tool_response(self, part: JSONObject, response: Any, details: _Details) -> Iterator[Item]:
+        call_id = response.get("id") or self._tool_id or new_tool_call_id()
+        name = _tool_name(response)
+        content = response.get("response")
+        if name == "file_search" and content is None:
+            content = retrieved_contexts(self._grounding) or None
+        elif part is self._last_search:
+            yield from self._await_sources(content, call_id, details)
+            return
+        yield self._answered(name, content, call_id, details)
+
+    def _await_sources(self, content: Any, call_id: str, details: _Details) -> Iterator[Item]:
+        """Keep the place of a search's answer: its sources come with the end of a stream."""
+        yield from self._with_awaited()
+        self._awaited = (self._key(), content, call_id, details)
+        yield tool_call_chunk(self._awaited[0])
+        if web_sources(self._grounding):
+            yield from self._with_awaited()
+
+    def _with_awaited(self) -> Iterator[Item]:
+        if self._awaited is not None:
+            key, content, call_id, details = self._awaited
+            self._awaited = None
+            content = _with_sources(content, web_sources(self._grounding))
+            yield WholePart(key, self._answer("web_search", content, call_id, details))
+
+    def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
+        pages = metadata.get("urlMetadata")
+        if pages:
+            call_id = new_tool_call_id()
+            urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]
+            yield self._invoked("web_fetch", {"urls": urls} if urls else None, call_id)
+            yield self._answered("web_fetch", snake_case(pages), call_id)
+
+    def _grounded(self) -> Iterator[Item]:
+        """Tell of what supports the answer, which comes with its end."""
+        grounding = self._grounding
+        texts = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        for key, found in citations(grounding, texts).items():
+            yield text_chunk(key, "", details={"citations": found})
+        yield from self._with_awaited()
+        queries = searches(grounding)
+        asked = {query for query in queries if query.strip()}
+        if asked:
+            count = RequestUsage(details={"web_search_requests": len(asked)})
+            self._usage = _grown(self._usage, count)
+            yield ResponseInfo(usage=self._usage)
+        if not self._tells_tools:
+            yield from self._file_search(retrieved_contexts(grounding))
+            yield from self._web_search(grounding, queries)
+
+    def _file_search(self, contexts: list[JSONObject]) -> Iterator[Item]:
+        if contexts and not self._file_searches:
+            self._file_searches.append(new_tool_call_id())
+            yield self._invoked("file_search", {}, self._file_searches[0])
+        for call_id in self._file_searches if contexts else ():
+            yield self._answered("file_search", contexts, call_id)
+
+    def _web_search(self, grounding: JSONObject, queries: list[str]) -> Iterator[Item]:
+        if queries:
+            call_id = new_tool_call_id()
+            sources = web_sources(grounding) if grounding.get("groundingChunks") else None
+            yield self._invoked("web_search", {"queries": queries}, call_id)
+            yield self._answered("web_search", sources, call_id)
+
+
+_Read: TypeAlias = Callable[[GeminiReader, JSONObject, Any, _Details], Iterator[Item]]
+
+# Member of a part that tells its kind, and what reads it; other kinds are ignored.
+_PARTS: tuple[tuple[str, _Read], ...] = (
+    ("text", GeminiReader._text),
+    ("functionCall", GeminiReader._call),
+    ("inlineData", GeminiReader._file),
+    ("toolCall", GeminiReader._tool_call),
+    ("toolResponse", GeminiReader._tool_response),
+    ("executableCode", GeminiReader._code),
+    ("codeExecutionResult", GeminiReader._code_result),
+)
+
+
+def _tool_type(part: JSONObject) -> str | None:
+    told = part.get("toolCall") or part.get("toolResponse") or {}
+    return told.get("toolType")
+
+
+def _tool_name(told: JSONObject) -> str:
+    # The steps in which the API reads media have no type.
+    kind = typed(told.get("toolType") or "MEDIA_PROCESSING", str)
+    return _TOOL_NAMES.get(kind, kind.lower())
+
+
+def _with_sources(content: Any, sources: list[JSONObject]) -> Any:
+    """Return a search's answer with what was found; nobody says which search found what."""
+    if not sources or not isinstance(content, dict):
+        return content
+    return content | {"sources": sources}
+
+
+def _finish(candidate: JSONObject) -> ResponseInfo:
+    reason = typed(candidate["finishReason"], str)
+    details: JSONObject = {"finish_reason": reason}
+    if candidate.get("safetyRatings"):
+        details["safety_ratings"] = candidate["safetyRatings"]
+    if candidate.get("logprobsResult"):
+        details["logprobs"] = snake_case(candidate["logprobsResult"])
+        details["avg_logprobs"] = candidate.get("avgLogprobs")
+    return ResponseInfo(finish_reason=_FINISH_REASONS.get(reason), provider_details=details)
+
+
+# Beginning of a count's name, and the list that counts it by modality.
+_BY_MODALITY = {
+    "prompt": "promptTokensDetails",
+    "cache": "cacheTokensDetails",
+    "candidates": "candidatesTokensDetails",
+    "tool_use_prompt": "toolUsePromptTokensDetails",
+}
+
+_OTHER_COUNTS = {
+    "cached_content_tokens": "cachedContentTokenCount",
+    "thoughts_tokens": "thoughtsTokenCount",
+    "tool_use_prompt_tokens": "toolUsePromptTokenCount",
+}
+
+
+def _count(value: Any) -> int:
+    return max(0, int(value)) if isinstance(value, (int, float)) else 0
+
+
+def usage_of(metadata: JSONObject) -> RequestUsage:
+    """Return `usageMetadata` as `RequestUsage`; negative counts are 0.
+
+    What built-in tools put into the prompt is read by the model, too, and thoughts are
+    written by it, though Google counts both apart.
+    """
+    counts = {name: _count(metadata.get(key)) for name, key in _OTHER_COUNTS.items()}
+    by_modality = {
+        f"{typed(each['modality'], str).lower()}_{name}_tokens": _count(each.get("tokenCount"))
+        for name, key in _BY_MODALITY.items()
+        for each in metadata.get(key) or ()
+        if each.get("modality")
+    }
+    prompt = _count(metadata.get("promptTokenCount"))
+    candidates = _count(metadata.get("candidatesTokenCount"))
+    return RequestUsage(
+        input_tokens=prompt + counts["tool_use_prompt_tokens"],
+        output_tokens=candidates + counts["thoughts_tokens"],
+        cache_read_tokens=counts["cached_content_tokens"],
+        input_audio_tokens=by_modality.get("audio_prompt_tokens", 0),
+        cache_audio_read_tokens=by_modality.get("audio_cache_tokens", 0),
+        output_audio_tokens=by_modality.get("audio_candidates_tokens", 0),
+        details={name: count for name, count in (counts | by_modality).items() if count},
+    )
+
+
+def _grown(before: RequestUsage, after: RequestUsage) -> RequestUsage:
+    """Return the later of two totals; what it leaves out has not changed."""
+    old, new = attrs.asdict(before), attrs.asdict(after)
+    details, known = new.pop("details"), old.pop("details")
+    details |= {name: count for name, count in known.items() if name not in details}
+    return RequestUsage(**{name: new[name] or old[name] for name in old}, details=details)

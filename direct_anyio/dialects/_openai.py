@@ -1,0 +1,152 @@
+"""What the two protocols of OpenAI share: the profile of its models, how hard they think, files.
+
+Facts: OpenAI's API reference for `POST /chat/completions` and `POST /responses`, and its
+guides on reasoning models.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from attrs import frozen
+
+from ..content import BinaryContent
+from ..exceptions import UserError
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+
+__all__ = (
+    "JSONObject",
+    "OpenAIModelProfile",
+    "inlined",
+    "is_text_like",
+    "reasoning_effort",
+    "reasoning_efforts",
+)
+
+JSONObject = dict[str, Any]
+
+
+@frozen(repr=False, kw_only=True)
+class OpenAIModelProfile(ModelProfile):
+    """What a model that speaks an OpenAI protocol can do.
+
+    Attributes:
+        openai_chat_thinking_field: The field that thoughts are in, where it is neither
+            `reasoning` nor `reasoning_content`.
+        openai_chat_send_back_thinking_parts: How thoughts are sent back: in tags, in
+            the thinking field, or not at all.
+        openai_supports_strict_tool_definition: Whether tools may be strict.
+        openai_unsupported_model_settings: Settings that it refuses, which are dropped.
+        openai_supports_tool_choice_required: Whether a tool call can be demanded.
+        openai_system_prompt_role: The role of a system prompt, 'system' where None.
+        openai_chat_supports_web_search: Whether it searches the web in this protocol.
+        openai_chat_audio_input_encoding: How audio is sent: base64, or a data URI.
+        openai_chat_supports_max_completion_tokens: Whether `max_tokens` has its newer name.
+        openai_chat_supports_allowed_tools: Whether a choice of some tools can be told.
+        openai_chat_supports_document_input: Whether it reads documents.
+        openai_chat_supports_file_urls: Whether it reads documents by URL.
+        openai_reasoning_efforts: The reasoning efforts that it takes, weakest first; empty
+            where it does not reason.
+        openai_supports_encrypted_reasoning_content: Whether thoughts can be had encrypted.
+        openai_supports_reasoning_context: Whether thoughts of earlier turns can be kept.
+        openai_supports_phase: Whether texts are marked as commentary or final answer.
+        openai_responses_requires_function_call_status_none: Whether a call that is
+            sent back must have no status.
+    """
+
+    openai_chat_thinking_field: str | None = None
+    openai_chat_send_back_thinking_parts: Literal["tags", "field", False] = "tags"
+    openai_supports_strict_tool_definition: bool = True
+    openai_unsupported_model_settings: tuple[str, ...] = ()
+    openai_supports_tool_choice_required: bool = True
+    openai_system_prompt_role: Literal["system", "developer", "user"] | None = None
+    openai_chat_supports_web_search: bool = False
+    openai_chat_audio_input_encoding: Literal["base64", "uri"] = "base64"
+    openai_chat_supports_max_completion_tokens: bool = True
+    openai_chat_supports_allowed_tools: bool = False
+    openai_chat_supports_document_input: bool = True
+    openai_chat_supports_file_urls: bool = False
+    openai_reasoning_efforts: tuple[str, ...] = ()
+    openai_supports_encrypted_reasoning_content: bool = False
+    openai_supports_reasoning_context: bool = False
+    openai_supports_phase: bool = False
+    openai_responses_requires_function_call_status_none: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        in_field = self.openai_chat_send_back_thinking_parts == "field"
+        if in_field and not self.openai_chat_thinking_field:
+            raise UserError(
+                'If `openai_chat_send_back_thinking_parts` is "field", '
+                "`openai_chat_thinking_field` must name the field."
+            )
+
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+# From the start of a model's name to the efforts it takes; the first that fits counts.
+_EFFORTS_OF: dict[str, tuple[str, ...]] = {
+    "gpt-6-astra": ("low", "medium", "high", "xhigh", "max"),
+    "gpt-6.1-sol": ("low", "medium", "high", "xhigh", "max"),
+    "gpt-6": ("none", "low", "medium", "high", "xhigh", "max"),
+    "gpt-5.6": ("none", "low", "medium", "high", "xhigh", "max"),
+    "gpt-5.5-pro": ("medium", "high", "xhigh"),
+    "gpt-5.5": ("none", "low", "medium", "high", "xhigh"),
+    "gpt-5.4-pro": ("medium", "high", "xhigh"),
+    "gpt-5.4": ("none", "low", "medium", "high", "xhigh"),
+    "gpt-5.3-chat": ("medium",),
+    "gpt-5.3": ("none", "low", "medium", "high", "xhigh"),
+    "gpt-5.2-pro": ("medium", "high", "xhigh"),
+    "gpt-5.2-chat": ("medium",),
+    "gpt-5.2": ("none", "low", "medium", "high", "xhigh"),
+    "gpt-5.1-codex": ("low", "medium", "high"),
+    "gpt-5.1-chat": ("medium",),
+    "gpt-5.1": ("none", "low", "medium", "high"),
+    "gpt-5-chat": (),
+    "gpt-5-pro": ("high",),
+    "gpt-5-codex": ("low", "medium", "high"),
+    "gpt-5": ("minimal", "low", "medium", "high"),
+    "o": ("low", "medium", "high"),
+}
+
+
+def reasoning_efforts(model_name: str) -> tuple[str, ...]:
+    """Return the efforts that a model of OpenAI's own takes, weakest first."""
+    fitting = (efforts for start, efforts in _EFFORTS_OF.items() if model_name.startswith(start))
+    return next(fitting, ())
+
+
+def reasoning_effort(settings: ModelSettings, profile: OpenAIModelProfile) -> str | None:
+    """Return the effort to ask for, None to leave it to the model.
+
+    `openai_reasoning_effort` counts before `thinking`, which becomes the effort nearest
+    to it: the next higher one that the model takes, else its highest. False is its lowest.
+    """
+    effort: str | None = settings.get("openai_reasoning_effort")  # type: ignore[assignment]
+    thinking = settings.get("thinking")
+    efforts = profile.openai_reasoning_efforts
+    if effort or thinking is None or not efforts:
+        return effort
+    if thinking is False:
+        return efforts[0]
+    wanted = _EFFORTS.index("medium" if thinking is True else thinking)
+    return next((each for each in efforts if _EFFORTS.index(each) >= wanted), efforts[-1])
+
+
+def is_text_like(media_type: str) -> bool:
+    """Return whether a file of this type is best sent as text."""
+    return media_type.startswith("text/") or media_type.endswith(
+        ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
+    )
+
+
+def inlined(text: str, item: BinaryContent) -> str:
+    """Return a text file with marks that let the model tell where it begins and ends."""
+    name = f'id="{item.identifier}"'
+    return "\n".join(
+        (
+            f'-----BEGIN FILE {name} type="{item.media_type}"-----',
+            text,
+            f"-----END FILE {name}-----",
+        )
+    )

@@ -1,0 +1,223 @@
+"""Calls of the provider's own tools in the Responses protocol, as items and as parts.
+
+Facts: OpenAI's API reference for the output items of the response object, and for the input
+items of `POST /responses`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from .._core.codec import maybe, typed
+from ..builtin_tools import (
+    CodeExecutionTool,
+    FileSearchTool,
+    ImageGenerationTool,
+    MCPServerTool,
+    WebSearchTool,
+)
+from ..content import BinaryContent, BinaryImage
+from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, to_json
+from ._openai import JSONObject
+
+__all__ = (
+    "ARGS_CUT",
+    "ARGS_END",
+    "ARGS_LATE",
+    "NATIVE_ITEMS",
+    "TOOL_SEARCH",
+    "Native",
+    "args_of",
+    "args_text",
+    "item_of",
+)
+
+# What the parts of built-in tools are called, in both directions.
+CODE_EXECUTION = CodeExecutionTool().kind
+FILE_SEARCH = FileSearchTool(file_store_ids=()).kind
+IMAGE_GENERATION = ImageGenerationTool().kind
+MCP_SERVER = MCPServerTool(id="", url="").kind
+WEB_SEARCH = WebSearchTool().kind
+TOOL_SEARCH = "tool_search"
+
+
+@frozen
+class Native:
+    """What one item of a built-in tool becomes.
+
+    Attributes:
+        call: The call.
+        result: What it returned.
+        files: The files that it made, which come between the two.
+    """
+
+    call: BuiltinToolCallPart
+    result: BuiltinToolReturnPart
+    files: tuple[FilePart, ...] = ()
+
+
+def _native(
+    item: JSONObject,
+    provider: str,
+    tool: str,
+    args: JSONObject | None,
+    content: Any,
+    files: Iterable[FilePart] = (),
+    *,
+    id: str | None = None,
+) -> Native:
+    call_id = typed(item["id"], str)
+    return Native(
+        BuiltinToolCallPart(tool, args, call_id, id=id, provider_name=provider),
+        BuiltinToolReturnPart(tool, content, call_id, provider_name=provider),
+        tuple(files),
+    )
+
+
+def _read_code_interpreter(item: JSONObject, provider: str) -> Native:
+    args = {"container_id": item.get("container_id"), "code": typed(item.get("code") or "", str)}
+    outputs = item.get("outputs") or ()
+    logs = [output["logs"] for output in outputs if output["type"] == "logs"]
+    images = [output["url"] for output in outputs if output["type"] == "image"]
+    content = {"status": item.get("status")} | ({"logs": logs} if logs else {})
+    inline = (url for url in images if url.startswith("data:"))
+    files = (FilePart(BinaryContent.from_data_uri(url), id=item["id"]) for url in inline)
+    return _native(item, provider, CODE_EXECUTION, args, content, files)
+
+
+def _read_web_search(item: JSONObject, provider: str) -> Native:
+    content = {"status": item.get("status")}
+    action = {key: value for key, value in (item.get("action") or {}).items() if value is not None}
+    # The sources are no part of what the model asked for, and are refused when sent back.
+    if sources := action.pop("sources", None):
+        content["sources"] = sources
+    return _native(item, provider, WEB_SEARCH, action or None, content, id=item["id"])
+
+
+def _read_file_search(item: JSONObject, provider: str) -> Native:
+    content = {"status": item.get("status")}
+    if item.get("results") is not None:
+        content["results"] = item["results"]
+    args = {"queries": item.get("queries") or []}
+    return _native(item, provider, FILE_SEARCH, args, content, id=item["id"])
+
+
+def _read_image_generation(item: JSONObject, provider: str) -> Native:
+    data = item.get("result")
+    # In a stream the status stays at 'generating'.
+    content = {"status": "completed" if data else item.get("status")}
+    told = ("background", "quality", "size", "revised_prompt")
+    content |= {key: item[key] for key in told if item.get(key)}
+    if not data:
+        return _native(item, provider, IMAGE_GENERATION, None, content)
+    media_type = f"image/{item.get('output_format') or 'png'}"
+    image = BinaryImage(base64.b64decode(data), media_type=media_type)
+    return _native(
+        item, provider, IMAGE_GENERATION, None, content, [FilePart(image, id=item["id"])]
+    )
+
+
+def _read_mcp_call(item: JSONObject, provider: str) -> Native:
+    text = typed(item.get("arguments") or "{}", str)
+    arguments = maybe(json.loads, text)  # a call that was cut short has none to read
+    args = {"action": "call_tool", "tool_name": item["name"], "tool_args": arguments or {}}
+    content = {"output": item.get("output"), "error": item.get("error")}
+    return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
+
+
+def _read_mcp_list_tools(item: JSONObject, provider: str) -> Native:
+    args = {"action": "list_tools"}
+    content = {"tools": item.get("tools") or [], "error": item.get("error")}
+    return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
+
+
+NATIVE_ITEMS: dict[str, Callable[[JSONObject, str], Native]] = {
+    "code_interpreter_call": _read_code_interpreter,
+    "file_search_call": _read_file_search,
+    "image_generation_call": _read_image_generation,
+    "mcp_call": _read_mcp_call,
+    "mcp_list_tools": _read_mcp_list_tools,
+    "web_search_call": _read_web_search,
+}
+
+# Calls whose arguments are known only once the item is done.
+ARGS_LATE = ("file_search_call", "tool_search_call", "web_search_call")
+
+# Calls whose arguments come as text: what is cut from the JSON of an item that has only
+# started, for the deltas to stand there, and what closes it again.
+ARGS_CUT = {"code_interpreter_call": '"}', "mcp_call": "{}}"}
+ARGS_END = {"code_interpreter_call": '"}', "mcp_call": "}"}
+
+
+def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
+    """Return the arguments of a finished call as the deltas write them."""
+    if kind == "mcp_call":
+        started = to_json({**call.args_as_dict(), "tool_args": {}})
+        return started.removesuffix(ARGS_CUT[kind]) + (item.get("arguments") or "{}") + "}"
+    return call.args_as_json_str()
+
+
+def args_of(part: BuiltinToolCallPart) -> JSONObject:
+    """Return a call's arguments, none where the call was cut short."""
+    try:
+        return part.args_as_dict()
+    except (ValueError, AssertionError):
+        return {}
+
+
+def _write_code_interpreter(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    if not args.get("container_id"):
+        return None
+    return {
+        "id": part.tool_call_id,
+        "code": args.get("code"),
+        "container_id": args["container_id"],
+        "outputs": None,
+        "status": "completed",
+        "type": "code_interpreter_call",
+    }
+
+
+def _write_web_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    action = {key: value for key, value in args.items() if value is not None}
+    named = {"id": part.tool_call_id, "action": action}
+    return {**named, "status": "completed", "type": "web_search_call"} if action else None
+
+
+def _write_file_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    named = {"id": part.tool_call_id, "queries": args.get("queries", [])}
+    return {**named, "status": "completed", "type": "file_search_call"} if args else None
+
+
+def _write_image_generation(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    return {"id": part.tool_call_id, "type": "image_generation_call"}
+
+
+def _write_mcp(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    named = {"id": part.tool_call_id, "server_label": part.tool_name.partition(":")[2]}
+    if args.get("action") == "list_tools":
+        return {**named, "type": "mcp_list_tools", "tools": []}
+    if "tool_name" not in args:
+        return None
+    called = {"name": args["tool_name"], "arguments": to_json(args.get("tool_args") or {})}
+    return {**named, **called, "error": None, "output": None, "type": "mcp_call"}
+
+
+_ITEMS: dict[str, Callable[[BuiltinToolCallPart, JSONObject], JSONObject | None]] = {
+    CODE_EXECUTION: _write_code_interpreter,
+    FILE_SEARCH: _write_file_search,
+    IMAGE_GENERATION: _write_image_generation,
+    MCP_SERVER: _write_mcp,
+    WEB_SEARCH: _write_web_search,
+}
+
+
+def item_of(part: BuiltinToolCallPart) -> JSONObject | None:
+    """Return the item that a call goes back as, None where too little of it is known."""
+    write = _ITEMS.get(part.tool_name.partition(":")[0])
+    return None if write is None else write(part, args_of(part))

@@ -1,0 +1,528 @@
+"""Anthropic's Messages protocol: settings, what a model can do, and how a request is written.
+
+Facts: Anthropic's API reference for `POST /v1/messages`, and recorded traffic. What models
+do otherwise is a key of `AnthropicModelProfile`, never a branch on a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+from .._core.codec import Codec, HTTPCall
+from .._core.instructions import instructions_of
+from .._core.tool_choice import Choice, choice_of
+from ..builtin_tools import (
+    AbstractBuiltinTool,
+    CodeExecutionTool,
+    MCPServerTool,
+    MemoryTool,
+    WebFetchTool,
+    WebSearchTool,
+)
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelResponse
+from ..parts import SystemPromptPart
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ._anthropic_messages import (
+    MessageWriter,
+    cache,
+    cache_control,
+    limit_cache_points,
+    needs_download,
+    text_block,
+)
+from ._anthropic_models import AnthropicModelProfile, Effort
+from ._anthropic_reader import AnthropicReader
+from ._anthropic_schema import anthropic_json_schema
+
+__all__ = (
+    "AnthropicCodec",
+    "AnthropicModelProfile",
+    "AnthropicModelSettings",
+    "anthropic_json_schema",
+    "needs_download",
+)
+
+JSONObject: TypeAlias = dict[str, Any]
+
+API_VERSION = "2023-06-01"
+
+DEFAULT_MAX_TOKENS = 4096
+"""The protocol demands a limit; where a model thinks, this much is left for its answer."""
+
+
+class AnthropicModelSettings(ModelSettings, total=False):
+    """Settings that only this protocol knows, beside the common ones.
+
+    Attributes:
+        anthropic_metadata: Data about the request: `user_id`, an id of the end user.
+        anthropic_thinking: As in the protocol, such as `{'type': 'enabled',
+            'budget_tokens': 2048}`; overrides `thinking`.
+        anthropic_effort: How much work the model puts in; overrides `thinking`.
+        anthropic_cache_tool_definitions: Whether the tools are cached: True or '5m' for
+            five minutes after their last use, '1h' for an hour.
+        anthropic_cache_instructions: Whether system prompts and instructions are.
+        anthropic_cache_messages: Whether the messages are, up to the last one.
+        anthropic_container: The container that code runs in; False for a new one,
+            otherwise the one of the history.
+        anthropic_betas: Beta features to switch on.
+        anthropic_service_tier: As `service_tier`, which it overrides.
+    """
+
+    anthropic_metadata: JSONObject
+    anthropic_thinking: JSONObject
+    anthropic_effort: Effort
+    anthropic_cache_tool_definitions: bool | Literal["5m", "1h"]
+    anthropic_cache_instructions: bool | Literal["5m", "1h"]
+    anthropic_cache_messages: bool | Literal["5m", "1h"]
+    anthropic_container: JSONObject | Literal[False]
+    anthropic_betas: list[str]
+    anthropic_service_tier: Literal["auto", "standard_only"]
+
+
+# Setting to member of the body.
+_SETTINGS = {
+    "stop_sequences": "stop_sequences",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "anthropic_metadata": "metadata",
+}
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+
+_SERVICE_TIERS = {"auto": "auto", "default": "standard_only"}
+
+# Tokens to think with, for a `thinking` setting.
+_BUDGETS: dict[Any, int] = {
+    True: 10_000,
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 10_000,
+    "high": 16_384,
+    "xhigh": 32_768,
+    "max": 32_768,
+}
+
+# The effort for a `thinking` setting: the first that the model knows.
+_EFFORTS: dict[Any, tuple[Effort, ...]] = {
+    "minimal": ("low",),
+    "low": ("low",),
+    "medium": ("medium",),
+    "high": ("high",),
+    "xhigh": ("xhigh", "max", "high"),
+    "max": ("max", "xhigh", "high"),
+}
+
+_TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+
+_STRUCTURED_OUTPUTS = "structured-outputs-2025-11-13"
+_FILES = "files-api-2025-04-14"
+_COMPACTION = "compact-2026-01-12"
+_COMPACTION_ON_DEMAND = "compact-2026-09-04"
+
+_BETAS: dict[type[AbstractBuiltinTool], str] = {
+    MCPServerTool: "mcp-client-2025-04-04",
+    MemoryTool: "context-management-2025-06-27",
+    WebFetchTool: "web-fetch-2025-09-10",
+}
+
+
+def _anthropic_profile(profile: ModelProfile | None) -> AnthropicModelProfile:
+    return AnthropicModelProfile.from_profile(profile)
+
+
+@frozen(kw_only=True)
+class AnthropicCodec(Codec):
+    """Speaks Anthropic Messages.
+
+    Attributes:
+        model_name: The model.
+        provider_name: The provider; only its own thoughts and tool results are sent back.
+        profile: What the model can do.
+    """
+
+    model_name: str
+    provider_name: str
+    profile: AnthropicModelProfile = field(converter=_anthropic_profile)
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write a request for `POST /v1/messages`.
+
+        Raises:
+            UserError: It asks for something that this protocol or this model cannot do.
+        """
+        parameters = _fitted(parameters)
+        thinking = self._thinking(settings)
+        system = _system(messages, settings, parameters)
+        choice = self._choice(settings, parameters, thinking)
+        tools = self._tools(settings, parameters, choice)
+        said = self._messages(messages, settings)
+        limit_cache_points([*(system if isinstance(system, list) else ()), *tools], said)
+        optional: JSONObject = {
+            "system": system,
+            "tools": tools,
+            "tool_choice": _tool_choice(settings, parameters, choice),
+            "mcp_servers": _mcp_servers(parameters),
+            "thinking": thinking,
+            "container": self._container(messages, settings, parameters),
+            "output_config": _output_format(parameters) | self._effort(settings),
+            "context_management": _context_management(said),
+            "service_tier": _service_tier(settings),
+        }
+        body: JSONObject = {
+            "model": self.model_name,
+            "max_tokens": settings.get("max_tokens") or _max_tokens(thinking),
+            "messages": said,
+            "stream": stream,
+            **self._plain_settings(settings),
+            **{key: value for key, value in optional.items() if value},
+        }
+        betas = sorted({*_betas(settings, parameters, tools), *_block_betas(said)})
+        headers = {"anthropic-version": API_VERSION}
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        return HTTPCall("/v1/messages", body, headers, {"beta": "true"})
+
+    def needs_download(self, item: Any) -> bool:
+        """Return whether a file must be downloaded and sent as `BinaryContent`."""
+        return needs_download(item)
+
+    def reader(self, parameters: ModelRequestParameters) -> AnthropicReader:
+        """Return a reader of one response."""
+        return AnthropicReader(self.provider_name)
+
+    def _messages(
+        self, messages: Sequence[ModelMessage], settings: ModelSettings
+    ) -> list[JSONObject]:
+        said = list(MessageWriter(self.provider_name).messages(messages))
+        if said and settings.get("anthropic_cache_messages"):
+            cache(said[-1]["content"], settings.get("anthropic_cache_messages"))
+        return said
+
+    def _plain_settings(self, settings: ModelSettings) -> JSONObject:
+        refused = () if self.profile.anthropic_supports_sampling else _SAMPLING
+        return {
+            _SETTINGS[key]: value
+            for key, value in settings.items()
+            if key in _SETTINGS and key not in refused and value is not None
+        }
+
+    # -- thinking ---------------------------------------------------------------------------------
+
+    def _thinking(self, settings: ModelSettings) -> JSONObject:
+        """Return what the model is told of thinking, {} where nothing."""
+        own: Any = settings.get("anthropic_thinking")
+        if own:
+            if own.get("type") == "enabled" and not self.profile.anthropic_supports_budget_thinking:
+                raise UserError(
+                    f"The model {self.model_name!r} takes no `budget_tokens`: use "
+                    "`anthropic_thinking={'type': 'adaptive'}` and `anthropic_effort`."
+                )
+            return dict(own)
+        level = settings.get("thinking")
+        if level is None:
+            return {}
+        if level is False:
+            off = self.profile.anthropic_thinking_off
+            return {"type": off} if off else {}
+        if level not in _BUDGETS:
+            known = ", ".join(repr(each) for each in (*_BUDGETS, False))
+            raise UserError(f"`thinking` is {level!r}, but must be one of: {known}")
+        if self.profile.anthropic_supports_adaptive_thinking:
+            return {"type": "adaptive"}
+        return {"type": "enabled", "budget_tokens": _BUDGETS[level]}
+
+    def _effort(self, settings: ModelSettings) -> JSONObject:
+        own = settings.get("anthropic_effort")
+        if own:
+            return {"effort": own}
+        level = settings.get("thinking")
+        known = self.profile.anthropic_efforts
+        if level is False and self.profile.anthropic_thinking_off == "adaptive":
+            # The least that a model which cannot stop thinking takes.
+            level = "low"
+        wanted = (effort for effort in _EFFORTS.get(level, ()) if effort in known)
+        effort = next(wanted, None)
+        return {"effort": effort} if effort else {}
+
+    # -- tools ------------------------------------------------------------------------------------
+
+    def _choice(
+        self, settings: ModelSettings, parameters: ModelRequestParameters, thinking: JSONObject
+    ) -> Choice:
+        choice = choice_of(settings, parameters)
+        forced = choice.mode == "required" and bool(parameters.tool_defs)
+        if forced and not self._may_force(settings, thinking):
+            return attrs.evolve(choice, mode="auto")
+        return choice
+
+    def _may_force(self, settings: ModelSettings, thinking: JSONObject) -> bool:
+        """Return whether a call can be demanded, which a model that thinks refuses.
+
+        Raises:
+            UserError: The user demands one, and it cannot be.
+        """
+        wanted = settings.get("tool_choice")
+        asked = wanted not in (None, "auto", "none", [])
+        if not self.profile.anthropic_supports_forced_tool_choice:
+            why = "the model cannot be forced to call a tool"
+        elif thinking.get("type") == "enabled":
+            why = "a model that thinks with a budget cannot be forced to call a tool"
+        else:
+            # One that thinks as it likes can be, but then it does not think.
+            return asked or thinking.get("type") != "adaptive"
+        if asked:
+            raise UserError(f"`tool_choice={wanted!r}` is not possible: {why}.")
+        return False
+
+    def _tools(
+        self, settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
+    ) -> list[JSONObject]:
+        names = choice.names
+        # The protocol cannot limit a choice to some tools, but to leave out the others does.
+        limited = names is not None and _forced_name(choice) is None
+        tools = [
+            self._tool(tool)
+            for tool in parameters.tool_defs.values()
+            if not limited or tool.name in (names or ())
+        ]
+        if tools:
+            tools[-1] |= cache_control(settings.get("anthropic_cache_tool_definitions"))
+        if any(isinstance(tool, MemoryTool) for tool in parameters.builtin_tools):
+            tools = _without_memory(tools)
+        builtin = (self._builtin_tool(tool) for tool in parameters.builtin_tools)
+        return [*tools, *(tool for tool in builtin if tool)]
+
+    def _tool(self, tool: ToolDefinition) -> JSONObject:
+        written: JSONObject = {
+            "name": tool.name,
+            "description": tool.description or "",
+            "input_schema": tool.parameters_json_schema,
+        }
+        if tool.strict and self.profile.supports_json_schema_output:
+            written["strict"] = True
+        return written
+
+    def _builtin_tool(self, tool: AbstractBuiltinTool) -> JSONObject:
+        match tool:
+            case WebSearchTool():
+                return _web_search(tool)
+            case WebFetchTool():
+                return _web_fetch(tool)
+            case CodeExecutionTool():
+                version = self.profile.anthropic_code_execution
+                return {"name": "code_execution", "type": f"code_execution_{version}"}
+            case MemoryTool():
+                return {"name": "memory", "type": "memory_20250818"}
+            case MCPServerTool():
+                return {}
+        raise UserError(f"Anthropic has no tool {tool.label!r}")
+
+    def _container(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+    ) -> Any:
+        """Return the container that code runs in; where no code can, it would be refused."""
+        own: Any = settings.get("anthropic_container")
+        if own is not None:
+            # The provider takes no object that holds an id alone.
+            return own["id"] if own and set(own) == {"id"} else own
+        if not any(isinstance(tool, CodeExecutionTool) for tool in parameters.builtin_tools):
+            return None
+        used = (
+            (message.provider_details or {}).get("container_id")
+            for message in reversed(messages)
+            if isinstance(message, ModelResponse) and message.provider_name == self.provider_name
+        )
+        return next((id for id in used if id), None)
+
+
+# -- parameters -----------------------------------------------------------------------------------
+
+
+def _fitted(parameters: ModelRequestParameters) -> ModelRequestParameters:
+    """Return parameters whose schemas the provider takes."""
+    output = parameters.output_object
+    native = parameters.output_mode == "native"
+    return attrs.evolve(
+        parameters,
+        function_tools=tuple(map(_fitted_tool, parameters.function_tools)),
+        output_tools=tuple(map(_fitted_tool, parameters.output_tools)),
+        output_object=None if output is None else _fitted_output(output, native),
+    )
+
+
+def _fitted_tool(tool: ToolDefinition) -> ToolDefinition:
+    schema, _ = anthropic_json_schema(tool.parameters_json_schema, tool.strict)
+    return attrs.evolve(tool, parameters_json_schema=schema)
+
+
+def _fitted_output(output: OutputObjectDefinition, native: bool) -> OutputObjectDefinition:
+    if native and output.strict is False:
+        raise UserError("A native output is always strict with Anthropic: leave `strict` out.")
+    schema, _ = anthropic_json_schema(output.json_schema, native or None)
+    return attrs.evolve(output, json_schema=schema)
+
+
+def _output_format(parameters: ModelRequestParameters) -> JSONObject:
+    if parameters.output_mode != "native" or parameters.output_object is None:
+        return {}
+    schema = parameters.output_object.json_schema
+    return {"format": {"type": "json_schema", "schema": schema}}
+
+
+def _forced_name(choice: Choice) -> str | None:
+    """Return the one tool that must be called, None where there is a choice."""
+    one = choice.mode == "required" and choice.names is not None and len(choice.names) == 1
+    return choice.names[0] if one and choice.names else None
+
+
+def _tool_choice(
+    settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
+) -> JSONObject:
+    if not parameters.tool_defs:
+        return {}
+    name = _forced_name(choice)
+    told: JSONObject = {"type": _TOOL_CHOICES[choice.mode]}
+    if name:
+        told = {"type": "tool", "name": name}
+    if choice.mode != "none" and "parallel_tool_calls" in settings:
+        told["disable_parallel_tool_use"] = not settings["parallel_tool_calls"]
+    return told
+
+
+def _web_search(tool: WebSearchTool) -> JSONObject:
+    place = tool.user_location
+    return {
+        "name": "web_search",
+        "type": "web_search_20250305",
+        "max_uses": tool.max_uses,
+        "allowed_domains": tool.allowed_domains,
+        "blocked_domains": tool.blocked_domains,
+        "user_location": {"type": "approximate", **place} if place else None,
+    }
+
+
+def _web_fetch(tool: WebFetchTool) -> JSONObject:
+    return {
+        "name": "web_fetch",
+        "type": "web_fetch_20250910",
+        "max_uses": tool.max_uses,
+        "allowed_domains": tool.allowed_domains,
+        "blocked_domains": tool.blocked_domains,
+        "citations": {"enabled": True} if tool.enable_citations else None,
+        "max_content_tokens": tool.max_content_tokens,
+    }
+
+
+def _mcp_servers(parameters: ModelRequestParameters) -> list[JSONObject]:
+    return [
+        _mcp_server(tool) for tool in parameters.builtin_tools if isinstance(tool, MCPServerTool)
+    ]
+
+
+def _mcp_server(tool: MCPServerTool) -> JSONObject:
+    server: JSONObject = {"type": "url", "name": tool.id, "url": tool.url}
+    allowed = tool.allowed_tools
+    if allowed is not None:
+        server["tool_configuration"] = {"enabled": bool(allowed), "allowed_tools": allowed}
+    if tool.authorization_token:
+        server["authorization_token"] = tool.authorization_token
+    return server
+
+
+def _without_memory(tools: list[JSONObject]) -> list[JSONObject]:
+    """Return the tools but for the function that the provider's memory tool is run by.
+
+    Raises:
+        UserError: There is none, so that nobody would run it.
+    """
+    others = [tool for tool in tools if tool["name"] != "memory"]
+    if len(others) == len(tools):
+        raise UserError("`MemoryTool` needs a function tool named 'memory' that runs its commands")
+    return others
+
+
+def _betas(
+    settings: ModelSettings, parameters: ModelRequestParameters, tools: Iterable[JSONObject]
+) -> Iterator[str]:
+    """Return the beta features that a request asks for."""
+    if parameters.output_mode == "native" or any(tool.get("strict") for tool in tools):
+        yield _STRUCTURED_OUTPUTS
+    yield from (_BETAS[type(t)] for t in parameters.builtin_tools if type(t) in _BETAS)
+    own: Any = settings.get("anthropic_betas")
+    yield from own or ()
+
+
+def _block_betas(messages: Iterable[JSONObject]) -> Iterator[str]:
+    for block in _blocks(messages):
+        if (block.get("source") or {}).get("type") == "file":
+            yield _FILES
+        elif block["type"] == "compaction":
+            yield _COMPACTION_ON_DEMAND if "signature" in block else _COMPACTION
+
+
+def _blocks(messages: Iterable[JSONObject]) -> Iterator[JSONObject]:
+    """Return the blocks of messages, and those inside of tool results."""
+    for message in messages:
+        for block in message["content"]:
+            yield block
+            if block["type"] == "tool_result" and isinstance(block["content"], list):
+                yield from block["content"]
+
+
+def _context_management(messages: Iterable[JSONObject]) -> JSONObject:
+    """Return what lets the provider take back a summary that it made of its own accord."""
+    summaries = [block for block in _blocks(messages) if block["type"] == "compaction"]
+    if not summaries or any("signature" in block for block in summaries):
+        return {}
+    return {"edits": [{"type": "compact_20260112"}]}
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+def _max_tokens(thinking: JSONObject) -> int:
+    # The budget counts toward the limit.
+    return int(thinking.get("budget_tokens", 0)) + DEFAULT_MAX_TOKENS
+
+
+def _service_tier(settings: ModelSettings) -> Any:
+    common = _SERVICE_TIERS.get(settings.get("service_tier", ""))
+    return settings.get("anthropic_service_tier") or common
+
+
+def _system(
+    messages: Sequence[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
+) -> str | list[JSONObject]:
+    """Return system prompts, and instructions in blocks of their own behind them."""
+    prompt = "\n\n".join(
+        part.content
+        for message in messages
+        for part in message.parts
+        if isinstance(part, SystemPromptPart)
+    )
+    cached = cache_control(settings.get("anthropic_cache_instructions"))
+    schema_told = parameters.prompted_output_instructions
+    plain = attrs.evolve(parameters, prompted_output_template=None)
+    instructions = [each for each in (instructions_of(messages, plain), schema_told) if each]
+    if not instructions and not cached:
+        return prompt
+    blocks = [text_block(text) for text in (prompt, *instructions) if text]
+    return [*blocks[:-1], *(block | cached for block in blocks[-1:])]

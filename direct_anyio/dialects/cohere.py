@@ -1,0 +1,236 @@
+"""Cohere's chat protocol, version 2.
+
+Facts: Cohere's API reference for `POST /v2/chat`, and recorded traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from .._core.codec import (
+    Codec,
+    End,
+    HTTPCall,
+    Item,
+    ResponseInfo,
+    text_chunk,
+    thinking_chunk,
+    typed,
+)
+from ..content import CachePoint, TextContent, UserContent
+from ..exceptions import UserError
+from ..messages import FinishReason, ModelMessage, ModelResponse
+from ..parts import TextPart, ThinkingPart, ToolCallPart
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+from ._chat import (
+    JSONObject,
+    call_chunk,
+    call_of,
+    conversation,
+    count,
+    members,
+    request_messages,
+    text_piece,
+    tool_of,
+    tools_and_choice,
+)
+
+__all__ = ("CohereCodec",)
+
+_SETTINGS = {
+    "max_tokens": "max_tokens",
+    "stop_sequences": "stop_sequences",
+    "temperature": "temperature",
+    "top_p": "p",
+    "top_k": "k",
+    "seed": "seed",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+}
+
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_call",
+    "ERROR": "error",
+    "TIMEOUT": "error",
+}
+
+# Tokens of thinking for each level.
+_BUDGETS = {
+    "minimal": 512,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 24576,
+    "max": 31744,
+}
+
+_BILLED = ("input_tokens", "output_tokens", "search_units", "classifications")
+
+
+@frozen(kw_only=True)
+class CohereCodec(Codec):
+    """Speaks Cohere's protocol.
+
+    Attributes:
+        model_name: The model; Cohere's answers do not name it.
+        provider_name: The provider.
+        profile: What the model can do.
+    """
+
+    model_name: str
+    provider_name: str
+    profile: ModelProfile
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write a request for `POST /v2/chat`.
+
+        Raises:
+            UserError: A message holds something that this protocol cannot say.
+        """
+        if parameters.builtin_tools:
+            names = ", ".join(type(tool).__name__ for tool in parameters.builtin_tools)
+            raise UserError(f"Cohere's chat protocol knows no {names}")
+        body: JSONObject = {
+            "model": self.model_name,
+            "messages": conversation(
+                messages, parameters, lambda message: request_messages(message, _prompt), _response
+            ),
+            "stream": stream,
+        }
+        body |= _tools(settings, parameters) | self._thinking(settings)
+        return HTTPCall("/v2/chat", body | members(settings, _SETTINGS))
+
+    def reader(self, parameters: ModelRequestParameters) -> CohereReader:
+        """Return a reader of one response."""
+        return CohereReader()
+
+    def _thinking(self, settings: ModelSettings) -> JSONObject:
+        thinking = settings.get("thinking")
+        if thinking is None or "reasoning" not in self.model_name:
+            return {}
+        if isinstance(thinking, bool):
+            return {"thinking": {"type": "enabled" if thinking else "disabled"}}
+        return {"thinking": {"type": "enabled", "token_budget": _BUDGETS[thinking]}}
+
+
+def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
+    offered, mode, name = tools_and_choice(settings, parameters)
+    if name is not None:
+        # No tool can be named, so it is the only one offered.
+        offered = {name: offered[name]}
+    if not offered:
+        return {}
+    said: JSONObject = {"tools": [tool_of(tool) for tool in offered.values()]}
+    for tool, definition in zip(said["tools"], offered.values(), strict=True):
+        tool["function"]["description"] = definition.description
+    return said if mode == "auto" else said | {"tool_choice": mode.upper()}
+
+
+def _response(message: ModelResponse) -> Iterator[JSONObject]:
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[JSONObject] = []
+    for part in message.parts:
+        match part:
+            case TextPart():
+                texts.append(part.content)
+            case ThinkingPart():
+                thoughts.append(part.content)
+            case ToolCallPart():
+                calls.append(call_of(part))
+    content: list[JSONObject] = []
+    if thoughts:
+        content.append({"type": "thinking", "thinking": "\n\n".join(thoughts)})
+    if texts:
+        content.append(text_piece("\n\n".join(texts)))
+    said = {"content": content, "tool_calls": calls}
+    if content or calls:
+        yield {"role": "assistant"} | {key: value for key, value in said.items() if value}
+
+
+def _prompt(content: str | Sequence[UserContent]) -> str | list[JSONObject]:
+    if isinstance(content, str):
+        return content
+    return [_content(item) for item in content if not isinstance(item, CachePoint)]
+
+
+def _content(item: UserContent) -> JSONObject:
+    match item:
+        case str():
+            return text_piece(item)
+        case TextContent():
+            return text_piece(item.content)
+    raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
+
+
+class CohereReader:
+    """Reads one response of Cohere's, streamed or whole."""
+
+    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
+        """Read one event of a stream."""
+        delta = document.get("delta") or {}
+        key = document.get("index")
+        match document.get("type") or event:
+            case "message-start":
+                yield ResponseInfo(provider_response_id=document.get("id") or None)
+            case "content-start" | "content-delta":
+                yield from _piece(key, delta["message"]["content"])
+            case "tool-call-start" | "tool-call-delta":
+                yield call_chunk(key, delta["message"]["tool_calls"])
+            case "message-end":
+                yield from _used(delta.get("usage"))
+                yield from _finish(delta["finish_reason"])
+
+    def body(self, document: JSONObject) -> Iterator[Item]:
+        """Read a whole response."""
+        message = document["message"]
+        yield ResponseInfo(provider_response_id=document.get("id") or None)
+        yield from _used(document.get("usage"))
+        for number, piece in enumerate(message.get("content") or ()):
+            yield from _piece(number, piece)
+        for number, call in enumerate(message.get("tool_calls") or ()):
+            yield call_chunk(number, call)
+        yield from _finish(document["finish_reason"])
+
+
+def _piece(key: Any, piece: JSONObject) -> Iterator[Item]:
+    if piece.get("thinking"):
+        yield thinking_chunk(("thinking", key), piece["thinking"])
+    elif piece.get("text"):
+        yield text_chunk(("text", key), piece["text"])
+
+
+def _used(usage: Any) -> Iterator[Item]:
+    if usage is None:
+        return
+    tokens = typed(usage, dict).get("tokens") or {}
+    billed = usage.get("billed_units") or {}
+    used = RequestUsage(
+        input_tokens=count(tokens.get("input_tokens")),
+        output_tokens=count(tokens.get("output_tokens")),
+        cache_read_tokens=count(usage.get("cached_tokens")),
+        details={name: count(billed[name]) for name in _BILLED if billed.get(name)},
+    )
+    yield ResponseInfo(usage=used)
+
+
+def _finish(reason: str) -> Iterator[Item]:
+    finish = _FINISH_REASONS.get(reason)
+    yield ResponseInfo(finish_reason=finish, provider_details={"finish_reason": reason})
+    yield End(final=True)

@@ -1,0 +1,428 @@
+"""The `generateContent` protocol of Google's Gemini, at its own API and on Google Cloud.
+
+Facts: https://ai.google.dev/api/generate-content, Google Cloud's reference of the same
+method, and recorded traffic. The two endpoints differ in little, which is what `cloud`
+says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from .._core.codec import Codec, HTTPCall
+from .._core.instructions import instructions_of
+from .._core.tool_choice import choice_of
+from ..builtin_tools import (
+    AbstractBuiltinTool,
+    CodeExecutionTool,
+    FileSearchTool,
+    ImageGenerationTool,
+    WebFetchTool,
+    WebSearchTool,
+)
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelRequest
+from ..parts import SystemPromptPart
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ._gemini_contents import ContentWriter, needs_download
+from ._gemini_models import GoogleModelProfile, google_model_profile, thinking_config
+from ._gemini_reader import GeminiReader
+
+__all__ = (
+    "GeminiCodec",
+    "GoogleModelProfile",
+    "GoogleModelSettings",
+    "google_cloud_url",
+    "google_model_profile",
+)
+
+JSONObject = dict[str, Any]
+
+GoogleCloudServiceTier = Literal[
+    "pt_then_on_demand",
+    "pt_only",
+    "pt_then_flex",
+    "pt_then_priority",
+    "on_demand",
+    "flex_only",
+    "priority_only",
+]
+
+
+class GoogleModelSettings(ModelSettings, total=False):
+    """Settings that only Google's models know, beside the common ones.
+
+    Their members are written as Google writes them, in `camelCase` or in `snake_case`.
+
+    Attributes:
+        google_safety_settings: What is blocked: `category` and `threshold` of each harm.
+        google_thinking_config: How the model thinks; counts before `thinking`.
+        google_labels: Labels that break down what is billed.
+        google_video_resolution: Resolution at which media are read, such as
+            'MEDIA_RESOLUTION_LOW'.
+        google_cached_content: Name of cached content. It holds instructions, tools and
+            tool choice too: those of the request are not sent beside it.
+        google_logprobs: Whether the tokens' log probabilities are returned (Google
+            Cloud, and not in streams).
+        google_top_logprobs: How many likely tokens to return at each place.
+        google_cloud_service_tier: Class of service on Google Cloud; counts before
+            `service_tier`. 'pt' is provisioned throughput.
+        google_model_armor_config: Templates that screen prompts and answers (Google
+            Cloud, and not in streams).
+    """
+
+    google_safety_settings: list[JSONObject]
+    google_thinking_config: JSONObject
+    google_labels: dict[str, str]
+    google_video_resolution: str
+    google_cached_content: str
+    google_logprobs: bool
+    google_top_logprobs: int
+    google_cloud_service_tier: GoogleCloudServiceTier
+    google_model_armor_config: JSONObject
+
+
+# Setting to member of `generationConfig`.
+_GENERATION = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "max_tokens": "maxOutputTokens",
+    "stop_sequences": "stopSequences",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+    "seed": "seed",
+    "google_video_resolution": "mediaResolution",
+}
+
+# Setting to member of the body.
+_BODY = {
+    "google_safety_settings": "safetySettings",
+    "google_cached_content": "cachedContent",
+    "google_labels": "labels",
+    "google_model_armor_config": "modelArmorConfig",
+}
+
+_SERVICE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
+_CLOUD_SERVICE_TIERS = {"flex": "pt_then_flex", "priority": "pt_then_priority"}
+
+# Fact: Google Cloud's pages on provisioned throughput, flex and priority pay-as-you-go.
+_REQUEST_TYPE = "x-vertex-ai-llm-request-type"
+_SHARED_TYPE = "x-vertex-ai-llm-shared-request-type"
+_CLOUD_TIER_HEADERS = {
+    "pt_only": {_REQUEST_TYPE: "dedicated"},
+    "pt_then_flex": {_SHARED_TYPE: "flex"},
+    "pt_then_priority": {_SHARED_TYPE: "priority"},
+    "on_demand": {_REQUEST_TYPE: "shared"},
+    "flex_only": {_REQUEST_TYPE: "shared", _SHARED_TYPE: "flex"},
+    "priority_only": {_REQUEST_TYPE: "shared", _SHARED_TYPE: "priority"},
+}
+
+_MODES = {"none": "NONE", "required": "ANY"}
+
+# The collections in which a model's resource name may lie, the usual one first, by whether
+# Google Cloud is spoken to.
+_COLLECTIONS = {
+    False: (("models",), ("tunedModels",)),
+    True: (("publishers", "models"), ("models",), ("endpoints",)),
+}
+_USUAL = {False: "models/", True: "publishers/google/models/"}
+
+# Limits of built-in tools that Google's do not know; to drop one would lift it unasked.
+_RESTRICTIONS = ("allowed_domains", "blocked_domains", "max_uses")
+
+_BUILTIN_ENTRIES: dict[type[AbstractBuiltinTool], str] = {
+    CodeExecutionTool: "codeExecution",
+    WebFetchTool: "urlContext",
+    WebSearchTool: "googleSearch",
+}
+_IMAGE_SIZES = (None, "auto", "1K", "2K", "4K")
+
+
+def _google_profile(profile: ModelProfile | None) -> GoogleModelProfile:
+    return GoogleModelProfile.from_profile(profile)
+
+
+@frozen(kw_only=True)
+class GeminiCodec(Codec):
+    """Speaks `generateContent`.
+
+    Attributes:
+        model_name: The model, by its id or its resource name.
+        provider_name: The provider, which thoughts and built-in tools are marked with.
+        profile: What the model can do.
+        cloud: Whether Google Cloud is spoken to.
+        root: What of the path comes before the collections of models; '' where the base
+            URL ends with a version, a project and a location.
+    """
+
+    model_name: str
+    provider_name: str
+    profile: GoogleModelProfile = field(converter=_google_profile)
+    cloud: bool = False
+    root: str = "/v1beta"
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write a request for `generateContent` or `streamGenerateContent`.
+
+        Raises:
+            UserError: A message or parameter holds something that this model cannot be
+                told.
+        """
+        method = "streamGenerateContent" if stream else "generateContent"
+        resource = _resource(self.model_name, self.cloud)
+        return HTTPCall(
+            f"{self.root}/{resource}:{method}",
+            self._body(messages, settings, parameters),
+            _tier_headers(settings) if self.cloud else {},
+            {"alt": "sse"} if stream else {},
+        )
+
+    def reader(self, parameters: ModelRequestParameters) -> GeminiReader:
+        """Return a reader of one response."""
+        return GeminiReader(self.provider_name, parameters)
+
+    def needs_download(self, item: object) -> bool:
+        """Return whether a file must be downloaded and sent as `BinaryContent`.
+
+        Google Cloud reads any URL; Gemini's own API reads YouTube's and those of files
+        that were uploaded to it.
+        """
+        return needs_download(item, self.cloud)
+
+    @property
+    def _tells_builtin_tools(self) -> bool:
+        """Whether calls of built-in tools are told of in parts, and not in metadata alone."""
+        return self.profile.google_supports_tool_combination and not self.cloud
+
+    def _body(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+    ) -> JSONObject:
+        writer = ContentWriter(
+            provider_name=self.provider_name,
+            cloud=self.cloud,
+            tells_builtin_tools=self._tells_builtin_tools,
+            returnable=self.profile.google_returnable_files,
+        )
+        body: JSONObject = {"contents": writer.contents(messages)}
+        tools = self._tools(parameters, settings)
+        if settings.get("google_cached_content"):
+            tools = {}
+        else:
+            body |= _system(messages, parameters)
+        body |= tools | _chosen(_BODY, settings)
+        tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
+        if tier and not self.cloud:
+            body["serviceTier"] = tier
+        body["generationConfig"] = self._generation(
+            settings, parameters, has_tools="tools" in tools
+        )
+        return body
+
+    def _generation(
+        self, settings: Mapping[str, Any], parameters: ModelRequestParameters, *, has_tools: bool
+    ) -> JSONObject:
+        config = _chosen(_GENERATION, settings)
+        config |= self._format(parameters, has_tools=has_tools)
+        config["responseModalities"] = self._modalities(parameters)
+        thinking = thinking_config(settings, self.profile)
+        if thinking:
+            config["thinkingConfig"] = thinking
+        if settings.get("google_logprobs"):
+            config["responseLogprobs"] = True
+            config |= _chosen({"google_top_logprobs": "logprobs"}, settings)
+        for tool in parameters.builtin_tools:
+            if isinstance(tool, ImageGenerationTool):
+                config["imageConfig"] = _image_config(tool, self.cloud)
+        return config
+
+    def _modalities(self, parameters: ModelRequestParameters) -> list[str]:
+        if not self.profile.supports_image_output:
+            return ["TEXT"]
+        return ["TEXT", "IMAGE"] if parameters.allow_text_output else ["IMAGE"]
+
+    def _format(self, parameters: ModelRequestParameters, *, has_tools: bool) -> JSONObject:
+        output = parameters.output_object
+        if parameters.output_mode == "native" and output is not None:
+            if parameters.function_tools and not self.profile.google_supports_tool_combination:
+                raise UserError(
+                    f"{self.model_name} does not take native output and function tools "
+                    "together: use output mode 'tool'."
+                )
+            schema = _titled(output)
+            return {"responseMimeType": "application/json", "responseJsonSchema": schema}
+        if parameters.output_mode == "prompted" and not has_tools:
+            if not self.profile.supports_json_object_output:
+                raise UserError(f"{self.model_name} cannot be held to JSON output.")
+            return {"responseMimeType": "application/json"}
+        return {}
+
+    def _tools(self, parameters: ModelRequestParameters, settings: ModelSettings) -> JSONObject:
+        self._refuse_combinations(parameters)
+        declared, calling = self._calling(parameters, settings)
+        builtin = [tool for each in parameters.builtin_tools for tool in _builtin_tool(each)]
+        functions = [{"functionDeclarations": [_declaration(tool) for tool in declared]}]
+        tools = (functions if declared else []) + builtin
+        config: JSONObject = {"functionCallingConfig": calling} if declared else {}
+        if builtin and self._tells_builtin_tools:
+            config["includeServerSideToolInvocations"] = True
+        body: JSONObject = {"tools": tools} if tools else {}
+        return body | ({"toolConfig": config} if config else {})
+
+    def _refuse_combinations(self, parameters: ModelRequestParameters) -> None:
+        if parameters.function_tools and not self.profile.supports_tools:
+            raise UserError(f"{self.model_name} calls no tools.")
+        if not parameters.builtin_tools or self.profile.google_supports_tool_combination:
+            return
+        if parameters.function_tools:
+            raise UserError(
+                f"{self.model_name} does not take function tools and built-in tools together."
+            )
+        if parameters.output_tools:
+            raise UserError(
+                f"{self.model_name} does not take output tools and built-in tools together: "
+                "use output mode 'prompted'."
+            )
+
+    def _calling(
+        self, parameters: ModelRequestParameters, settings: ModelSettings
+    ) -> tuple[list[ToolDefinition], JSONObject]:
+        """Return the tools to declare, and how they may be called."""
+        tools = parameters.tool_defs
+        choice = choice_of(settings, parameters)
+        named = [tool for tool in tools.values() if choice.names and tool.name in choice.names]
+        if choice.mode == "auto":
+            # Names cannot be given in this mode, so the other tools are not declared.
+            declared = named or list(tools.values())
+            return declared, {"mode": self._free_mode(declared)}
+        allowed = {"allowedFunctionNames": [tool.name for tool in named]} if named else {}
+        return list(tools.values()), {"mode": _MODES[choice.mode]} | allowed
+
+    def _free_mode(self, tools: Sequence[ToolDefinition]) -> str:
+        # VALIDATED is AUTO that holds calls to their schemas; it is one for all tools.
+        loose = any(tool.strict is False for tool in tools)
+        validated = self.profile.google_supports_validated_calls and not loose
+        return "VALIDATED" if validated else "AUTO"
+
+
+def _resource(name: str, cloud: bool) -> str:
+    """Return a model's resource name as part of a path.
+
+    Raises:
+        UserError: It would lead out of the collections of models.
+    """
+    segments = name.split("/")
+    strange = any(not part or ".." in part or not part.isprintable() for part in segments)
+    named = len(segments) == 1 or (
+        len(segments) % 2 == 0 and tuple(segments[::2]) in _COLLECTIONS[cloud]
+    )
+    if strange or not named:
+        raise UserError(f"{name!r} is no name of a model.")
+    path = "/".join(quote(part, safe="@") for part in segments)
+    return path if len(segments) > 1 else _USUAL[cloud] + path
+
+
+def google_cloud_url(project: str, location: str) -> str:
+    """Return the base URL of a project's models at one of Google Cloud's locations.
+
+    Raises:
+        UserError: There is no such location.
+    """
+    if not location.replace("-", "").isalnum() or not location.isascii():
+        raise UserError(f"{location!r} is no location of Google Cloud.")
+    if location in ("us", "eu"):
+        host = f"aiplatform.{location}.rep"
+    else:
+        host = "aiplatform" if location == "global" else f"{location}-aiplatform"
+    place = f"projects/{quote(project, safe=':')}/locations/{location}"
+    return f"https://{host}.googleapis.com/v1beta1/{place}"
+
+
+def _tier_headers(settings: Mapping[str, Any]) -> dict[str, str]:
+    tier = settings.get("google_cloud_service_tier")
+    tier = tier or _CLOUD_SERVICE_TIERS.get(settings.get("service_tier", ""), "")
+    return _CLOUD_TIER_HEADERS.get(tier, {})
+
+
+def _chosen(table: Mapping[str, str], settings: Mapping[str, Any]) -> JSONObject:
+    return {member: settings[key] for key, member in table.items() if settings.get(key) is not None}
+
+
+def _system(
+    messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> dict[str, JSONObject]:
+    requests = [message for message in messages if isinstance(message, ModelRequest)]
+    parts = (part for request in requests for part in request.parts)
+    told = [part.content for part in parts if isinstance(part, SystemPromptPart)]
+    instructions = instructions_of(messages, parameters)
+    told += [instructions] if instructions else []
+    if not told:
+        return {}
+    return {"systemInstruction": {"role": "user", "parts": [{"text": text} for text in told]}}
+
+
+def _titled(output: OutputObjectDefinition) -> JSONObject:
+    named = {"title": output.name, "description": output.description}
+    return output.json_schema | {key: text for key, text in named.items() if text}
+
+
+def _declaration(tool: ToolDefinition) -> JSONObject:
+    return {
+        "name": tool.name,
+        "description": tool.description or "",
+        "parameters_json_schema": tool.parameters_json_schema,
+    }
+
+
+def _builtin_tool(tool: AbstractBuiltinTool) -> list[JSONObject]:
+    """Return the entry for a built-in tool; drawing has none, it is configured elsewhere."""
+    limits = [name for name in _RESTRICTIONS if getattr(tool, name, None) is not None]
+    if limits:
+        raise UserError(f"Google's {tool.label} cannot be limited by {', '.join(limits)}.")
+    match tool:
+        case FileSearchTool():
+            stores = list(tool.file_store_ids)
+            return [{"fileSearch": {"file_search_store_names": stores}}]
+        case ImageGenerationTool():
+            return []
+    if type(tool) not in _BUILTIN_ENTRIES:
+        raise UserError(f"Google has no built-in tool {tool.label!r}.")
+    return [{_BUILTIN_ENTRIES[type(tool)]: {}}]
+
+
+def _image_config(tool: ImageGenerationTool, cloud: bool) -> JSONObject:
+    if tool.size not in _IMAGE_SIZES:
+        raise UserError(f"Google draws in the sizes 1K, 2K and 4K, not {tool.size!r}.")
+    size = None if tool.size == "auto" else tool.size
+    config: JSONObject = {"aspectRatio": tool.aspect_ratio, "imageSize": size}
+    if cloud:
+        config |= _image_output(tool)
+    return {key: value for key, value in config.items() if value is not None}
+
+
+def _image_output(tool: ImageGenerationTool) -> JSONObject:
+    """Return how an image is written, which is for Google Cloud to choose alone."""
+    compression = tool.output_compression
+    if compression is not None and tool.output_format not in (None, "jpeg"):
+        raise UserError("Google compresses images as jpeg alone: leave out `output_compression`.")
+    form = tool.output_format or (None if compression is None else "jpeg")
+    return {
+        "outputMimeType": form and f"image/{form}",
+        "outputCompressionQuality": compression,
+    }

@@ -1,0 +1,395 @@
+"""Groq's chat protocol: Chat Completions but for thoughts, its own tools and some errors.
+
+Facts: Groq's API reference, https://console.groq.com/docs/api-reference, and recorded
+traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from .._core.codec import (
+    Codec,
+    End,
+    HTTPCall,
+    Item,
+    ResponseInfo,
+    WholePart,
+    maybe,
+    text_chunk,
+    thinking_chunk,
+    tool_call_chunk,
+    typed,
+)
+from .._core.json import loads
+from ..builtin_tools import WebSearchTool
+from ..content import BinaryContent, CachePoint, FileUrl, ImageUrl, TextContent, UserContent
+from ..exceptions import UserError
+from ..messages import FinishReason, ModelMessage, ModelResponse
+from ..parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    new_tool_call_id,
+)
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..tools import DEFAULT_OUTPUT_TOOL_NAME, ModelRequestParameters, OutputObjectDefinition
+from ._chat import (
+    FINISH_REASONS,
+    JSONObject,
+    TaggedText,
+    call_chunk,
+    call_of,
+    conversation,
+    image_piece,
+    members,
+    moment,
+    request_messages,
+    text_piece,
+    tool_of,
+    tools_and_choice,
+    undownloaded,
+    usage_of,
+)
+
+__all__ = ("GroqCodec", "GroqModelProfile", "GroqModelSettings")
+
+
+class GroqModelSettings(ModelSettings, total=False):
+    """Settings that only Groq knows, beside the common ones.
+
+    Attributes:
+        groq_reasoning_format: Where thoughts go: 'parsed', a field of their own; 'raw',
+            tags in the text; 'hidden', nowhere.
+        groq_reasoning_effort: How hard the model thinks, by Groq's words for it.
+    """
+
+    groq_reasoning_format: str
+    groq_reasoning_effort: str
+
+
+@frozen(repr=False, kw_only=True)
+class GroqModelProfile(ModelProfile):
+    """What a model at Groq can do.
+
+    Attributes:
+        groq_always_has_web_search_builtin_tool: Whether it searches the web by itself.
+        groq_thinks: Whether it thinks.
+        groq_supports_reasoning_disable: Whether thinking can be switched off.
+        groq_supports_graded_reasoning_effort: Whether it takes low, medium and high.
+    """
+
+    groq_always_has_web_search_builtin_tool: bool = False
+    groq_thinks: bool = False
+    groq_supports_reasoning_disable: bool = False
+    groq_supports_graded_reasoning_effort: bool = False
+
+
+_SETTINGS = {
+    "stop_sequences": "stop",
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "logit_bias": "logit_bias",
+    "groq_reasoning_format": "reasoning_format",
+    "groq_reasoning_effort": "reasoning_effort",
+}
+
+_EFFORTS = {
+    True: "medium",
+    False: "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+
+
+@frozen(kw_only=True)
+class GroqCodec(Codec):
+    """Speaks Groq's protocol.
+
+    Attributes:
+        model_name: The model.
+        provider_name: The provider.
+        profile: What the model can do.
+    """
+
+    model_name: str
+    provider_name: str
+    profile: ModelProfile
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write a request for `POST /openai/v1/chat/completions`.
+
+        Raises:
+            UserError: A message holds something that this protocol cannot say.
+        """
+        body: JSONObject = {
+            "model": self.model_name,
+            "messages": conversation(
+                messages,
+                parameters,
+                lambda message: request_messages(message, _prompt),
+                self._response,
+            ),
+            "stream": stream,
+        }
+        body |= _tools(settings, parameters)
+        body |= self._search(parameters)
+        body |= self._response_format(parameters, offers_tools="tools" in body)
+        body |= self._thinking(settings) | members(settings, _SETTINGS)
+        return HTTPCall("/openai/v1/chat/completions", body)
+
+    def reader(self, parameters: ModelRequestParameters) -> GroqReader:
+        """Return a reader of one response."""
+        return GroqReader(self.provider_name, self.profile)
+
+    def _thinking(self, settings: ModelSettings) -> JSONObject:
+        thinking = settings.get("thinking")
+        profile = GroqModelProfile.from_profile(self.profile)
+        if thinking is None or not profile.groq_thinks:
+            return {}
+        if profile.groq_supports_graded_reasoning_effort:
+            shown = "hidden" if thinking is False else "parsed"
+            return {"reasoning_effort": _EFFORTS[thinking], "reasoning_format": shown}
+        if thinking is not False:
+            return {"reasoning_format": "parsed"}
+        return {"reasoning_effort": "none"} if profile.groq_supports_reasoning_disable else {}
+
+    def _search(self, parameters: ModelRequestParameters) -> JSONObject:
+        said: JSONObject = {}
+        searches = GroqModelProfile.from_profile(self.profile)
+        for tool in parameters.builtin_tools:
+            known = searches.groq_always_has_web_search_builtin_tool
+            if not isinstance(tool, WebSearchTool) or not known:
+                raise UserError(f"{type(tool).__name__} is not supported by {self.model_name!r}")
+            domains = {
+                "include_domains": tool.allowed_domains,
+                "exclude_domains": tool.blocked_domains,
+            }
+            said["search_settings"] = {key: value for key, value in domains.items() if value}
+        return {key: value for key, value in said.items() if value}
+
+    def _response_format(
+        self, parameters: ModelRequestParameters, *, offers_tools: bool
+    ) -> JSONObject:
+        if parameters.output_mode == "native" and parameters.output_object is not None:
+            return {"response_format": _json_schema(parameters.output_object)}
+        prompted = parameters.output_mode == "prompted" and self.profile.supports_json_object_output
+        # Groq refuses JSON mode beside tools.
+        return {"response_format": {"type": "json_object"}} if prompted and not offers_tools else {}
+
+    def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
+        start, end = self.profile.thinking_tags
+        texts: list[str] = []
+        calls: list[JSONObject] = []
+        for part in message.parts:
+            match part:
+                case TextPart():
+                    texts.append(part.content)
+                case ThinkingPart():
+                    texts.append(f"{start}\n{part.content}\n{end}")
+                case ToolCallPart():
+                    calls.append(call_of(part))
+        said: JSONObject = {"role": "assistant"}
+        if texts:
+            said["content"] = "\n\n".join(texts)
+        if calls:
+            said["tool_calls"] = calls
+        yield said
+
+
+def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
+    offered, mode, name = tools_and_choice(settings, parameters)
+    if not offered:
+        return {}
+    choice: Any = {"type": "function", "function": {"name": name}} if name else mode
+    said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
+    return said | members(settings, {"parallel_tool_calls": "parallel_tool_calls"})
+
+
+def _json_schema(output: OutputObjectDefinition) -> JSONObject:
+    schema: JSONObject = {
+        "name": output.name or DEFAULT_OUTPUT_TOOL_NAME,
+        "schema": output.json_schema,
+        "strict": output.strict,
+    }
+    if output.description:
+        schema["description"] = output.description
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _prompt(content: str | Sequence[UserContent]) -> str | list[JSONObject]:
+    if isinstance(content, str):
+        return content
+    return [_content(item) for item in content if not isinstance(item, CachePoint)]
+
+
+def _content(item: UserContent) -> JSONObject:
+    match item:
+        case str():
+            return text_piece(item)
+        case TextContent():
+            return text_piece(item.content)
+        case FileUrl(force_download=True):
+            raise undownloaded(item)
+        case ImageUrl():
+            return image_piece(item.url, item.vendor_metadata)
+        case BinaryContent() if item.is_image:
+            return image_piece(item.data_uri, item.vendor_metadata)
+    raise UserError(f"Groq reads texts and images, no {type(item).__name__} such as this")
+
+
+class GroqReader:
+    """Reads one response of Groq's, streamed or whole.
+
+    Args:
+        provider_name: The provider, which its own tools' calls are marked with.
+        profile: Where the model puts its thoughts.
+    """
+
+    def __init__(self, provider_name: str, profile: ModelProfile) -> None:
+        self._provider_name = provider_name
+        self._tagged = TaggedText(
+            profile.thinking_tags, skips_blank=profile.ignore_streamed_leading_whitespace
+        )
+        self._headed = False
+        # Thoughts between two tools are parts of their own.
+        self._thoughts = 0
+        self._thinks = False
+        self._search_id: str | None = None
+
+    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
+        """Read one `chat.completion.chunk`."""
+        if not self._headed:
+            self._headed = True
+            yield _heading(document)
+        usage = (document.get("x_groq") or {}).get("usage")
+        if usage is not None:
+            yield ResponseInfo(usage=usage_of(typed(usage, dict)))
+        choices = document.get("choices")
+        if choices:
+            choice = typed(choices, list)[0]
+            yield from self._delta(choice.get("delta") or {})
+            if choice.get("finish_reason"):
+                yield from _finish(choice["finish_reason"])
+
+    def body(self, document: JSONObject) -> Iterator[Item]:
+        """Read a `chat.completion`."""
+        choice = document["choices"][0]
+        yield _heading(document)
+        if document.get("usage") is not None:
+            yield ResponseInfo(usage=usage_of(typed(document["usage"], dict)))
+        message = choice["message"]
+        if message.get("reasoning") is not None:
+            yield thinking_chunk("reasoning", message["reasoning"])
+        for number, tool in enumerate(message.get("executed_tools") or ()):
+            yield from self._executed(number, tool, whole=True)
+        yield from self._tagged.whole(message.get("content"))
+        for number, call in enumerate(message.get("tool_calls") or ()):
+            yield call_chunk(number, call)
+        yield from _finish(choice["finish_reason"])
+
+    def failed(self, document: Any) -> Iterator[Item] | None:
+        """Read an error that holds what the model wrote, None for any other.
+
+        A call that does not fit its schema is one, and so is a text where a call was
+        demanded: the program can ask the model to mend it.
+        """
+        error = document.get("error", document) if isinstance(document, dict) else {}
+        if not isinstance(error, dict) or error.get("code") != "tool_use_failed":
+            return None
+        written = error.get("failed_generation")
+        if not isinstance(written, str):
+            return None
+        # A stream that has begun does not say why it ends.
+        return _generated(written, None if self._headed else "error")
+
+    def _delta(self, delta: JSONObject) -> Iterator[Item]:
+        thought = delta.get("reasoning")
+        self._thoughts += thought is not None and not self._thinks
+        self._thinks = thought is not None
+        if thought is not None:
+            yield thinking_chunk(("reasoning", self._thoughts), thought)
+        for tool in delta.get("executed_tools") or ():
+            yield from self._executed(tool["index"], tool, whole=False)
+        if delta.get("content"):
+            yield from self._tagged.streamed(typed(delta["content"], str))
+        for call in typed(delta.get("tool_calls") or [], list):
+            yield call_chunk(call["index"], call)
+
+    def _executed(self, key: int, tool: JSONObject, *, whole: bool) -> Iterator[Item]:
+        """Read a search; a stream has its call first and its results later."""
+        if tool.get("type") != "search":
+            return
+        found = tool.get("search_results") or {}
+        some = found.get("results") or found.get("images")
+        results = {"images": None, "results": None} | found if some else tool.get("output")
+        id = self._search_id or new_tool_call_id()
+        self._search_id = None if whole or results else id
+        if whole or not results:
+            yield WholePart(("call", "executed", key), self._call(tool, id))
+        if whole or results:
+            yield WholePart(("return", "executed", key), self._return(results, id))
+
+    def _call(self, tool: JSONObject, id: str) -> BuiltinToolCallPart:
+        arguments = loads(typed(tool["arguments"], str).encode())
+        return BuiltinToolCallPart(
+            "web_search",
+            args=arguments,
+            tool_call_id=id,
+            provider_name=self._provider_name,
+        )
+
+    def _return(self, results: Any, id: str) -> BuiltinToolReturnPart:
+        return BuiltinToolReturnPart(
+            "web_search",
+            content=results,
+            tool_call_id=id,
+            provider_name=self._provider_name,
+        )
+
+
+def _heading(document: JSONObject) -> ResponseInfo:
+    created = maybe(moment, document.get("created") or None)
+    return ResponseInfo(
+        model_name=document.get("model") or None,
+        provider_response_id=document.get("id") or None,
+        provider_details=None if created is None else {"timestamp": created},
+    )
+
+
+def _finish(reason: str) -> Iterator[Item]:
+    finish = FINISH_REASONS.get(reason)
+    yield ResponseInfo(finish_reason=finish, provider_details={"finish_reason": reason})
+    yield End(final=False)
+
+
+def _generated(written: str, reason: FinishReason | None) -> Iterator[Item]:
+    call = maybe(lambda text: typed(loads(text.encode()), dict), written)
+    if call is not None and isinstance(call.get("name"), str):
+        arguments = call.get("arguments")
+        yield tool_call_chunk("failed", name=call["name"], args=arguments)
+    elif written:
+        yield text_chunk("failed", written)
+    yield ResponseInfo(finish_reason=reason)
+    yield End(final=True)

@@ -1,0 +1,119 @@
+"""What OpenRouter does beside Chat Completions: thoughts in details, who served, routing.
+
+Facts: OpenRouter's API reference, https://openrouter.ai/docs, and recorded traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._core.codec import Item, thinking_chunk, typed
+from ..parts import ThinkingPart
+from ..settings import ModelSettings
+from ._chat import JSONObject, Quirks, members
+
+__all__ = ("OPENROUTER", "OpenRouterModelSettings", "detailed_thoughts", "thought_detail")
+
+
+class OpenRouterModelSettings(ModelSettings, total=False):
+    """Settings that only OpenRouter knows, beside the common ones.
+
+    Attributes:
+        openrouter_models: Models to try where the first one fails.
+        openrouter_provider: Which providers may serve the request.
+        openrouter_preset: The name of a preset.
+        openrouter_transforms: What may be done to the prompt, such as 'middle-out'.
+        openrouter_reasoning: How the model thinks, in OpenRouter's words.
+        openrouter_usage: `{'include': True}` for the cost.
+    """
+
+    openrouter_models: list[str]
+    openrouter_provider: JSONObject
+    openrouter_preset: str
+    openrouter_transforms: list[str]
+    openrouter_reasoning: JSONObject
+    openrouter_usage: JSONObject
+
+
+_SETTINGS = {
+    "openrouter_models": "models",
+    "openrouter_provider": "provider",
+    "openrouter_preset": "preset",
+    "openrouter_transforms": "transforms",
+    "openrouter_reasoning": "reasoning",
+    "openrouter_usage": "usage",
+}
+
+# Where each kind of detail has its text, and where what proves it.
+_TEXT = {"reasoning.text": "text", "reasoning.summary": "summary"}
+_PROOF = {"reasoning.text": "signature", "reasoning.encrypted": "data"}
+
+
+def _settings(settings: ModelSettings) -> JSONObject:
+    thinking = settings.get("thinking")
+    own = members(settings, _SETTINGS)
+    if thinking is None or "reasoning" in own:
+        return own
+    if thinking is False:
+        return own | {"reasoning": {"effort": "none"}}
+    effort = "medium" if thinking is True else thinking
+    return own | {"reasoning": {"effort": effort, "enabled": True}}
+
+
+def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]:
+    """Read `reasoning_details`, which other gateways to Claude have, too."""
+    for number, detail in enumerate(typed(message.get("reasoning_details") or [], list)):
+        kind, place = detail["type"], detail.get("index")
+        yield thinking_chunk(
+            # Text and proof of one thought may have the same index.
+            ("reasoning", kind, number if place is None else place),
+            detail.get(_TEXT.get(kind, "")) or "",
+            id=detail.get("id"),
+            signature=detail.get(_PROOF.get(kind, "")),
+            provider_name=provider_name,
+            details={"format": detail.get("format"), "index": place, "type": kind},
+        )
+
+
+def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
+    usage = document.get("usage") or {}
+    said = {
+        "downstream_provider": document.get("provider"),
+        "finish_reason": choice.get("native_finish_reason") or None,
+        "cost": usage.get("cost") or None,
+        "is_byok": usage.get("is_byok"),
+        "server_tool_use": usage.get("server_tool_use_details"),
+        "annotations": _files(choice.get("message") or choice.get("delta") or {}),
+    } | (usage.get("cost_details") or {})
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _files(message: JSONObject) -> list[JSONObject] | None:
+    """Return what OpenRouter read in files; sent again, it need not be read again."""
+    notes = message.get("annotations") or ()
+    return [each for each in notes if each.get("type") == "file"] or None
+
+
+def thought_detail(part: ThinkingPart) -> JSONObject | None:
+    """Return a thinking part as one of `reasoning_details`, None where it was none."""
+    told: Any = part.provider_details or {}
+    kind = told.get("type")
+    if kind is None:
+        return None
+    detail: JSONObject = {
+        "id": part.id,
+        "format": told.get("format"),
+        "index": told.get("index"),
+        "type": kind,
+    }
+    if kind in _TEXT:
+        detail[_TEXT[kind]] = part.content
+    if kind in _PROOF:
+        detail[_PROOF[kind]] = part.signature
+    return detail
+
+
+OPENROUTER = Quirks(
+    settings=_settings, thoughts=detailed_thoughts, details=_details, send_back=thought_detail
+)

@@ -1,0 +1,241 @@
+"""One request on its way to becoming a stream, with as many attempts as that takes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from .._core.accumulator import Accumulator
+from .._core.codec import Codec, HTTPCall, Item, Reader
+from .._core.decoder import BodyDecoder, Decoder, ItemsDecoder, StreamDecoder, failed_of
+from .._core.failures import document_of, http_error, retry_after
+from .._core.fold import BytesFold
+from .._core.inflate import decompressed
+from .._core.json import dumps
+from .._io.deadlines import Limits
+from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of
+from .._io.run import transport
+from .._record import Record
+from ..exceptions import ModelAPIError, UnexpectedModelBehavior
+from ..messages import now
+from ..settings import ModelSettings
+from ..streaming import StreamedResponse
+from ..tools import ModelRequestParameters
+
+if TYPE_CHECKING:
+    from .._io.transport import Exchange, Request
+    from .http import HTTPModel
+
+__all__ = ("Asking", "Retry")
+
+_REQUEST_IDS = ("request-id", "x-request-id")
+
+SNIPPET = 200
+"""Characters of a body of the wrong type that its error shows."""
+
+
+@frozen(repr=False)
+class Retry(Record):
+    """A retry that is about to happen, as the setting `on_retry` is told it.
+
+    Attributes:
+        error: What the last attempt failed of.
+        attempt: How many attempts have failed.
+        delay: Seconds until the next.
+    """
+
+    error: ModelAPIError
+    attempt: int
+    delay: float
+
+
+@define(eq=False)
+class Asking:
+    """One request.
+
+    Attributes:
+        model: Who is asked.
+        codec: What speaks its protocol.
+        parameters: What is offered.
+        settings: How it should answer.
+        limits: How long each step may take.
+        stream: Whether the answer is streamed.
+    """
+
+    model: HTTPModel
+    codec: Codec
+    parameters: ModelRequestParameters
+    settings: ModelSettings
+    limits: Limits
+    stream: bool
+    _deadline: float = field(init=False)
+    _failed: list[str] = field(init=False, factory=list)
+    _price: int = field(init=False, default=1)
+    _may_retry: bool = field(init=False, default=True)
+
+    async def open(self, group: TaskGroup, call: HTTPCall) -> StreamedResponse:
+        """Send the request and wait for its first content, in as many attempts as it takes.
+
+        Raises:
+            ModelAPIError: There is none.
+        """
+        self._deadline = anyio.current_time() + self.limits.total
+        library = await transport()
+        request = await self._request(library, call)
+        while True:
+            try:
+                response = await self._attempt(group, library, request)
+            except ModelAPIError as error:
+                error.attempts = tuple(self._failed)
+                await self._back_off(error)
+            else:
+                self.model.budget.refund(self._price)
+                if self._failed:
+                    response.note(attempts=list(self._failed))
+                return response
+
+    async def _request(self, library: Any, call: HTTPCall) -> Request:
+        url = await self.model.located() + call.path
+        query = self.model.query(call)
+        headers = self.model.headers(call, self.settings, stream=self.stream)
+        # Best effort: the same for all attempts, for a provider that heeds it.
+        headers.setdefault("idempotency-key", str(uuid.uuid4()))
+        body = None if call.body is None else call.body | (self.settings.get("extra_body") or {})
+        request: Request = library.Request(
+            self.model.model_name,
+            "GET" if body is None else "POST",
+            f"{url}?{urlencode(query)}" if query else url,
+            headers,
+            None if body is None else dumps(body),
+        )
+        return request
+
+    async def _back_off(self, error: ModelAPIError) -> None:
+        """Wait before the next attempt.
+
+        Raises:
+            ModelAPIError: The very error, where there is to be no other attempt.
+        """
+        ambiguous = self.settings.get("retry_ambiguous", False)
+        kind = kind_of(error, ambiguous=ambiguous) if self._may_retry else None
+        delay = None if kind is None else self._delay(kind, error)
+        if delay is None:
+            raise error
+        self._failed.append(f"{type(error).__name__}: {error}")
+        told = self.settings.get("on_retry")
+        if told is not None:
+            told(Retry(error, len(self._failed), delay))
+        await anyio.sleep(delay)
+
+    def _delay(self, kind: Kind, error: ModelAPIError) -> float | None:
+        attempt = len(self._failed) + 1
+        if attempt > self.settings.get("max_retries", MAX_RETRIES):
+            return None
+        delay = delay_before(attempt, kind, error.retry_after)
+        if delay is None or anyio.current_time() + delay >= self._deadline:
+            return None
+        price = self.model.budget.take(kind)
+        if price is None:
+            error.add_note("It was not tried again: too many requests to this host fail.")
+            return None
+        self._price = price
+        return delay
+
+    async def _attempt(self, group: TaskGroup, library: Any, request: Request) -> StreamedResponse:
+        client, limiter = await self.model.client()
+        exchange: Exchange | None = None
+        try:
+            exchange = await library.open_exchange(
+                group,
+                request,
+                client,
+                None if self.model.is_local else limiter,
+                self.limits,
+                self._deadline,
+            )
+            return await self._first_content(exchange)
+        except BaseException as exc:
+            if exchange is not None:
+                await exchange.aclose(drain=False)
+            if isinstance(exc, ModelAPIError):
+                self._describe(exc, exchange)
+            raise
+
+    async def _first_content(self, exchange: Exchange) -> StreamedResponse:
+        decoder = await self._decoder(exchange)
+        accumulator = Accumulator(
+            parameters=self.parameters,
+            model_name=self.model.model_name,
+            timestamp=now(),
+            provider_name=self.model.system,
+            provider_url=self.model.reported_url,
+        )
+        fold = BytesFold(decoder, accumulator)
+        try:
+            while not fold.hold(await exchange.receive()):
+                pass
+        except anyio.EndOfStream:
+            fold.hold_end()
+        return StreamedResponse(exchange, fold, fold.held())
+
+    async def _decoder(self, exchange: Exchange) -> Decoder:
+        """Return what decodes the body, by what the head says it is.
+
+        Raises:
+            ModelHTTPError: The head says that it is an error.
+            UnexpectedModelBehavior: It is neither a stream nor JSON.
+        """
+        reader = self.codec.reader(self.parameters)
+        if not 200 <= exchange.status < 300:
+            return ItemsDecoder(await self._answer_in_error(exchange, reader))
+        if exchange.status == 204:
+            raise UnexpectedModelBehavior("The response has no content (status 204)")
+        kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+        wanted = "text/event-stream" if self.stream else "application/json"
+        decoder: Decoder
+        if (kind or wanted) == "application/json":
+            # A gateway may answer a streamed request with the whole response at once.
+            decoder = BodyDecoder(reader.body, self.model.model_name)
+        elif self.stream and (kind or wanted) == "text/event-stream":
+            decoder = StreamDecoder(reader, self.model.model_name)
+        else:
+            start = (await exchange.read_error()).decode(errors="replace")
+            message = f"Expected a response of type {wanted}, got {kind}"
+            raise UnexpectedModelBehavior(message, start[:SNIPPET])
+        return decompressed(decoder, exchange.headers.get("content-encoding", ""))
+
+    async def _answer_in_error(self, exchange: Exchange, reader: Reader) -> Iterable[Item]:
+        """Return the answer that an error document holds, with the few providers that do so.
+
+        Raises:
+            ModelHTTPError: It holds none, as nearly always.
+        """
+        document = document_of(self.model.scrubbed(await exchange.read_error()))
+        items = failed_of(reader)(document)
+        if items is None:
+            raise self._error(exchange, document)
+        return items
+
+    def _error(self, exchange: Exchange, document: Any) -> ModelAPIError:
+        if exchange.status < 400:
+            host = urlsplit(exchange.headers.get("location", "")).netloc
+            document = f"a redirect to {host or 'nowhere'}, which is not followed"
+        error = http_error(exchange.status, document, self.model.model_name)
+        error.phase = "headers"
+        error.retry_after = retry_after(exchange.headers, now())
+        self._may_retry = exchange.headers.get("x-should-retry") != "false"
+        return error
+
+    def _describe(self, error: ModelAPIError, exchange: Exchange | None) -> None:
+        error.model_name = error.model_name or self.model.model_name
+        error.provider = self.model.system
+        error.phase = error.phase or "body"
+        if exchange is not None:
+            ids = (exchange.headers.get(name) for name in _REQUEST_IDS)
+            error.request_id = next((id for id in ids if id), None)

@@ -1,0 +1,132 @@
+"""At most so many requests at once, of one model or of several that share a limiter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+
+from ..exceptions import ConcurrencyLimitExceeded
+from ..messages import ModelMessage, ModelResponse
+from ..settings import ModelSettings
+from ..streaming import StreamedResponse
+from ..tools import ModelRequestParameters
+from . import KnownModelName, Model
+from .wrapper import WrapperModel
+
+__all__ = ("ConcurrencyLimitedModel", "ConcurrencyLimiter", "limit_model_concurrency")
+
+
+class ConcurrencyLimiter:
+    """Lets so many requests run at once, and so many wait, first come first served.
+
+    It counts for each event loop by itself; blocking code shares one loop.
+
+    Args:
+        max_running: Requests under way at once.
+        max_queued: Requests that may wait; None for any number.
+        name: For errors.
+    """
+
+    def __init__(
+        self, max_running: int, *, max_queued: int | None = None, name: str | None = None
+    ) -> None:
+        if max_running < 1:
+            raise ValueError(f"max_running must be at least 1, not {max_running}")
+        self.max_running = max_running
+        self.max_queued = max_queued
+        self.name = name
+        self._of_run: RunVar[CapacityLimiter] = RunVar(f"limiter-{id(self)}")
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a place while the block runs.
+
+        Raises:
+            ConcurrencyLimitExceeded: Too many are waiting already.
+        """
+        limiter = self._here()
+        # A borrower of its own: the slot of a stream may be left by another task.
+        borrower = object()
+        self._check_queue(limiter)
+        await limiter.acquire_on_behalf_of(borrower)
+        try:
+            yield
+        finally:
+            limiter.release_on_behalf_of(borrower)
+
+    @property
+    def running(self) -> int:
+        """Requests under way in this event loop."""
+        return self._here().statistics().borrowed_tokens
+
+    @property
+    def queued(self) -> int:
+        """Requests waiting in this event loop."""
+        return self._here().statistics().tasks_waiting
+
+    def _check_queue(self, limiter: CapacityLimiter) -> None:
+        waiting = limiter.statistics().tasks_waiting
+        full = limiter.available_tokens <= 0 and self.max_queued is not None
+        if full and waiting >= (self.max_queued or 0):
+            raise ConcurrencyLimitExceeded(
+                f"The concurrency limit {self.name or ''} has {self.max_running} requests running "
+                f"and {waiting} waiting; raise `max_queued`, or send fewer at once."
+            )
+
+    def _here(self) -> CapacityLimiter:
+        limiter = self._of_run.get(None)
+        if limiter is None:
+            limiter = CapacityLimiter(self.max_running)
+            self._of_run.set(limiter)
+        return limiter
+
+
+class ConcurrencyLimitedModel(WrapperModel):
+    """A model that is asked by so many at once; a stream holds its place to its end.
+
+    Args:
+        wrapped: The model, or its name.
+        limiter: The limiter, shared or not; a number makes one.
+    """
+
+    def __init__(self, wrapped: Model | KnownModelName, limiter: ConcurrencyLimiter | int) -> None:
+        super().__init__(wrapped)
+        self.limiter = ConcurrencyLimiter(limiter) if isinstance(limiter, int) else limiter
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request when its turn has come."""
+        async with self.limiter.slot():
+            return await self.wrapped.request(messages, model_settings, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        """Stream a response when its turn has come."""
+        async with (
+            self.limiter.slot(),
+            self.wrapped.request_stream(
+                messages, model_settings, model_request_parameters
+            ) as stream,
+        ):
+            yield stream
+
+
+def limit_model_concurrency(
+    model: Model | KnownModelName, limiter: ConcurrencyLimiter | int | None
+) -> Model:
+    """Return `model` under a limiter, or as it is where that is None."""
+    from . import infer_model
+
+    return infer_model(model) if limiter is None else ConcurrencyLimitedModel(model, limiter)

@@ -1,0 +1,94 @@
+"""A model around a model: the one way to see or change requests and their streams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..messages import ModelMessage, ModelResponse
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..streaming import StreamedResponse
+from ..tools import ModelRequestParameters
+from . import KnownModelName, Model, infer_model
+
+__all__ = ("WrapperModel",)
+
+
+class WrapperModel(Model):
+    """Passes everything on to another model; override what is to be otherwise.
+
+    Args:
+        wrapped: The model, or its name.
+    """
+
+    wrapped: Model
+
+    def __init__(self, wrapped: Model | KnownModelName) -> None:
+        super().__init__()
+        self.wrapped = infer_model(wrapped)
+
+    @property
+    def model_name(self) -> str:
+        """The wrapped model's name."""
+        return self.wrapped.model_name
+
+    @property
+    def system(self) -> str:
+        """The wrapped model's provider."""
+        return self.wrapped.system
+
+    @property
+    def base_url(self) -> str | None:
+        """The wrapped model's base URL."""
+        return self.wrapped.base_url
+
+    @property
+    def settings(self) -> ModelSettings | None:
+        """The wrapped model's settings."""
+        return self.wrapped.settings
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What the wrapped model can do."""
+        return self.wrapped.profile
+
+    def prepare_request(
+        self,
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> tuple[ModelSettings, ModelRequestParameters]:
+        """Return settings and parameters as the wrapped model takes them."""
+        return self.wrapped.prepare_request(model_settings, model_request_parameters)
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request to the wrapped model."""
+        return await self.wrapped.request(messages, model_settings, model_request_parameters)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        """Stream a response of the wrapped model."""
+        async with self.wrapped.request_stream(
+            messages, model_settings, model_request_parameters
+        ) as stream:
+            yield stream
+
+    def __getattr__(self, name: str) -> Any:
+        # Not for `wrapped` itself, which is missing while a copy is being made.
+        if name == "wrapped":
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.wrapped!r})"

@@ -1,0 +1,168 @@
+"""The architecture as a test: a module imports only from floors below it, and keeps to its room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import direct_anyio
+
+PACKAGE = Path(direct_anyio.__file__).parent
+NAME = "direct_anyio"
+
+GROUND, CORE, SHARED, DIALECTS, PROVIDERS, OUTSIDE, STREAMING, MODELS, DOORS = range(9)
+
+# The first pattern that fits counts. On a floor marked True a module may import its neighbours.
+FLOORS: list[tuple[str, int, bool]] = [
+    ("__init__", DOORS + 1, False),
+    ("exceptions", GROUND, True),
+    ("_record", GROUND, True),
+    ("usage", GROUND, True),
+    ("settings", GROUND, True),
+    ("builtin_tools", GROUND, True),
+    ("tools", GROUND, True),
+    ("profiles", GROUND, True),
+    ("content", GROUND, True),
+    ("parts", GROUND, True),
+    ("events", GROUND, True),
+    ("messages", GROUND, True),
+    ("history", CORE, True),
+    ("_core", CORE, True),
+    ("_core.*", CORE, True),
+    ("dialects", SHARED, True),
+    ("dialects._*", SHARED, True),
+    ("dialects.*", DIALECTS, False),
+    *((name, PROVIDERS, True) for name in ("_provider", "families", "gateways", "providers")),
+    ("providers.*", MODELS, True),  # the constructors that porters know
+    ("_io", OUTSIDE, True),
+    ("_io.*", OUTSIDE, True),
+    ("streaming", STREAMING, False),
+    ("models", MODELS, True),
+    ("models.*", MODELS, True),
+    *((name, DOORS, True) for name in ("direct", "_blocking", "__main__")),
+    *((name, DOORS, True) for name in ("testing", "_traffic", "pytest_plugin")),
+]
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+def floor_of(name: str) -> tuple[int, bool]:
+    for pattern, floor, neighbours in FLOORS:
+        if fnmatch(name, pattern):
+            return floor, neighbours
+    raise AssertionError(f"{name} stands on no floor: give it one in FLOORS")
+
+
+def is_placed(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern, _, _ in FLOORS)
+
+
+PURE = [name for name in MODULES if is_placed(name) and floor_of(name)[0] < OUTSIDE]
+
+
+def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but those that only a type checker sees."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for other in child.orelse:
+                yield from at_run_time(other)
+        else:
+            yield from at_run_time(child)
+
+
+def imports(name: str) -> Iterator[str]:
+    """Yield the absolute name of everything that a module imports, also inside functions."""
+    path = MODULES[name]
+    inside = [] if name == "__init__" else name.split(".")
+    package = [NAME, *(inside if path.name == "__init__.py" else inside[:-1])]
+    for node in at_run_time(TREES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            whole = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (
+                each
+                if (each := f"{whole}.{alias.name}").removeprefix(f"{NAME}.") in MODULES
+                else whole
+                for alias in node.names
+            )
+
+
+def uses(name: str, *packages: str) -> set[str]:
+    return {each.partition(".")[0] for each in imports(name)}.intersection(packages)
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new module is given a floor before it is given anything else."""
+    assert [name for name in MODULES if not is_placed(name)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_downstairs(name: str) -> None:
+    """A module imports from floors below its own, and neighbours only where they may talk."""
+    floor, neighbours = floor_of(name)
+    for imported in imports(name):
+        top, _, rest = imported.partition(".")
+        if top == NAME and rest and rest != name:
+            below, _ = floor_of(rest)
+            assert below < floor or (below == floor and neighbours), f"{name} imports {rest}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_say_what_they_promise(name: str) -> None:
+    """A module has a docstring, an `__all__`, and at most 600 lines."""
+    tree = TREES[name]
+    assert ast.get_docstring(tree)
+    assert len(MODULES[name].read_text().splitlines()) <= 600
+    targets = [
+        target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
+    ]
+    named = any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
+    assert named or len(tree.body) == 1  # a package that only says what it is
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_nothing_waits_below_the_outside_world(name: str) -> None:
+    """The pure floors have no `async`, no `await`, no clock, no thread and no network."""
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not [node for node in ast.walk(TREES[name]) if isinstance(node, waiting)]
+    assert not uses(name, "anyio", "asyncio", "trio", "httpx", "time", "random", "socket", "ssl")
+
+
+# What only some rooms may use at run time.
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "the HTTP library": ({"httpx", "httpx2", "httpcore", "h11"}, {"_io.transport"}),
+    "threads": ({"threading"}, {"_blocking", "direct", "_io.llama", "_io.retry"}),
+    "the converter": ({"cattrs"}, {"history", "_core.shapes"}),
+}
+
+
+@pytest.mark.parametrize("what", ROOMS)
+def test_some_things_are_used_in_one_room(what: str) -> None:
+    """What is hard to get right is done in one place."""
+    packages, rooms = ROOMS[what]
+    assert {name for name in MODULES if uses(name, *packages)} <= rooms
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    """`os.environ` is read where a model is made, and by the command line."""
+    readers = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
+    }
+    assert readers <= {"models.http", "__main__", "_io.llama"}

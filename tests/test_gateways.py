@@ -1,0 +1,200 @@
+"""Rows for the gateways: where they are, how they take the key, what their models can do."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from direct_anyio import (
+    ModelMessage,
+    ModelRequest,
+    ModelRequestParameters,
+    ModelResponse,
+    ModelSettings,
+    TextPart,
+    ThinkingPart,
+    ToolDefinition,
+    UnexpectedModelBehavior,
+    UserError,
+    infer_model,
+    model_request,
+)
+from direct_anyio._core.json_schema import inlined_defs, openai_json_schema
+from direct_anyio.dialects._openai import OpenAIModelProfile
+from direct_anyio.gateways import GATEWAYS
+from direct_anyio.profiles import ModelProfile
+from direct_anyio.providers import PROVIDERS
+
+ANSWER = {"choices": [{"finish_reason": "stop", "message": {"content": "Yes."}}]}
+HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt("Hello")]
+TOOL = ModelRequestParameters(function_tools=[ToolDefinition(name="f")], allow_text_output=False)
+
+
+async def sent(
+    name: str,
+    messages: list[ModelMessage] = HELLO,
+    settings: ModelSettings | None = None,
+    parameters: ModelRequestParameters | None = None,
+    base_url: str | None = None,
+) -> httpx.Request:
+    """Return what a model of this name is sent."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=ANSWER)
+
+    client: Any = httpx.AsyncClient(transport=httpx.MockTransport(handle), trust_env=False)
+    model = infer_model(name, api_key="key", base_url=base_url, http_client=client)
+    # What is answered is no answer in every protocol, and of no interest.
+    with suppress(UnexpectedModelBehavior):
+        await model_request(
+            model, messages, model_settings=settings, model_request_parameters=parameters
+        )
+    return seen[0]
+
+
+def body_of(request: httpx.Request) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(request.content)
+    return body
+
+
+@pytest.mark.parametrize("row", GATEWAYS, ids=lambda row: str(row.name))
+async def test_every_gateway_takes_a_request(row: Any) -> None:
+    """Each row has a URL and a key's header, and its codec writes a request."""
+    base_url = None if row.base_url else "https://mine.test/v1"
+    request = await sent(f"{row.name}:vendor/model", base_url=base_url)
+    assert str(request.url).startswith(row.base_url or "https://mine.test/v1")
+    assert request.headers[row.key_header] == row.key_format.format("key")
+    said = body_of(request).get("messages") or body_of(request)["input"]
+    assert said == [{"role": "user", "content": "Hello"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "url"),
+    [
+        ("heroku", {"HEROKU_INFERENCE_URL": "https://eu.test/"}, "https://eu.test/v1"),
+        (
+            "snowflake",
+            {"SNOWFLAKE_ACCOUNT": "me"},
+            "https://me.snowflakecomputing.com/api/v2/cortex/v1",
+        ),
+        ("ollama", {}, "http://localhost:11434/v1"),
+        ("vllm", {"VLLM_BASE_URL": "http://gpu:8000/v1"}, "http://gpu:8000/v1"),
+        ("vllm", {}, None),
+        ("gateway/openai", {}, "https://gateway.pydantic.dev/proxy/openai"),
+        (
+            "gateway/groq",
+            {"PYDANTIC_AI_GATEWAY_BASE_URL": "http://localhost:8787"},
+            "http://localhost:8787/groq",
+        ),
+    ],
+)
+def test_base_urls(name: str, environ: dict[str, str], url: str | None) -> None:
+    """A base URL comes from its variable, made whole where that names less than a URL."""
+    assert PROVIDERS[name].url(environ) == url
+
+
+async def test_openrouter_is_told_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's name and address go along where the environment has them."""
+    monkeypatch.setenv("OPENROUTER_APP_URL", "https://app.test")
+    monkeypatch.setenv("OPENROUTER_APP_TITLE", "App")
+    request = await sent("openrouter:openai/gpt-4o")
+    assert request.headers["http-referer"] == "https://app.test"
+    assert request.headers["x-title"] == "App"
+
+
+async def test_openrouter_settings() -> None:
+    """Routing and thinking are members of the body."""
+    settings: Any = {"openrouter_models": ["a/b"], "thinking": "high", "max_tokens": 5}
+    body = body_of(await sent("openrouter:openai/gpt-4o", settings=settings))
+    assert body["models"] == ["a/b"]
+    assert body["reasoning"] == {"effort": "high", "enabled": True}
+    assert body["max_tokens"] == 5
+
+
+async def test_openrouter_thoughts_go_back_as_they_came() -> None:
+    """A thought of OpenRouter's own is sent back as a detail, another one is not."""
+    told = {"format": "anthropic-claude-v1", "index": 0, "type": "reasoning.text"}
+    own = ThinkingPart("Hm.", signature="s", provider_name="openrouter", provider_details=told)
+    answer = ModelResponse([own, TextPart("Hi")], provider_name="openrouter")
+    body = body_of(await sent("openrouter:anthropic/claude", [*HELLO, answer, *HELLO]))
+    detail = {"id": None, "text": "Hm.", "signature": "s"} | told
+    assert body["messages"][1] == {
+        "role": "assistant",
+        "content": "Hi",
+        "reasoning_details": [detail],
+    }
+
+
+async def test_deepseek_thoughts_go_back_in_their_field() -> None:
+    """DeepSeek wants thoughts back in `reasoning_content`, and its reasoner no demands."""
+    answer = ModelResponse([ThinkingPart("Hm."), TextPart("Hi")])
+    messages = [*HELLO, answer, *HELLO]
+    body = body_of(await sent("deepseek:deepseek-reasoner", messages, parameters=TOOL))
+    assert body["messages"][1]["reasoning_content"] == "Hm."
+    assert body["tool_choice"] == "auto"
+    body = body_of(await sent("deepseek:deepseek-chat", messages, parameters=TOOL))
+    assert body["tool_choice"] == "required"
+
+
+async def test_cerebras_drops_what_it_refuses() -> None:
+    """Settings that a gateway refuses are not sent."""
+    settings: ModelSettings = {"frequency_penalty": 1, "parallel_tool_calls": True, "seed": 1}
+    body = body_of(await sent("cerebras:llama3.1-8b", settings=settings, parameters=TOOL))
+    assert "frequency_penalty" not in body
+    assert "parallel_tool_calls" not in body
+    assert body["seed"] == 1
+
+
+async def test_azure_names_the_deployment() -> None:
+    """Azure has the model in the path and its version in the query."""
+    request = await sent("azure:gpt-4o", base_url="https://me.openai.azure.com")
+    assert request.url.path == "/openai/deployments/gpt-4o/chat/completions"
+    assert request.url.params["api-version"]
+    assert request.headers["api-key"] == "key"
+
+
+async def test_azure_filter_is_an_answer() -> None:
+    """A prompt that Azure filters is answered by nothing, as with a filtered answer."""
+    document = {"error": {"code": "content_filter", "message": "filtered"}}
+    transport = httpx.MockTransport(lambda request: httpx.Response(400, json=document))
+    client: Any = httpx.AsyncClient(transport=transport, trust_env=False)
+    model = infer_model("azure:m", api_key="k", base_url="https://a.test", http_client=client)
+    response = await model_request(model, HELLO)
+    assert list(response.parts) == []
+    assert response.finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize(
+    ("name", "transform"),
+    [
+        ("together:meta-llama/Llama-4", inlined_defs),
+        ("ollama:qwen3", inlined_defs),
+        ("openrouter:openai/gpt-4o", openai_json_schema),
+        ("openrouter:nobody/model:free", openai_json_schema),
+        ("nebius:openai/gpt-oss-120b", inlined_defs),
+    ],
+)
+def test_families(name: str, transform: Any) -> None:
+    """A model's family tells what schemas it reads, wherever it is served."""
+    provider, _, model = name.partition(":")
+    assert PROVIDERS[provider].profile(model).json_schema_transformer is transform
+
+
+def test_gateways_that_need_a_vendor() -> None:
+    """Where a name must have its vendor before a slash, one without is refused."""
+    with pytest.raises(UserError, match="vendor/model"):
+        PROVIDERS["vercel"].profile("gpt-4o")
+
+
+def test_a_family_never_takes_away_what_the_gateway_can() -> None:
+    """A family adds to what its gateway says."""
+    profile: ModelProfile = PROVIDERS["crusoe"].profile("deepseek-ai/DeepSeek-R1")
+    assert profile.supports_json_schema_output
+    assert profile.ignore_streamed_leading_whitespace
+    assert isinstance(profile, OpenAIModelProfile)

@@ -1,0 +1,278 @@
+"""Retries: what is repeated, how often, how soon, and what never is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from direct_anyio import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelOverloadedError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelRequest,
+    ModelServerError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    StreamInterrupted,
+    UnexpectedModelBehavior,
+    UserError,
+    infer_model,
+    model_request,
+    model_request_stream,
+)
+from direct_anyio._io import retry
+from direct_anyio._io.retry import Budget, delay_before, kind_of
+
+from .serving import Connection, Handler, answering, delta, frame, reply, serving
+
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full jitter may be nothing at all."""
+    monkeypatch.setattr(retry.random, "uniform", lambda least, most: 0.0)
+
+
+def _with(error: ModelAPIError, **attributes: Any) -> ModelAPIError:
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
+
+
+KINDS: dict[str, tuple[ModelAPIError, str | None]] = {
+    "429": (ModelRateLimitError(429, "m"), "throttle"),
+    "quota": (ModelQuotaExceededError(429, "m"), None),
+    "529": (ModelOverloadedError(529, "m"), "throttle"),
+    "503": (ModelUnavailableError(503, "m"), "transient"),
+    "503 with Retry-After": (_with(ModelUnavailableError(503, "m"), retry_after=1), "throttle"),
+    **{
+        str(status): (ModelServerError(status, "m"), "transient")
+        for status in (408, 409, 425, 500, 502, 504, 520, 524)
+    },
+    **{
+        str(status): (ModelHTTPError(status, "m"), None)
+        for status in (301, 400, 401, 403, 404, 413, 422, 501, 505, 600, 999)
+    },
+    "refused": (_with(ModelConnectionError("m", "refused"), phase="connect"), "transient"),
+    "certificate": (
+        _with(ModelConnectionError("m", "certificate verify failed"), phase="connect"),
+        None,
+    ),
+    "unknown name": (
+        _with(ModelConnectionError("m", "Name or service not known"), phase="connect"),
+        None,
+    ),
+    "reset before the head": (_with(ModelConnectionError("m", "r"), phase="headers"), "transient"),
+    "cut in the body": (_with(StreamInterrupted("m", "cut"), phase="body"), None),
+    "nonsense": (UnexpectedModelBehavior("what?"), None),
+    "connect timeout": (_with(ModelTimeoutError("m", "t"), limit="connect"), "transient"),
+    "headers timeout": (_with(ModelTimeoutError("m", "t"), limit="headers"), None),
+    "pool timeout": (_with(ModelTimeoutError("m", "t"), limit="pool"), None),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_what_is_retried(case: str) -> None:
+    """Each error is retried as its row says."""
+    error, kind = KINDS[case]
+    assert kind_of(error, ambiguous=False) == kind
+
+
+def test_an_ambiguous_timeout_is_retried_only_on_request() -> None:
+    """What may have been accepted is repeated where the user says so."""
+    error = _with(ModelTimeoutError("m", "t"), limit="headers")
+    assert kind_of(error, ambiguous=True) == "transient"  # type: ignore[arg-type]
+
+
+def test_the_delay_grows_and_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backoff doubles up to eight seconds, with full jitter."""
+    monkeypatch.setattr(retry.random, "uniform", lambda least, most: most)
+    delays = [delay_before(attempt, "transient", None) for attempt in range(1, 8)]
+    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert delay_before(1, "throttle", None) == 1.0
+
+
+def test_retry_after_is_obeyed_or_refused() -> None:
+    """A provider's delay is never cut short; one over a minute is not waited for."""
+    assert delay_before(1, "throttle", 3.0) == 3.0
+    assert delay_before(1, "throttle", 60.5) is None
+
+
+def test_the_budget_runs_out_and_is_refilled() -> None:
+    """Retries cost, successes pay back, and there is never more than the capacity."""
+    budget = Budget()
+    taken = [budget.take("transient") for _ in range(40)]
+    assert taken.count(None) == 40 - 500 // 14
+    budget.refund(14)
+    assert budget.take("transient") == 14
+    budget.refund(10_000)
+    assert [budget.take("transient") for _ in range(36)].count(None) == 1
+
+
+def _first(*failures: Handler) -> Handler:
+    """Return a handler that fails the first requests and answers the others."""
+
+    def answer(connection: Connection) -> None:
+        number = len(connection.server.received)
+        handler = failures[number - 1] if number <= len(failures) else answering("Yes.")
+        handler(connection)
+
+    return answer
+
+
+def _reset(connection: Connection) -> None:
+    connection.socket.close()
+
+
+UNAVAILABLE = reply({"error": {"message": "later"}}, "503 Service Unavailable")
+
+
+async def test_a_passing_failure_costs_a_retry() -> None:
+    """Two failures and an answer are an answer, with the failures noted."""
+    told: list[Any] = []
+    with serving(_first(_reset, UNAVAILABLE)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        settings: Any = {"on_retry": told.append}
+        response = await model_request(model, MESSAGES, model_settings=settings)
+    assert response.text == "Yes."
+    assert response.provider_details is not None
+    attempts = response.provider_details["direct_anyio"]["attempts"]
+    assert [attempt.partition(":")[0] for attempt in attempts] == [
+        "ModelConnectionError",
+        "ModelUnavailableError",
+    ]
+    assert [retry.attempt for retry in told] == [1, 2]
+    keys = {request.headers["idempotency-key"] for request in server.received}
+    assert len(server.received) == 3
+    assert len(keys) == 1
+    assert len({request.body for request in server.received}) == 1
+
+
+async def test_a_lasting_failure_is_three_attempts() -> None:
+    """The last error is raised, and holds the attempts before it."""
+    with serving(UNAVAILABLE) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model_request(model, MESSAGES)
+        assert len(server.received) == 3
+    assert len(caught.value.attempts) == 2
+
+
+async def test_retries_can_be_switched_off() -> None:
+    """`max_retries=0` is one attempt."""
+    with serving(UNAVAILABLE) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(ModelUnavailableError):
+            await model_request(model, MESSAGES, model_settings={"max_retries": 0})
+        assert len(server.received) == 1
+
+
+ONCE: dict[str, tuple[Handler, type[Exception]]] = {
+    "a wrong key": (reply({}, "401 Unauthorized"), ModelAuthenticationError),
+    "no credit": (
+        reply({"error": {"code": "insufficient_quota"}}, "429 Too Many Requests"),
+        ModelQuotaExceededError,
+    ),
+    "x-should-retry: false": (
+        reply({}, "503 Service Unavailable", "x-should-retry: false"),
+        ModelUnavailableError,
+    ),
+    "x-should-retry: true of a 400": (
+        reply({}, "400 Bad Request", "x-should-retry: true"),
+        ModelHTTPError,
+    ),
+    "a delay of an hour": (
+        reply({}, "429 Too Many Requests", "retry-after: 3600"),
+        ModelRateLimitError,
+    ),
+    "a delay of a nonsense length": (
+        reply({}, "429 Too Many Requests", f"retry-after: 1{'0' * 400}"),
+        ModelRateLimitError,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ONCE)
+async def test_one_attempt_is_enough(case: str) -> None:
+    """What a retry would not mend is raised at once."""
+    handler, kind = ONCE[case]
+    with serving(handler) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(kind) as caught:
+            await model_request(model, MESSAGES)
+        assert len(server.received) == 1
+    if case == "a delay of an hour":
+        assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
+
+
+async def test_an_error_in_a_stream_before_any_content_is_retried() -> None:
+    """An in-stream error is of the class of its status, and so are its retries."""
+
+    def overloaded(connection: Connection) -> None:
+        connection.stream(frame({"error": {"type": "overloaded_error", "message": "busy"}}))
+
+    with serving(_first(overloaded)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            assert (await stream.drain()).text == "Yes."
+        assert len(server.received) == 2
+
+
+async def test_nothing_is_retried_after_content() -> None:
+    """An error behind content is raised with what came, and no second request is made."""
+
+    def broken(connection: Connection) -> None:
+        error = frame({"error": {"type": "overloaded_error", "message": "busy"}})
+        connection.stream(delta(content="so far"), error)
+
+    with serving(broken) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            with pytest.raises(ModelOverloadedError) as caught:
+                await stream.drain()
+        assert len(server.received) == 1
+    assert caught.value.in_stream
+    assert caught.value.response is not None
+    assert caught.value.response.text == "so far"
+
+
+async def test_a_cancelled_wait_sends_nothing_more() -> None:
+    """A request that is cancelled in its backoff is over."""
+    slow = reply({}, "429 Too Many Requests", "retry-after: 30")
+    waiting = anyio.Event()
+    settings: Any = {"on_retry": lambda retry: waiting.set()}
+    with serving(slow) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with anyio.create_task_group() as group:
+
+            async def ask() -> None:
+                await model_request(model, MESSAGES, model_settings=settings)
+
+            group.start_soon(ask)
+            await waiting.wait()
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+        assert len(server.received) == 1
+
+
+async def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
+    """With less than the delay left of `request_timeout` the error is raised at once."""
+    slow = reply({}, "429 Too Many Requests", "retry-after: 30")
+    with serving(slow) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(ModelRateLimitError):
+            await model_request(model, MESSAGES, model_settings={"request_timeout": 5})
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "10", True])
+async def test_a_timeout_is_a_number_above_zero(timeout: Any) -> None:
+    """Anything else is told before anything is sent."""
+    with pytest.raises(UserError, match="seconds above 0"):
+        await model_request("ollama:x", MESSAGES, model_settings={"timeout": timeout})
