@@ -318,12 +318,12 @@ class _Walk:
     def of(self, kind: Any) -> Schema:
         """Return the schema of a type, a reference where it is a class."""
         kind = _plain(kind)
-        if isinstance(kind, abc.Hashable) and kind in _SCALARS:
-            return dict(_SCALARS[kind])
         origin = get_origin(kind) or kind
-        if origin is Annotated:
+        if origin is Annotated:  # first, since what is said may have no hash
             said = _annotated(kind)
             return self.of(get_args(kind)[0]) | ({"description": said} if said else {})
+        if kind in _SCALARS:
+            return dict(_SCALARS[kind])
         if origin in UNIONS:
             return {"anyOf": [self.of(member) for member in get_args(kind)]}
         if is_choice(kind):
@@ -430,12 +430,20 @@ def schema_of(kind: Any) -> Schema:
     Raises:
         UserError: The type has no JSON schema.
     """
-    return deepcopy(_schema(kind)[0])
+    return deepcopy(_known(kind)[0])
 
 
 def wraps(kind: Any) -> bool:
     """Return whether the schema of a type is that of an object around it."""
-    return _schema(kind)[1]
+    return _known(kind)[1]
+
+
+def _known(kind: Any) -> tuple[Schema, bool]:
+    try:
+        hash(kind)
+    except TypeError as exc:
+        raise UserError(f"{named(kind)} cannot be remembered: {exc}") from None
+    return _schema(kind)
 
 
 def title_of(kind: Any) -> str | None:

@@ -128,7 +128,8 @@ def _inside(whole: Any, place: Any, error: Exception) -> Exception:
     from cattrs import IterableValidationError, IterableValidationNote
 
     error.add_note(IterableValidationNote(str(place), place, whole))
-    return IterableValidationError(str(whole), [error], whole)
+    # pyright knows the constructor of groups alone.
+    return IterableValidationError(str(whole), [error], whole)  # pyright: ignore[reportCallIssue]
 
 
 def _array(value: Any, kind: Any) -> Any:

@@ -329,8 +329,6 @@ class _Recording:
 
     def begin(self, response: Any) -> None:
         self._after = self._passed()
-        # What a client adds as it sends, such as its `auth`, is in no request before.
-        self._sent = getattr(response, "request", self._sent)
         self._body = aiter(response.stream)
         self._response = response
 
@@ -383,6 +381,7 @@ class _Recording:
     def exchange(self) -> RecordedExchange:
         """Return what has been written down, without secrets."""
         secrets = _Secrets()
+        # By now they hold what the client added as it sent, such as its `auth`.
         secrets.learn(self._sent.headers)
         asked = self._request.exchange(secrets)
         kept = {name.lower(): value for name, value in self.headers.items()}

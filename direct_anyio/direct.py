@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -21,13 +21,11 @@ from ._blocking import call, portal_for
 from .exceptions import UserError
 from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
+from .models.instrumented import InstrumentationSettings, instrument_model
 from .settings import ModelSettings
 from .streaming import StreamedResponse
 from .tools import ModelRequestParameters
 from .usage import RequestUsage
-
-if TYPE_CHECKING:
-    from .models.instrumented import InstrumentationSettings
 
 __all__ = (
     "StreamedResponseSync",
@@ -69,7 +67,8 @@ async def model_request(
         messages: What is said to it.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
-        instrument: Whether to trace the request.
+        instrument: Whether to trace the request with OpenTelemetry, and what of it; None
+            for what `instrument_all` was told.
 
     Returns:
         The response, with the tokens used.
@@ -112,7 +111,8 @@ def model_request_stream(
         messages: What is said to it.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
-        instrument: Whether to trace the request.
+        instrument: Whether to trace the request with OpenTelemetry, and what of it; None
+            for what `instrument_all` was told.
 
     Returns:
         An async context manager for the stream.
@@ -152,7 +152,8 @@ def model_request_sync(
         messages: What is said to it.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
-        instrument: Whether to trace the request.
+        instrument: Whether to trace the request with OpenTelemetry, and what of it; None
+            for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
 
     Returns:
@@ -199,7 +200,8 @@ def model_request_stream_sync(
         messages: What is said to it.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
-        instrument: Whether to trace the request.
+        instrument: Whether to trace the request with OpenTelemetry, and what of it; None
+            for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
 
     Returns:
@@ -221,9 +223,7 @@ def model_request_stream_sync(
 def _prepare_model(
     model: Model | KnownModelName | str, instrument: InstrumentationSettings | bool | None
 ) -> Model:
-    if instrument:
-        raise UserError("Instrumentation is not available in this version.")
-    return infer_model(model)
+    return instrument_model(infer_model(model), instrument)
 
 
 class StreamedResponseSync:

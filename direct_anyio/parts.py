@@ -362,7 +362,7 @@ class OpaquePart(Record):
     @property
     def part_kind(self) -> str:
         """The kind that is not known."""
-        return str(self.data.get("part_kind"))
+        return str(self.data.get("part_kind") or self.data.get("kind"))
 
     def has_content(self) -> bool:
         """Return False: there is nothing here that this version could show."""

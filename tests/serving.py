@@ -173,7 +173,9 @@ class Server:
         try:
             greeted = self.greet(accepted, self) if self.greet else accepted
             if greeted is not None:
+                self._open.add(greeted)
                 self._answer(greeted, number)
+                self._open.discard(greeted)
         except OSError:
             pass
         finally:

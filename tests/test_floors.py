@@ -21,6 +21,7 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("__init__", DOORS + 1, False),
     ("exceptions", GROUND, True),
     ("_record", GROUND, True),
+    *((name, GROUND, True) for name in ("_docstrings", "_schema", "_structure")),
     ("usage", GROUND, True),
     ("settings", GROUND, True),
     ("builtin_tools", GROUND, True),
@@ -36,8 +37,10 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("dialects", SHARED, True),
     ("dialects._*", SHARED, True),
     ("dialects.*", DIALECTS, False),
-    *((name, PROVIDERS, True) for name in ("_provider", "families", "gateways", "providers")),
+    ("providers", PROVIDERS, True),
+    *((f"providers._{name}", PROVIDERS, True) for name in ("row", "families", "gateways")),
     ("providers.*", MODELS, True),  # the constructors that porters know
+    ("profiles.*", MODELS, True),  # and the profiles
     ("_io", OUTSIDE, True),
     ("_io.*", OUTSIDE, True),
     ("streaming", STREAMING, False),
@@ -145,8 +148,11 @@ def test_nothing_waits_below_the_outside_world(name: str) -> None:
 # What only some rooms may use at run time.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "the HTTP library": ({"httpx", "httpx2", "httpcore", "h11"}, {"_io.transport"}),
-    "threads": ({"threading"}, {"_blocking", "direct", "_io.llama", "_io.retry"}),
-    "the converter": ({"cattrs"}, {"history", "_core.shapes"}),
+    "threads": (
+        {"threading"},
+        {"_blocking", "direct", "testing", "_io.llama", "_io.retry", "models.rate_limit"},
+    ),
+    "the converter": ({"cattrs"}, {"history", "_core.shapes", "_structure"}),
 }
 
 

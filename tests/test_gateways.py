@@ -25,9 +25,9 @@ from direct_anyio import (
 )
 from direct_anyio._core.json_schema import inlined_defs, openai_json_schema
 from direct_anyio.dialects._openai import OpenAIModelProfile
-from direct_anyio.gateways import GATEWAYS
 from direct_anyio.profiles import ModelProfile
 from direct_anyio.providers import PROVIDERS
+from direct_anyio.providers._gateways import GATEWAYS
 
 ANSWER = {"choices": [{"finish_reason": "stop", "message": {"content": "Yes."}}]}
 HELLO: list[ModelMessage] = [ModelRequest.user_text_prompt("Hello")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from ..exceptions import UserError
 
@@ -14,6 +15,16 @@ __all__ = ("sample_of",)
 JSONSchema = dict[str, Any]
 
 _CHARACTERS = string.ascii_letters + string.digits + string.punctuation
+
+
+_NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+
+_OF_FORMAT: dict[str, Callable[[int], str]] = {
+    "date": lambda seed: (_NEW_YEAR + timedelta(days=seed)).date().isoformat(),
+    "date-time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).isoformat(),
+    "time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).time().isoformat(),
+    "uuid": lambda seed: str(UUID(int=seed)),
+}
 
 
 def sample_of(schema: JSONSchema, seed: int = 0) -> Any:
@@ -98,9 +109,8 @@ class _Sampler:
             return self._character() * int(schema["minLength"])
         if schema.get("maxLength") == 0:
             return ""
-        if schema.get("format") == "date":
-            return (date(2024, 1, 1) + timedelta(days=self._seed)).isoformat()
-        return self._character()
+        make = _OF_FORMAT.get(schema.get("format", ""))
+        return self._character() if make is None else make(self._seed)
 
     def _integer(self, schema: JSONSchema) -> int:
         least, most = schema.get("minimum"), schema.get("maximum")

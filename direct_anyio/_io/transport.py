@@ -90,8 +90,11 @@ def new_client(library: Any = httpx) -> HTTPClient:
 
 _PHASES: dict[str, Phase] = {
     "connection.connect_tcp.started": "connect",
+    "proxy.start_tls.started": "connect",
     "http11.send_request_headers.started": "write",
+    "http2.send_request_headers.started": "write",
     "http11.receive_response_headers.started": "headers",
+    "http2.receive_response_headers.started": "headers",
 }
 """What httpcore's trace calls the beginning of each phase."""
 
@@ -111,7 +114,7 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
-    _connected: bool = False
+    _made: Any = None
     _has_content: bool = False
     _waited: float = 0.0
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
@@ -228,8 +231,9 @@ class Exchange:
 
     async def _trace(self, name: str, info: dict[str, Any]) -> None:
         if name in _PHASES:
-            self._connected = self._connected or _PHASES[name] == "connect"
             self._enter(_PHASES[name])
+        elif name == "connection.connect_tcp.complete":
+            self._made = info["return_value"]
 
     @property
     def stale(self) -> bool:
@@ -237,7 +241,7 @@ class Exchange:
 
         Then no byte of an answer came, and the connection was none of its own making.
         """
-        used_kept = self._phase in ("write", "headers") and not self._connected
+        used_kept = self._phase in ("write", "headers") and self._made is None
         return used_kept and not self._limiting.cancelled_caught and not self.status
 
     async def _send(self, client: HTTPClient) -> Any:
@@ -256,13 +260,23 @@ class Exchange:
                 built.stream = _body_class(type(built.stream))(request.content)
             # A pool or transport without traces, such as a mock, is in no other phase.
             self._enter("connect")
-            response = await client.send(built, stream=True)
+            response = await self._sent(client, built)
         except Exception as exc:
             raise self._translated(exc) from exc
         self.status = response.status_code
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._headed.set()
         return response
+
+    async def _sent(self, client: HTTPClient, built: Any) -> Any:
+        try:
+            return await client.send(built, stream=True)
+        except BaseException:
+            # A cancellation in the TLS handshake makes httpcore forget its connection.
+            if self._made is not None and self._phase == "connect":
+                with CancelScope(shield=True, deadline=current_time() + self._limits.close):
+                    await self._made.aclose()
+            raise
 
     async def _forward(self, response: Any) -> None:
         # The raw stream does not close itself at its end, so the check comes in time.
@@ -287,13 +301,17 @@ class Exchange:
         names = {kind.__name__ for kind in type(exc).__mro__}
         if not names & {"HTTPError", "InvalidURL", "StreamError", "OSError"}:
             return exc
-        text = printable(str(exc)) or type(exc).__name__
+        text = printable(_reason(exc)) or type(exc).__name__
         host = _host(self._request.url)
         if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
             return UserError(f"The request to {host} cannot be sent: {text}")
         if self._phase == "body":
             message = f"The connection to {host} broke during the response: {text}"
             return self._failed(StreamInterrupted, message)
+        if "ProxyError" in names:
+            self._phase = "connect"
+            message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
+            return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
             message = (
                 f"Could not connect to {host}: {text}. "
@@ -388,6 +406,13 @@ async def open_exchange(
                 await exchange.aclose(drain=False)
 
 
+def _reason(exc: BaseException | None) -> str:
+    """Return what an error says, else what its cause says: on trio, only that tells of TLS."""
+    while exc is not None and not str(exc):
+        exc = exc.__cause__ or exc.__context__
+    return str(exc or "")
+
+
 def _host(url: str) -> str:
     """Return scheme, host and port of a URL; the rest may hold a secret."""
     try:
@@ -398,15 +423,18 @@ def _host(url: str) -> str:
 
 
 def _refuse_leftovers(response: Any) -> None:
-    """Keep a connection from reuse that has bytes behind the end of this response.
+    """Keep a connection from reuse of which we cannot be sure that this response is over.
 
-    They would be taken for the answer to the next request. Only httpcore's h11 state
-    knows of them; where it is not found, as behind a mock, nothing is done.
+    There are bytes behind its end, or its length was told in two ways. Such bytes would
+    be taken for the answer to the next request. Only httpcore's h11 state knows of them;
+    where it is not found, as behind a mock, nothing is done.
     """
     try:
         state = response.stream._stream._httpcore_stream._stream._connection._h11_state
         leftover = state.trailing_data[0]
     except AttributeError:
         return
-    if leftover:
+    # RFC 9112, 6.3: a server that sent both ought to be handled as an error.
+    told_twice = {"content-length", "transfer-encoding"} <= {*map(str.lower, response.headers)}
+    if leftover or told_twice:
         state.send_failed()

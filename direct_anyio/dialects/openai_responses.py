@@ -125,11 +125,13 @@ class OpenAIResponsesCodec(Codec):
         model_name: The model.
         provider_name: The provider, which the parts that only it can read are marked with.
         profile: What the model can do.
+        path: Where a request goes, after the base URL.
     """
 
     model_name: str
     provider_name: str
     profile: OpenAIModelProfile = field(converter=_openai_profile)
+    path: str = "/responses"
 
     def encode(
         self,
@@ -158,7 +160,7 @@ class OpenAIResponsesCodec(Codec):
         body: JSONObject = {"model": self.model_name, "input": items, "stream": stream}
         more = {"instructions": instructions, "previous_response_id": previous}
         body |= {key: value for key, value in more.items() if value}
-        return HTTPCall("/responses", body | self._options(settings, parameters))
+        return HTTPCall(self.path, body | self._options(settings, parameters))
 
     def reader(self, parameters: ModelRequestParameters) -> ResponsesReader:
         """Return a reader of one response."""

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ..usage import RequestUsage
+from .known import check_settings, known_model_names
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
@@ -28,11 +31,16 @@ __all__ = (
     "StreamedResponse",
     "check_allow_model_requests",
     "infer_model",
+    "known_model_names",
     "override_allow_model_requests",
 )
 
 KnownModelName: TypeAlias = str
-"""A model's name with its provider, such as `'anthropic:claude-haiku-4-5'`."""
+"""A model's name with its provider, such as `'anthropic:claude-haiku-4-5'`.
+
+Any text is one, as for a type checker: models come faster than releases. Those that were
+known at this release are in `known_model_names()`.
+"""
 
 ALLOW_MODEL_REQUESTS = True
 """Whether models may send requests; set it to False in tests."""
@@ -92,6 +100,11 @@ class Model(ABC):
         """The provider's name."""
 
     @property
+    def label(self) -> str:
+        """The model's name as people read it: 'Claude Haiku 4.5' for 'claude-haiku-4-5'."""
+        return _label(self.model_name)
+
+    @property
     def base_url(self) -> str | None:
         """The provider's base URL, None where there is none."""
         return None
@@ -131,6 +144,30 @@ class Model(ABC):
         """
         raise UserError(f"{type(self).__name__} does not stream; use `model_request`.")
 
+    async def count_tokens(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> RequestUsage:
+        """Return what a request would read, without making it.
+
+        Raises:
+            UserError: This model does not count.
+        """
+        raise UserError(f"{type(self).__name__} does not count tokens ahead of a request.")
+
+    @classmethod
+    def supported_builtin_tools(cls) -> frozenset[type[AbstractBuiltinTool]]:
+        """Return the provider's own tools that models of this class can ask for."""
+        return SUPPORTED_BUILTIN_TOOLS
+
+    def customize_request_parameters(
+        self, model_request_parameters: ModelRequestParameters
+    ) -> ModelRequestParameters:
+        """Return parameters with their JSON schemas as this model wants them."""
+        return _transformed(model_request_parameters, self.profile)
+
     def prepare_request(
         self,
         model_settings: ModelSettings | None,
@@ -139,18 +176,37 @@ class Model(ABC):
         """Return settings and parameters as this model takes them.
 
         Raises:
-            UserError: The model cannot do what they ask for.
+            UserError: The model cannot do what they ask for, or nobody knows a setting.
         """
         settings = merge_model_settings(self.settings, model_settings) or {}
-        return settings, _fitted(model_request_parameters, self.profile)
+        check_settings(settings)
+        offered = self.customize_request_parameters(model_request_parameters)
+        return settings, _fitted(offered, self.profile, self.supported_builtin_tools())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_name!r})"
 
 
-def _fitted(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequestParameters:
+def _label(name: str) -> str:
+    words: list[str] = []
+    for word in name.rpartition("/")[2].split("-"):
+        if _is_number(word) and words and _is_number(words[-1]):
+            words[-1] += f".{word}"
+        else:
+            words.append("GPT" if word.lower() == "gpt" else word[:1].upper() + word[1:])
+    return " ".join(words)
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "").isdigit()
+
+
+def _fitted(
+    offered: ModelRequestParameters,
+    profile: ModelProfile,
+    builtin_tools: frozenset[type[AbstractBuiltinTool]],
+) -> ModelRequestParameters:
     """Return parameters that `profile` can take, the output mode decided."""
-    offered = _transformed(offered, profile)
     tools = {tool.unique_id: tool for tool in offered.builtin_tools}
     mode = offered.output_mode
     if mode == "auto":
@@ -166,6 +222,7 @@ def _fitted(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequ
         prompted_output_template=_template(offered, mode, profile),
     )
     _refuse_unsupported(fitted, profile)
+    _refuse_tools(fitted, builtin_tools & profile.supported_builtin_tools)
     return fitted
 
 
@@ -186,7 +243,11 @@ def _refuse_unsupported(offered: ModelRequestParameters, profile: ModelProfile) 
         raise UserError("Tool output is not supported by this model.")
     if offered.allow_image_output and not profile.supports_image_output:
         raise UserError("Image output is not supported by this model.")
-    supported = profile.supported_builtin_tools
+
+
+def _refuse_tools(
+    offered: ModelRequestParameters, supported: frozenset[type[AbstractBuiltinTool]]
+) -> None:
     refused = [tool for tool in offered.builtin_tools if type(tool) not in supported]
     if refused:
         raise UserError(

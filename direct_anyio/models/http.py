@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,11 +19,10 @@ from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import BoundClient, current_run
 from .._io.tasks import open_task_group
-from .._provider import Provider
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
-from ..providers import provider_of
+from ..providers import Provider, provider_of
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
@@ -33,7 +32,7 @@ from .attempts import Asking
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
 
-__all__ = ("HTTPModel", "http_model")
+__all__ = ("HTTPModel", "access", "http_model")
 
 
 @frozen(repr=False)
@@ -247,20 +246,12 @@ def http_model(
         UserError: There is no such provider, or its key or base URL is missing.
     """
     provider, name = provider_of(model)
-    if provider.local and base_url is None:
-        find_weights(name)
-    else:
-        base_url = base_url or provider.url(os.environ)
-        if base_url is None:
-            raise UserError(
-                f"The provider {provider.name!r} needs a base URL: {_how_to(provider.base_url_env)}"
-                "pass `base_url=` to `infer_model`."
-            )
+    key, url = access(provider, name, api_key, base_url)
     return HTTPModel(
         provider,
         name,
-        api_key=api_key or _key_of(provider, base_url, os.environ),
-        base_url=base_url,
+        api_key=key,
+        base_url=url,
         http_client=http_client,
         downloads=downloads,
         settings=settings,
@@ -268,11 +259,33 @@ def http_model(
     )
 
 
-def _key_of(provider: Provider, base_url: str | None, environ: Mapping[str, str]) -> str:
-    key = provider.key(environ) or provider.default_key
+def access(
+    provider: Provider, name: str, api_key: str | None, base_url: str | None
+) -> tuple[str, str | None]:
+    """Return the key and the base URL for a model: what the user told, else the environment.
+
+    The base URL is None for a local model.
+
+    Raises:
+        UserError: One is missing, or there is no such local model.
+    """
+    url = base_url or provider.url(os.environ)
+    is_own = base_url is not None or any(os.environ.get(v) for v in provider.base_url_env)
+    if provider.local and url is None:
+        find_weights(name)
+    elif url is None:
+        raise UserError(
+            f"The provider {provider.name!r} needs a base URL: {_how_to(provider.base_url_env)}"
+            "pass `base_url=` to `infer_model`."
+        )
+    return api_key or _key_of(provider, is_own), url
+
+
+def _key_of(provider: Provider, is_own: bool) -> str:
+    key = provider.key(os.environ) or provider.default_key
     if key:
         return key
-    if base_url not in (None, provider.base_url):
+    if is_own:
         # A server of the user's own mostly wants no key.
         return "api-key-not-set"
     raise UserError(
@@ -305,6 +318,6 @@ def _checked_url(url: str) -> str:
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         named = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-        if not named or any(c in "\r\n\0" for c in value):
+        if not (named and value.isascii()) or any(c in "\r\n\0" for c in value):
             raise UserError(f"The header {name!r} has a name or value that cannot be sent.")
     return headers

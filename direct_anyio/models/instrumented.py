@@ -1,33 +1,489 @@
-"""How a request is traced.
+"""One span for each request, and its metrics, by OpenTelemetry.
 
-This version knows the settings and refuses to trace; see the changelog.
+    instrument_all()                                  every request of the process
+    model_request(..., instrument=True)               this one
+    InstrumentedModel(model, InstrumentationSettings(include_content=True))
+
+A span begins as the request is asked for and ends as it is over, whichever way that
+is: complete, left early, failed before or in the stream, cancelled, timed out,
+interrupted, or forgotten. It is a child of the caller's current span, also across the
+portal of the blocking doors, and the parent of whatever the request starts. Nothing is
+ever attached to the caller's own context, so nothing can fail to be detached from it.
+
+What a span says follows the GenAI semantic conventions: see `_core.telemetry`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import Context, copy_context
+from functools import lru_cache, partial
+from types import TracebackType, coroutine
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from .. import __version__
+from .._core.telemetry import (
+    SCHEMA_URL,
+    STATE,
+    content_attributes,
+    error_attributes,
+    error_text,
+    metric_attributes,
+    output_attributes,
+    request_attributes,
+    response_attributes,
+    token_counts,
+)
 from .._record import Record
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelResponse
+from ..settings import ModelSettings, merge_model_settings
+from ..streaming import StreamedResponse
+from ..tools import ModelRequestParameters
+from . import KnownModelName, Model
+from .wrapper import WrapperModel
 
-__all__ = ("InstrumentationSettings",)
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Histogram, Meter, MeterProvider
+    from opentelemetry.trace import Tracer, TracerProvider
+
+    from .attempts import Retry
+
+__all__ = ("InstrumentationSettings", "InstrumentedModel", "instrument_all", "instrument_model")
+
+ResultT = TypeVar("ResultT")
+
+SCOPE = "direct_anyio"
+COST = "operation.cost"
+
+# The conventions ask for these: from 1 token to 67 million, from 0.01 s to 82 s.
+TOKEN_BUCKETS = tuple(4**power for power in range(14))
+SECOND_BUCKETS = tuple(0.01 * 2**power for power in range(14))
 
 
 @frozen(repr=False, kw_only=True)
 class InstrumentationSettings(Record):
-    """What is traced of a request.
+    """What is traced of a request, and where to.
+
+    Content is off unless asked for: where pydantic-ai has `include_content=True`, the
+    default here is False, for messages go to a model, not to a log. Without it a span
+    has no messages, tools or instructions, and no words of a provider's error document,
+    which quotes the prompt.
 
     Attributes:
-        tracer_provider: OpenTelemetry's, the global one where None.
-        meter_provider: OpenTelemetry's, the global one where None.
-        include_binary_content: Whether files are recorded.
-        include_content: Whether messages are recorded.
-        version: The version of the format.
+        tracer_provider: OpenTelemetry's; the global one where None, which
+            `logfire.configure()` sets.
+        meter_provider: The same for metrics.
+        include_binary_content: Whether the bytes of files are recorded, as base64, where
+            content is.
+        include_content: Whether messages, instructions and tools are recorded, and all
+            of an error's message and traceback.
+        version: Accepted for porters from 2 on. There is one format, that of the GenAI
+            semantic conventions 1.41.1; version 1, in log events, is refused.
+
+    Raises:
+        UserError: The version is 1.
     """
 
-    tracer_provider: Any = field(default=None)
-    meter_provider: Any = field(default=None)
-    include_binary_content: bool = True
-    include_content: bool = True
-    version: Literal[1, 2, 3] = 2
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    include_binary_content: bool = False
+    include_content: bool = False
+    version: int = field(default=2)
+
+    @version.validator
+    def _check(self, _: object, version: int) -> None:
+        if version < 2:
+            raise UserError("Version 1, of log events, is not written; leave `version` out.")
+
+
+_PLAIN = InstrumentationSettings()
+_default: InstrumentationSettings | None = None
+
+
+def instrument_all(instrument: InstrumentationSettings | bool = True) -> None:
+    """Trace every request of the process whose `instrument` is left at None.
+
+    Args:
+        instrument: What is traced; True for `InstrumentationSettings()`, False for nothing.
+
+    Raises:
+        UserError: OpenTelemetry is not installed.
+    """
+    global _default
+    settings = _settings_of(instrument)
+    if settings is not None:
+        _instruments_of(settings)
+    _default = settings
+
+
+def instrument_model(model: Model, instrument: InstrumentationSettings | bool | None) -> Model:
+    """Return `model` traced, or as it is where that is not asked for or done already.
+
+    Args:
+        model: The model.
+        instrument: What is traced; None for what `instrument_all` was told.
+
+    Raises:
+        UserError: OpenTelemetry is not installed.
+    """
+    settings = _default if instrument is None else _settings_of(instrument)
+    if settings is None or isinstance(model, InstrumentedModel):
+        return model
+    return InstrumentedModel(model, settings)
+
+
+def _settings_of(instrument: InstrumentationSettings | bool) -> InstrumentationSettings | None:
+    if isinstance(instrument, bool):
+        return _PLAIN if instrument else None
+    return instrument
+
+
+class InstrumentedModel(WrapperModel):
+    """A model whose every request is traced.
+
+    Args:
+        wrapped: The model, or its name.
+        options: What is traced.
+
+    Raises:
+        UserError: OpenTelemetry is not installed.
+    """
+
+    def __init__(
+        self, wrapped: Model | KnownModelName, options: InstrumentationSettings | None = None
+    ) -> None:
+        super().__init__(wrapped)
+        self.instrumentation_settings = options or _PLAIN
+        _instruments_of(self.instrumentation_settings)
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request under a span."""
+        span = self._span(messages, model_settings, model_request_parameters, stream=False)
+        settings = self._told(model_settings, span)
+        with span:
+            asked = self.wrapped.request(messages, settings, model_request_parameters)
+            span.response = response = await _inside(span.context, asked)
+        return response
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        """Stream a response under a span, which ends as the block is left."""
+        span = self._span(messages, model_settings, model_request_parameters, stream=True)
+        settings = self._told(model_settings, span)
+        with span:
+            asked = self.wrapped.request_stream(messages, settings, model_request_parameters)
+            async with _Inside(span.context, asked) as stream:
+                span.opened(stream)
+                yield stream
+
+    def _span(
+        self,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> _RequestSpan:
+        attributes = request_attributes(
+            self.model_name,
+            self.system,
+            self.base_url,
+            merge_model_settings(self.settings, settings) or ModelSettings(),
+            parameters,
+            stream=stream,
+        )
+        span = _RequestSpan(self.instrumentation_settings, attributes)
+        span.tell_content(content_attributes, messages, parameters)
+        return span
+
+    def _told(self, settings: ModelSettings | None, span: _RequestSpan) -> ModelSettings:
+        """Return the settings with a hook that tells the span of each retry."""
+        theirs = (merge_model_settings(self.settings, settings) or {}).get("on_retry")
+
+        def on_retry(retry: Retry) -> Any:
+            span.retried(retry)
+            return theirs(retry) if theirs is not None else None
+
+        return {**(settings or ModelSettings()), "on_retry": on_retry}
+
+
+class _RequestSpan:
+    """The span of one request, which ends as the block does that it is entered for.
+
+    Attributes:
+        context: The caller's context, with the span as the current one.
+        response: The whole response, once there is one.
+    """
+
+    def __init__(self, settings: InstrumentationSettings, attributes: dict[str, Any]) -> None:
+        from opentelemetry import context, trace
+
+        self.response: ModelResponse | None = None
+        self._stream: StreamedResponse | None = None
+        self._settings = settings
+        self._attributes = attributes
+        self._instruments = _instruments_of(settings)
+        self._started = time.perf_counter()
+        self._span = self._instruments.tracer.start_span(
+            f"chat {attributes['gen_ai.request.model']}",
+            context.get_current(),
+            trace.SpanKind.CLIENT,
+            attributes,
+        )
+        self._ended = False
+        self.context = copy_context()
+        # In a copy that is nobody else's, so there is nothing to detach.
+        self.context.run(context.attach, trace.set_span_in_context(self._span))
+
+    def __enter__(self) -> None:
+        """All is done already."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        seconds = time.perf_counter() - self._started
+        self._end(exc)
+        # In the context of the span, so that an example of a metric can refer to it.
+        self.context.run(self._measure, seconds)
+
+    def __del__(self) -> None:
+        # A stream that nobody left, and whose event loop is gone. There are no metrics of
+        # it: they take locks that the code may hold under which the collector runs.
+        with suppress(Exception):
+            self._end(None)
+
+    def opened(self, stream: StreamedResponse) -> None:
+        """Take note of the stream, and of the time to its first content: it opens with that."""
+        self._stream = stream
+        seconds = time.perf_counter() - self._started
+        self._span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
+        about = metric_attributes(self._attributes | {"gen_ai.response.model": stream.model_name})
+        self.context.run(self._instruments.first_chunk.record, seconds, about)
+
+    def retried(self, retry: Retry) -> None:
+        """Add an event for an attempt that failed, and is made again after `delay` seconds."""
+        told = error_attributes(retry.error)
+        told |= {"direct_anyio.attempt": retry.attempt, "direct_anyio.delay": retry.delay}
+        self._span.add_event("direct_anyio.retry", told)
+        self._span.set_attribute("direct_anyio.attempts", retry.attempt + 1)
+
+    def tell_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
+        """Tell the span what was said, where that is asked for."""
+        if not (self._settings.include_content and self._span.is_recording()):
+            return
+        try:
+            content = told(*of, binary=self._settings.include_binary_content)
+        except Exception as exc:
+            # A value of somebody's that cannot be shown must not cost the answer.
+            content = {"direct_anyio.content_error": type(exc).__name__}
+        self._span.set_attributes(content)
+
+    def _end(self, exc: BaseException | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        error = self._failure(exc)
+        self.response = self._answer(error)
+        told = {STATE: _state(self.response, error)}
+        if self.response is not None:
+            told |= response_attributes(self.response) | self._instruments.cost_of(self.response)
+            self.tell_content(output_attributes, self.response)
+        if error is not None:
+            told |= error_attributes(error)
+            self._tell_error(error)
+        self._attributes |= told
+        self._span.set_attributes(told)
+        self._span.end()
+
+    def _failure(self, exc: BaseException | None) -> Exception | None:
+        """Return what the request failed of; to be left or cancelled is no failure."""
+        if self._stream is not None:
+            # The stream knows: the block may swallow its error, and raise errors of its own,
+            # and the blocking door raises it in another thread.
+            exc = self._stream._failure if self._stream.state == "incomplete" else None
+        return exc if isinstance(exc, Exception) else None
+
+    def _answer(self, error: Exception | None) -> ModelResponse | None:
+        if self._stream is not None:
+            return self._stream.response
+        return self.response or getattr(error, "response", None)
+
+    def _tell_error(self, error: Exception) -> None:
+        from opentelemetry.trace import StatusCode
+
+        text = error_text(error, content=self._settings.include_content)
+        self._span.set_status(StatusCode.ERROR, text)
+        if self._settings.include_content:
+            self._span.record_exception(error)
+        else:
+            told = {"exception.type": error_attributes(error)["error.type"]}
+            self._span.add_event("exception", told | ({"exception.message": text} if text else {}))
+
+    def _measure(self, seconds: float) -> None:
+        about = metric_attributes(self._attributes)
+        ended = {name: self._attributes.get(name) for name in ("error.type", STATE)}
+        how = {name: value for name, value in ended.items() if value is not None}
+        self._instruments.duration.record(seconds, about | how)
+        if self.response is not None:
+            for kind, count in token_counts(self.response.usage).items():
+                self._instruments.tokens.record(count, about | {"gen_ai.token.type": kind})
+        if COST in self._attributes:
+            self._instruments.cost.record(self._attributes[COST], about)
+
+
+def _state(response: ModelResponse | None, error: Exception | None) -> str:
+    if response is not None:
+        return response.state
+    return "interrupted" if error is None else "incomplete"
+
+
+@frozen(eq=False)
+class _Instruments:
+    """What spans and metrics are written with; one for each pair of providers."""
+
+    tracer: Tracer
+    duration: Histogram
+    first_chunk: Histogram
+    tokens: Histogram
+    cost: Histogram
+    calc_price: Callable[..., Any] | None
+
+    def cost_of(self, response: ModelResponse) -> dict[str, float]:
+        """Return what a response cost, in US dollars, {} where nobody knows."""
+        if self.calc_price is None or not response.model_name or not response.usage.total_tokens:
+            return {}
+        for provider in _payees(response):
+            # It raises LookupError where it does not know a model, and more on odd counts.
+            with suppress(Exception):
+                price = self.calc_price(response.usage, response.model_name, **provider)
+                return {COST: float(price.total_price)}
+        return {}
+
+
+def _payees(response: ModelResponse) -> list[dict[str, str | None]]:
+    """Return who may have a price for a response: the host that gave it, then its provider."""
+    named = {
+        "provider_api_url": response.provider_url,
+        "provider_id": response.provider_name,
+    }
+    return [{how: value} for how, value in named.items() if value]
+
+
+def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
+    """Return the instruments for these settings.
+
+    Raises:
+        UserError: OpenTelemetry is not installed.
+    """
+    try:
+        from opentelemetry.metrics import get_meter_provider
+        from opentelemetry.trace import get_tracer_provider
+    except ImportError as exc:
+        raise UserError(
+            "Tracing needs OpenTelemetry: `pip install 'direct-anyio[otel]'`, "
+            "or leave `instrument` out."
+        ) from exc
+    return _instruments(
+        settings.tracer_provider or get_tracer_provider(),
+        settings.meter_provider or get_meter_provider(),
+    )
+
+
+# A user has one pair of providers; a suite of tests has many, and is not to keep them all.
+@lru_cache(maxsize=8)
+def _instruments(tracers: TracerProvider, meters: MeterProvider) -> _Instruments:
+    meter = meters.get_meter(SCOPE, __version__, SCHEMA_URL)
+    seconds = partial(_histogram, meter, "s", SECOND_BUCKETS)
+    return _Instruments(
+        tracers.get_tracer(SCOPE, __version__, SCHEMA_URL),
+        seconds("gen_ai.client.operation.duration", "GenAI operation duration."),
+        seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first content."),
+        _histogram(
+            meter, "{token}", TOKEN_BUCKETS, "gen_ai.client.token.usage", "Tokens read and written."
+        ),
+        _histogram(meter, "{USD}", (), COST, "What the request cost."),
+        _calc_price(),
+    )
+
+
+def _histogram(
+    meter: Meter, unit: str, buckets: tuple[float, ...], name: str, description: str
+) -> Histogram:
+    if not buckets:
+        return meter.create_histogram(name, unit, description)
+    try:
+        return meter.create_histogram(
+            name, unit, description, explicit_bucket_boundaries_advisory=buckets
+        )
+    except TypeError:
+        # OpenTelemetry before 1.30 takes no advice, and has buckets of its own.
+        return meter.create_histogram(name, unit, description)
+
+
+def _calc_price() -> Callable[..., Any] | None:
+    try:
+        from genai_prices import calc_price
+    except ImportError:
+        return None
+    return calc_price
+
+
+class _Inside(Generic[ResultT]):
+    """An async context manager that is entered and left in a context of its own."""
+
+    def __init__(self, context: Context, inner: AbstractAsyncContextManager[ResultT]) -> None:
+        self._context = context
+        self._inner = inner
+
+    async def __aenter__(self) -> ResultT:
+        return await _inside(self._context, self._inner.__aenter__())
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        return await _inside(self._context, self._inner.__aexit__(exc_type, exc, tb))
+
+
+async def _awaited(awaitable: Awaitable[ResultT]) -> ResultT:
+    return await awaitable
+
+
+@coroutine
+def _inside(context: Context, awaitable: Awaitable[ResultT]) -> Generator[Any, Any, ResultT]:
+    """Wait for `awaitable`, each of its steps run in `context`.
+
+    The tasks that it starts inherit the context, and that of the waiting task is never
+    touched: not by a cancellation, nor by a collector that closes it half way.
+    """
+    inner = _awaited(awaitable)
+    step = partial(inner.send, None)
+    while True:
+        try:
+            trap = context.run(step)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        try:
+            step = partial(inner.send, (yield trap))
+        except BaseException as exc:
+            step = partial(inner.throw, exc)

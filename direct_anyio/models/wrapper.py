@@ -11,6 +11,7 @@ from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
 from . import KnownModelName, Model, infer_model
 
 __all__ = ("WrapperModel",)
@@ -61,6 +62,21 @@ class WrapperModel(Model):
     ) -> tuple[ModelSettings, ModelRequestParameters]:
         """Return settings and parameters as the wrapped model takes them."""
         return self.wrapped.prepare_request(model_settings, model_request_parameters)
+
+    def customize_request_parameters(
+        self, model_request_parameters: ModelRequestParameters
+    ) -> ModelRequestParameters:
+        """Return parameters with their JSON schemas as the wrapped model wants them."""
+        return self.wrapped.customize_request_parameters(model_request_parameters)
+
+    async def count_tokens(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> RequestUsage:
+        """Return what a request to the wrapped model would read."""
+        return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
 
     async def request(
         self,

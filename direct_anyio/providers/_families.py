@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from ._core.json_schema import inlined_defs, openai_json_schema
-from .dialects._gemini_schema import google_json_schema
-from .dialects._openai import OpenAIModelProfile, reasoning_efforts
-from .dialects.groq import GroqModelProfile
-from .exceptions import UserError
-from .profiles import ModelProfile
+from .._core.json_schema import inlined_defs, openai_json_schema
+from ..dialects._gemini_schema import google_json_schema
+from ..dialects._openai import OpenAIModelProfile, reasoning_efforts
+from ..dialects.groq import GroqModelProfile
+from ..exceptions import UserError
+from ..profiles import ModelProfile
 
 __all__ = (
     "STARTS",

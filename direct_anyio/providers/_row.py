@@ -1,4 +1,4 @@
-"""What a provider is: one row of the table in `providers`."""
+"""What a provider is: one row of the table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from ._core.codec import Codec
-from .profiles import DEFAULT_PROFILE, ModelProfile
-from .settings import ModelSettings
+from .._core.codec import Codec
+from ..profiles import DEFAULT_PROFILE, ModelProfile
+from ..settings import ModelSettings
 
 __all__ = ("MakeCodec", "Profiles", "Provider")
 

@@ -11,23 +11,24 @@ from functools import partial
 
 import attrs
 
-from ._provider import Provider
-from .dialects._anthropic_models import anthropic_profile
-from .dialects.anthropic import AnthropicCodec
-from .dialects.cohere import CohereCodec
-from .dialects.gemini import GeminiCodec, google_cloud_url, google_model_profile
-from .dialects.groq import GroqCodec
-from .dialects.mistral import MistralCodec
-from .dialects.openai_chat import OpenAIChatCodec, OpenAIModelProfile
-from .dialects.openai_responses import OpenAIResponsesCodec
-from .exceptions import UserError
-from .families import groq, openai, plain
-from .gateways import GATEWAYS, behind_gateway
+from ..dialects._anthropic_models import anthropic_profile
+from ..dialects.anthropic import AnthropicCodec
+from ..dialects.cohere import CohereCodec
+from ..dialects.gemini import GeminiCodec, google_cloud_url, google_model_profile
+from ..dialects.groq import GroqCodec
+from ..dialects.mistral import MistralCodec
+from ..dialects.openai_chat import OpenAIChatCodec, OpenAIModelProfile
+from ..dialects.openai_responses import OpenAIResponsesCodec
+from ..exceptions import UserError
+from . import _families as families
+from ._gateways import GATEWAYS, behind_gateway
+from ._row import MakeCodec, Provider
 
-__all__ = ("PROVIDERS", "Provider", "provider_of")
+__all__ = ("PROVIDERS", "MakeCodec", "Provider", "google_cloud", "provider_of")
+
 
 def _openai(name: str) -> OpenAIModelProfile:
-    return attrs.evolve(openai(name), openai_chat_supports_allowed_tools=True)
+    return attrs.evolve(families.openai(name), openai_chat_supports_allowed_tools=True)
 
 
 def _json_schema(name: str) -> OpenAIModelProfile:
@@ -47,6 +48,7 @@ _OPENAI = Provider(
     profile=_openai,
     reported_url="{}/",
 )
+
 
 def _google_cloud_url(environ: Mapping[str, str]) -> str:
     project = environ.get("GOOGLE_CLOUD_PROJECT")
@@ -141,7 +143,7 @@ _ROWS = (
         base_url="https://api.mistral.ai",
         base_url_env=("MISTRAL_BASE_URL",),
         key_env=("MISTRAL_API_KEY",),
-        profile=plain,
+        profile=families.plain,
     ),
     Provider(
         name="cohere",
@@ -149,7 +151,7 @@ _ROWS = (
         base_url="https://api.cohere.com",
         base_url_env=("CO_BASE_URL",),
         key_env=("CO_API_KEY",),
-        profile=plain,
+        profile=families.plain,
     ),
     Provider(
         name="groq",
@@ -157,7 +159,7 @@ _ROWS = (
         base_url="https://api.groq.com",
         base_url_env=("GROQ_BASE_URL",),
         key_env=("GROQ_API_KEY",),
-        profile=groq,
+        profile=families.groq,
     ),
     _GEMINI,
     attrs.evolve(_GEMINI, name="google", reported_name="google-gla"),
@@ -176,6 +178,15 @@ _ROWS = (
 PROVIDERS: dict[str, Provider] = {
     row.name: row for row in (*_ROWS, *GATEWAYS, *behind_gateway(_ROWS))
 }
+
+
+def google_cloud(project: str | None, location: str | None) -> Provider:
+    """Return Google Cloud's row for a project and a location, else those of the environment."""
+    said = {"GOOGLE_CLOUD_PROJECT": project, "GOOGLE_CLOUD_LOCATION": location}
+    told = {name: value for name, value in said.items() if value}
+    return attrs.evolve(
+        _GOOGLE_CLOUD, find_url=lambda environ: _google_cloud_url({**environ, **told})
+    )
 
 
 def provider_of(model: str) -> tuple[Provider, str]:

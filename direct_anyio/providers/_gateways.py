@@ -11,14 +11,16 @@ from typing import Any
 
 import attrs
 
-from ._core.codec import End, Item, ResponseInfo
-from ._provider import Provider
-from .dialects._chat import JSONObject, Quirks, members, usage_of
-from .dialects._openai import OpenAIModelProfile
-from .dialects.openai_chat import OpenAIChatCodec
-from .dialects.openai_responses import OpenAIResponsesCodec
-from .dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
-from .families import (
+from .._core.codec import End, Item, ResponseInfo
+from ..dialects._chat import JSONObject, Quirks, members, usage_of
+from ..dialects._openai import OpenAIModelProfile
+from ..dialects.openai_chat import OpenAIChatCodec
+from ..dialects.openai_responses import OpenAIResponsesCodec
+from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
+from ..profiles import ModelProfile
+from ..settings import ModelSettings
+from ..usage import RequestUsage
+from ._families import (
     STARTS,
     VENDORS,
     Family,
@@ -32,9 +34,7 @@ from .families import (
     plain,
     qwen,
 )
-from .profiles import ModelProfile
-from .settings import ModelSettings
-from .usage import RequestUsage
+from ._row import Provider
 
 __all__ = ("GATEWAYS", "behind_gateway")
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import attrs
 from attrs import field, frozen
 
-from ._record import Record
-from .builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
-from .tools import StructuredOutputMode
+from .._record import Record
+from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
+from ..tools import StructuredOutputMode
 
 __all__ = ("DEFAULT_PROFILE", "JsonSchemaTransform", "ModelProfile", "ModelProfileSpec")
 

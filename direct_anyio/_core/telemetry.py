@@ -1,0 +1,421 @@
+"""What a span and a metric say of a request, in the words of OpenTelemetry.
+
+Pure: records go in, attributes come out, and no part of OpenTelemetry is needed. The
+names are those of the GenAI semantic conventions in version 1.41.1, the last numbered
+release that holds them; they are kept in a repository of their own since.
+https://github.com/open-telemetry/semantic-conventions/tree/v1.41.1/docs/gen-ai
+
+Values under `direct_anyio.` are ours: the conventions have no name for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from ..content import (
+    AudioUrl,
+    BinaryContent,
+    CachePoint,
+    DocumentUrl,
+    FileUrl,
+    ImageUrl,
+    TextContent,
+    UploadedFile,
+    VideoUrl,
+)
+from ..exceptions import ModelConnectionError, ModelHTTPError
+from ..messages import ModelMessage, ModelRequest, ModelResponse
+from ..parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    FilePart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+from .instructions import instructions_of
+
+__all__ = (
+    "SCHEMA_URL",
+    "STATE",
+    "content_attributes",
+    "error_attributes",
+    "error_text",
+    "metric_attributes",
+    "output_attributes",
+    "request_attributes",
+    "response_attributes",
+    "token_counts",
+)
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.1"
+
+STATE = "direct_anyio.response.state"
+"""The attribute that tells how far the response came."""
+
+JSON = dict[str, Any]
+Attributes = dict[str, Any]
+
+# "If one of them applies, then the respective value MUST be used."
+_PROVIDERS = {
+    "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "google": "gcp.gemini",
+    "google-cloud": "gcp.vertex_ai",
+    "google-gla": "gcp.gemini",
+    "google-vertex": "gcp.vertex_ai",
+    "grok": "x_ai",
+    "mistral": "mistral_ai",
+    "xai": "x_ai",
+}
+
+_PORTS = {"http": 80, "https": 443}
+
+_OUTPUT_TYPES = {"image": "image", "native": "json", "prompted": "json"}
+
+_SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "max_tokens": int,
+    "temperature": float,
+    "top_p": float,
+    "top_k": float,
+    "seed": int,
+    "presence_penalty": float,
+    "frequency_penalty": float,
+    "stop_sequences": list,
+}
+
+_MODALITIES: dict[type, str] = {
+    ImageUrl: "image",
+    AudioUrl: "audio",
+    VideoUrl: "video",
+    DocumentUrl: "document",
+}
+
+# Logfire shows the members of these strings, where it is told that they are JSON.
+_LOGFIRE = {
+    "type": "object",
+    "properties": {
+        "gen_ai.input.messages": {"type": "array"},
+        "gen_ai.output.messages": {"type": "array"},
+        "gen_ai.system_instructions": {"type": "array"},
+        "gen_ai.tool.definitions": {"type": "array"},
+        "model_request_parameters": {"type": "object"},
+    },
+}
+
+# What dashboards of one request over another have in common; of few values each.
+_OF_METRICS = (
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "server.address",
+    "server.port",
+)
+
+
+def request_attributes(
+    model_name: str,
+    system: str,
+    base_url: str | None,
+    settings: ModelSettings,
+    parameters: ModelRequestParameters,
+    *,
+    stream: bool,
+) -> Attributes:
+    """Return what is known of a request before it is sent; samplers may decide by it."""
+    told: Attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": _PROVIDERS.get(system, system),
+        "gen_ai.system": system,
+        "gen_ai.request.model": model_name,
+        **_server(base_url),
+        **_asked(settings),
+    }
+    if stream:
+        told["gen_ai.request.stream"] = True
+    if parameters.output_mode in _OUTPUT_TYPES:
+        told["gen_ai.output.type"] = _OUTPUT_TYPES[parameters.output_mode]
+    return told
+
+
+def _server(base_url: str | None) -> Attributes:
+    try:
+        parts = urlsplit(base_url or "")
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return {}
+    if parts.hostname is None:
+        return {}
+    return {"server.address": parts.hostname} | ({} if port is None else {"server.port": port})
+
+
+def _asked(settings: Mapping[str, Any]) -> Attributes:
+    # A setting of the wrong type is the provider's to refuse; a span leaves it out.
+    told: Attributes = {}
+    for name, kind in _SETTINGS.items():
+        try:
+            told[f"gen_ai.request.{name}"] = kind(settings[name])
+        except (KeyError, TypeError, ValueError):
+            continue
+    return told
+
+
+def response_attributes(response: ModelResponse) -> Attributes:
+    """Return what a span says of a response, whole or not, beside its content."""
+    told = {
+        "gen_ai.response.model": response.model_name,
+        "gen_ai.response.id": response.provider_response_id,
+        "gen_ai.response.finish_reasons": response.finish_reason and [response.finish_reason],
+    }
+    return {name: value for name, value in told.items() if value} | _usage(response.usage)
+
+
+def _usage(usage: RequestUsage) -> Attributes:
+    named = {
+        "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
+        "gen_ai.usage.reasoning.output_tokens": usage.details.get("reasoning_tokens", 0),
+    }
+    known = {name: count for name, count in named.items() if count}
+    return usage.opentelemetry_attributes() | known
+
+
+def token_counts(usage: RequestUsage) -> JSON:
+    """Return the counts that the token metric takes, by token type."""
+    counts = {"input": usage.input_tokens, "output": usage.output_tokens}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def metric_attributes(attributes: Attributes) -> Attributes:
+    """Return those of a span's attributes that its metrics carry, too."""
+    return {name: attributes[name] for name in _OF_METRICS if name in attributes}
+
+
+def error_attributes(error: BaseException) -> Attributes:
+    """Return the class of an error, and the HTTP status where there was one.
+
+    `error.type` is the name of a class of ours or of Python's own, such as
+    `ModelRateLimitError`; any other comes with its module.
+    """
+    kind = type(error)
+    own = kind.__module__.partition(".")[0] in ("builtins", __name__.partition(".")[0])
+    name = kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
+    status = getattr(error, "status_code", None) if isinstance(error, ModelHTTPError) else None
+    return {"error.type": name} | ({} if status is None else {"http.response.status_code": status})
+
+
+def error_text(error: BaseException, *, content: bool) -> str | None:
+    """Return an error's message, None where it may quote what content is to be left out.
+
+    Providers quote the prompt in their error documents; the words for a connection that
+    failed are our own.
+    """
+    return str(error) if content or isinstance(error, ModelConnectionError) else None
+
+
+def content_attributes(
+    messages: Sequence[ModelMessage], parameters: ModelRequestParameters, *, binary: bool
+) -> Attributes:
+    """Return what is said to the model, and what it is offered.
+
+    Args:
+        messages: The messages.
+        parameters: What is offered.
+        binary: Whether the bytes of files are told.
+    """
+    instructions = instructions_of(messages, parameters)
+    told: Attributes = {"gen_ai.input.messages": list(_messages(messages, binary))}
+    if instructions is not None:
+        told["gen_ai.system_instructions"] = [_text(instructions)]
+    tools = [
+        {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters_json_schema,
+        }
+        for tool in parameters.tool_defs.values()
+    ]
+    if tools:
+        told["gen_ai.tool.definitions"] = tools
+    told |= {"model_request_parameters": parameters, "logfire.json_schema": _LOGFIRE}
+    return _written(told, binary)
+
+
+def output_attributes(response: ModelResponse, *, binary: bool) -> Attributes:
+    """Return what the model said, as far as it got."""
+    said = {
+        "role": "assistant",
+        "parts": [_part(part, binary) for part in response.parts],
+        "finish_reason": response.finish_reason or "",
+    }
+    return _written({"gen_ai.output.messages": [said]}, binary)
+
+
+def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
+    return {name: _json(_plain(value, binary)) for name, value in values.items()}
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate would keep an exporter from sending the whole batch.
+    return text.encode(errors="replace").decode()
+
+
+def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
+    for message in messages:
+        if isinstance(message, ModelRequest):
+            for role, parts in groupby(message.parts, _role):
+                told = [each for part in parts for each in _asked_of(part, binary)]
+                yield {"role": role, "parts": told}
+        else:
+            yield {"role": "assistant", "parts": [_part(part, binary) for part in message.parts]}
+
+
+def _role(part: object) -> str:
+    match part:
+        case SystemPromptPart():
+            return "system"
+        case ToolReturnPart():
+            return "tool"
+        case RetryPromptPart(tool_name=str()):
+            return "tool"
+        case _:
+            return "user"
+
+
+def _asked_of(part: object, binary: bool) -> Iterator[JSON]:
+    """Yield a part of a request in the words of the conventions; a prompt may be several."""
+    match part:
+        case UserPromptPart(content=str(text)):
+            yield _text(text)
+        case UserPromptPart(content=content):
+            for item in content:
+                if not isinstance(item, CachePoint):
+                    yield _said(item, binary)
+        case _:
+            yield _part(part, binary)
+
+
+def _said(item: object, binary: bool) -> JSON:
+    match item:
+        case str():
+            return _text(item)
+        case TextContent(content=text):
+            return _text(text)
+        case _:
+            return _file(item, binary)
+
+
+def _part(part: Any, binary: bool) -> JSON:
+    match part:
+        case TextPart() | SystemPromptPart():
+            return _text(part.content)
+        case ThinkingPart():
+            return {"type": "reasoning", "content": part.content}
+        case FilePart():
+            return _file(part.content, binary)
+        case ToolCallPart():
+            return _call("tool_call", part) | {"arguments": _arguments(part)}
+        case ToolReturnPart():
+            return _call("tool_call_response", part) | {"response": part.content}
+        case RetryPromptPart(tool_name=None):
+            return _text(part.model_response())
+        case RetryPromptPart():
+            return _call("tool_call_response", part) | {"response": part.model_response()}
+        case BuiltinToolCallPart():
+            asked = {"type": part.tool_name, "arguments": _arguments(part)}
+            return _call("server_tool_call", part) | {"server_tool_call": asked}
+        case BuiltinToolReturnPart():
+            returned = {"type": part.tool_name, "response": part.content}
+            return _call("server_tool_call_response", part) | {
+                "server_tool_call_response": returned
+            }
+        case _:
+            return {"type": part.part_kind}
+
+
+def _text(text: str) -> JSON:
+    return {"type": "text", "content": text}
+
+
+def _call(kind: str, part: Any) -> JSON:
+    return {"type": kind, "id": part.tool_call_id, "name": part.tool_name}
+
+
+def _arguments(part: ToolCallPart | BuiltinToolCallPart) -> object:
+    # A call that was cut short is no JSON yet.
+    try:
+        return part.args_as_dict()
+    except (ValueError, AssertionError, RecursionError):
+        return part.args
+
+
+def _file(item: object, binary: bool) -> JSON:
+    match item:
+        case BinaryContent():
+            return _blob(item.media_type, item.base64 if binary else None)
+        case FileUrl() if item.url.startswith("data:"):
+            head, _, data = item.url.partition(",")
+            return _blob(head[5:].partition(";")[0], data if binary else None)
+        case FileUrl():
+            return {"type": "uri", "modality": _modality(item), "uri": item.url}
+        case UploadedFile():
+            return _kind("file", item.media_type) | {"file_id": item.file_id}
+        case _:
+            return {"type": type(item).__name__}
+
+
+def _modality(url: FileUrl) -> str:
+    return _MODALITIES.get(type(url), "document")
+
+
+def _blob(media_type: str, data: str | None) -> JSON:
+    return _kind("blob", media_type) | ({} if data is None else {"content": data})
+
+
+def _kind(kind: str, media_type: str) -> JSON:
+    family = media_type.partition("/")[0]
+    modality = family if family in ("image", "audio", "video") else "document"
+    return {"type": kind, "mime_type": media_type, "modality": modality}
+
+
+def _plain(value: object, binary: bool) -> object:
+    """Return a value as JSON can hold it, the bytes inside it left out unless they are wanted."""
+    match value:
+        case str() | bool() | int() | None:
+            return value
+        case float():
+            # JSON has no NaN and no infinity.
+            return value if abs(value) < float("inf") else str(value)
+        case BinaryContent() | FileUrl() | UploadedFile():
+            return _file(value, binary)
+        case bytes() | bytearray():
+            return base64.b64encode(value).decode() if binary else ""
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): _plain(item, binary) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(item, binary) for item in value]
+        case _ if attrs.has(type(value)):
+            return _plain(attrs.asdict(cast(Any, value), recurse=False), binary)
+        case _:
+            return str(value)

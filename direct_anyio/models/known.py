@@ -1,0 +1,122 @@
+"""What is known by name: models, and the keys of settings.
+
+A model that is not known is asked all the same; the names are for completion, and for a
+guess at what was meant. An unknown setting is an error, since nobody would heed it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from ..exceptions import UserError
+from ..settings import ModelSettings
+
+__all__ = ("check_settings", "known_model_names", "known_settings", "nearest_model")
+
+_NAMES = Path(__file__).parent.parent / "known_models.txt"
+
+# Keys that pydantic-ai knows and no provider of ours: they are dropped, so that settings can be
+# shared with models elsewhere.
+_ELSEWHERE = [
+    "bedrock_additional_model_requests_fields",
+    "bedrock_additional_model_response_fields_paths",
+    "bedrock_cache_instructions",
+    "bedrock_cache_messages",
+    "bedrock_cache_tool_definitions",
+    "bedrock_guardrail_config",
+    "bedrock_inference_profile",
+    "bedrock_performance_configuration",
+    "bedrock_prompt_variables",
+    "bedrock_request_metadata",
+    "bedrock_service_tier",
+    "cache",
+    "cerebras_clear_thinking",
+    "citations",
+    "decision_boolean_threshold",
+    "decision_route_threshold",
+    "framing_announcement",
+    "mcp_model_preferences",
+    "openrouter_cache_instructions",
+    "openrouter_cache_messages",
+    "openrouter_cache_tool_definitions",
+    "snowflake_reasoning",
+    "typesafe_boolean_threshold",
+    "typesafe_tool_call_threshold",
+    "xai_agent_count",
+    "xai_include_attachment_search_output",
+    "xai_include_code_execution_output",
+    "xai_include_collections_search_output",
+    "xai_include_encrypted_content",
+    "xai_include_inline_citations",
+    "xai_include_mcp_output",
+    "xai_include_web_search_output",
+    "xai_include_x_search_output",
+    "xai_logprobs",
+    "xai_max_turns",
+    "xai_previous_response_id",
+    "xai_reasoning_effort",
+    "xai_store_messages",
+    "xai_top_logprobs",
+    "xai_user",
+    "zai_clear_thinking",
+]
+
+
+@cache
+def known_model_names() -> tuple[str, ...]:
+    """Return the names of models that are known, each with its provider, sorted."""
+    return tuple(_NAMES.read_text().split())
+
+
+def nearest_model(provider: str, name: str) -> str | None:
+    """Return the known model of a provider whose name is most like `name`, None where none is."""
+    start = f"{provider}:"
+    names = [each.removeprefix(start) for each in known_model_names() if each.startswith(start)]
+    return _nearest(name, [each for each in names if each != name])
+
+
+@cache
+def known_settings() -> frozenset[str]:
+    """Return the keys that some model heeds, and those that other libraries' models do."""
+    # Only for a key that is not of the common ones: all dialects are slow to import.
+    from ..dialects.anthropic import AnthropicModelSettings
+    from ..dialects.gemini import GoogleModelSettings
+    from ..dialects.groq import GroqModelSettings
+    from ..dialects.mistral import MistralModelSettings
+    from ..dialects.openai_responses import OpenAIResponsesModelSettings
+    from ..dialects.openrouter import OpenRouterModelSettings
+    from .cerebras import CerebrasModelSettings
+
+    kinds = (
+        AnthropicModelSettings,
+        CerebrasModelSettings,
+        GoogleModelSettings,
+        GroqModelSettings,
+        MistralModelSettings,
+        OpenAIResponsesModelSettings,
+        OpenRouterModelSettings,
+    )
+    return frozenset(_ELSEWHERE).union(*(kind.__annotations__ for kind in kinds))
+
+
+def check_settings(settings: Mapping[str, object]) -> None:
+    """Do nothing where every key is known.
+
+    Raises:
+        UserError: One is not; the message names the nearest that is.
+    """
+    strange = settings.keys() - ModelSettings.__annotations__.keys()
+    if strange and (strange := strange - known_settings()):
+        raise UserError(" ".join(map(_complaint, sorted(strange))))
+
+
+def _complaint(key: str) -> str:
+    near = _nearest(key, sorted(known_settings()))
+    return f"Unknown setting: {key!r}." + (f" Did you mean {near!r}?" if near else "")
+
+
+def _nearest(word: str, words: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(words), n=1)), None)

@@ -1,0 +1,56 @@
+"""The constructor for Google: the Gemini API and Google Cloud."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+from . import PROVIDERS, Provider, google_cloud
+from ._endpoint import Endpoint, SDKClient, refuse
+
+__all__ = ("GoogleProvider", "VertexAILocation")
+
+VertexAILocation: TypeAlias = str
+"""A location of Google Cloud, such as `'europe-west4'` or `'global'`."""
+
+_EXPRESS_URL = "https://aiplatform.googleapis.com/v1beta1"
+
+
+@frozen(repr=False)
+class GoogleProvider(Endpoint):
+    """The Gemini API; or Google Cloud, where a project or a location is told.
+
+    Attributes:
+        api_key: The key. With a project it is an access token, such as
+            `gcloud auth print-access-token` prints; in Google Cloud without one, a key of
+            its express mode.
+        project: The project at Google Cloud.
+        location: Where its models are, 'us-central1' by default.
+        vertexai: Whether it is Google Cloud, where neither of the two tells.
+        credentials: Refused: pass an access token as `api_key`.
+        client: Refused: a client of the vendor's SDK.
+    """
+
+    project: str | None = field(default=None, kw_only=True)
+    location: VertexAILocation | None = field(default=None, kw_only=True)
+    vertexai: bool | None = field(default=None, kw_only=True)
+    credentials: object | None = field(default=None, kw_only=True, repr=False, validator=refuse)
+    client: SDKClient | None = field(default=None, kw_only=True, repr=False, validator=refuse)
+
+    @property
+    def row(self) -> Provider:
+        """The row of the table: the Gemini API's, or Google Cloud's with a project."""
+        told = self.project or self.location
+        if not (bool(told) if self.vertexai is None else self.vertexai):
+            return PROVIDERS["google-gla"]
+        if self.api_key and not told:
+            return _express(PROVIDERS["google-vertex"])
+        return google_cloud(self.project, self.location)
+
+
+def _express(row: Provider) -> Provider:
+    return attrs.evolve(
+        row, base_url=_EXPRESS_URL, find_url=None, key_header="x-goog-api-key", key_format="{}"
+    )

@@ -1,0 +1,337 @@
+"""Cancellation at every point where a request waits: only Cancelled escapes, nothing is left.
+
+A harness drives a request, and the pump that owns its response, and cancels at the n-th
+time that either waits: as the wait begins, as it ends, again during the cleanup, or as
+asyncio itself cancels a task. After each the limiter is free, no task is left, the pool
+holds idle connections alone, and the server sees every other one close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from typing import Any
+
+import anyio
+import pytest
+import sniffio
+from anyio import CancelScope, CapacityLimiter
+from attrs import define, field
+
+from direct_anyio import (
+    Model,
+    ModelRequest,
+    infer_model,
+    model_request,
+    model_request_stream,
+)
+from direct_anyio._io import retry, run, transport
+from direct_anyio.models.http import HTTPModel
+
+from .serving import PATIENCE, Connection, Server, answering, delta, reply, serving
+
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+LARGE = [ModelRequest.user_text_prompt("x" * 4_000_000)]
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full jitter may be nothing at all, and no test pays for another."""
+    monkeypatch.setattr(retry.random, "uniform", lambda least, most: 0.0)
+    monkeypatch.setattr(retry, "_budgets", {})
+
+
+@define(eq=False)
+class Suspensions:
+    """Counts each wait of what it drives, and calls back as a wait begins or has ended."""
+
+    at: dict[int, Callable[[], None]]
+    on_waking: bool = False
+    count: int = 0
+
+    @types.coroutine
+    def drive(self, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        resume: Callable[[], Any] = lambda: coroutine.send(None)  # noqa: E731
+        while True:
+            try:
+                trap = resume()
+            except StopIteration as exc:
+                return exc.value
+            self.count += 1
+            due = self.at.pop(self.count, None)
+            if due is not None and not self.on_waking:
+                due()
+            try:
+                value = yield trap
+            except BaseException as exc:  # noqa: BLE001
+                resume = _thrower(coroutine, exc)
+            else:
+                resume = _sender(coroutine, value)
+            if due is not None and self.on_waking:
+                due()
+
+
+def _sender(coroutine: Coroutine[Any, Any, Any], value: Any) -> Callable[[], Any]:
+    return lambda: coroutine.send(value)
+
+
+def _thrower(coroutine: Coroutine[Any, Any, Any], exc: BaseException) -> Callable[[], Any]:
+    return lambda: coroutine.throw(exc)
+
+
+@contextmanager
+def pumps_driven_by(suspensions: Suspensions) -> Iterator[None]:
+    """Count the waits of the pumps, too."""
+    pump = transport.Exchange.pump
+
+    async def driven(self: Any, *args: Any) -> None:
+        await suspensions.drive(pump(self, *args))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport.Exchange, "pump", driven)
+        yield
+
+
+@define(eq=False)
+class Stage:
+    """A server, and a model that has a client of its own with two places."""
+
+    server: Server
+    model: HTTPModel
+    client: Any
+    limiter: CapacityLimiter
+    _left: int = field(default=0, init=False)
+
+    def check(self) -> None:
+        """Nothing is held: no place, no busy connection."""
+        assert self.limiter.borrowed_tokens == 0
+        assert self.limiter.statistics().tasks_waiting == 0
+        assert all(connection.is_idle() for connection in self.kept)
+
+    @property
+    def kept(self) -> list[Any]:
+        connections: list[Any] = self.client._transport._pool.connections
+        return connections
+
+    async def all_closed(self) -> None:
+        """Wait until the server has seen every connection close that is not kept."""
+        while self._left < self.server.connections - len(self.kept):
+            assert await anyio.to_thread.run_sync(self.server.left.acquire, True, PATIENCE)
+            self._left += 1
+
+
+@asynccontextmanager
+async def staged(library: str, handler: Callable[[Connection], None]) -> AsyncIterator[Stage]:
+    module: Any = pytest.importorskip(library)
+    with serving(handler) as server:
+        client: Any = transport.new_client(module)
+        client._transport._pool._max_connections = 2
+        model = infer_model("openai:x", api_key="k", base_url=server.url, http_client=client)
+        assert isinstance(model, HTTPModel)
+        try:
+            _, limiter = await model.client()
+            assert limiter.total_tokens == 2
+            client._transport._pool._max_connections = 1000
+            yield Stage(server, model, client, limiter)
+        finally:
+            await client.aclose()
+
+
+async def _unary(stage: Stage) -> None:
+    await model_request(stage.model, MESSAGES)
+
+
+async def _upload(stage: Stage) -> None:
+    await model_request(stage.model, LARGE)
+
+
+async def _to_the_end(stage: Stage) -> None:
+    async with model_request_stream(stage.model, MESSAGES) as stream:
+        await stream.drain()
+
+
+async def _left_early(stage: Stage) -> None:
+    async with model_request_stream(stage.model, MESSAGES) as stream:
+        async for _ in stream:
+            break
+
+
+async def _left_by_an_error(stage: Stage) -> None:
+    mine = KeyError("mine")
+    try:
+        async with model_request_stream(stage.model, MESSAGES) as stream:
+            async for _ in stream:
+                raise mine
+    except KeyError as exc:
+        assert exc is mine
+
+
+async def _in_line(stage: Stage) -> None:
+    """Wait for a place until the two that hold them let go."""
+    async with anyio.create_task_group() as group:
+        first = anyio.Event()
+
+        async def hold(begun: anyio.Event) -> None:
+            async with stage.limiter, stage.limiter.__class__(1):
+                begun.set()
+                await anyio.lowlevel.checkpoint()
+                await anyio.lowlevel.checkpoint()
+
+        group.start_soon(hold, first)
+        group.start_soon(hold, anyio.Event())
+        await first.wait()
+        await model_request(stage.model, MESSAGES)
+
+
+def _bit_by_bit(connection: Connection) -> None:
+    """Open slowly: the head, then words without content, then content, one write each."""
+    if not connection.request.json["stream"]:
+        answering("a")(connection)
+        return
+    connection.stream(end=False)
+    for each in (delta(role="assistant"), b": ping\n\n", delta(content=""), delta(content="a")):
+        connection.send(b"%x\r\n%s\r\n" % (len(each), each))
+    each = delta("stop") + b"data: [DONE]\n\n"
+    connection.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(each), each))
+
+
+def _second_time(connection: Connection) -> None:
+    """Fail every second request."""
+    if len(connection.server.received) % 2:
+        reply({}, "503 Service Unavailable")(connection)
+    else:
+        answering("a")(connection)
+
+
+def _endless(connection: Connection) -> None:
+    """Send a word, then as many as are taken; a whole request gets its answer."""
+    if not connection.request.json["stream"]:
+        answering("a")(connection)
+        return
+    connection.stream(delta(content="one "), end=False)
+    more = b"%x\r\n%s\r\n" % (len(delta(content="x" * 9000)), delta(content="x" * 9000))
+    while True:
+        connection.send(more)
+
+
+Scenario = tuple[Callable[[Stage], Coroutine[Any, Any, None]], Callable[[Connection], None]]
+
+SCENARIOS: dict[str, Scenario] = {
+    "unary": (_unary, answering("a", "b")),
+    "upload": (_upload, answering("a")),
+    "to the end": (_to_the_end, answering("a", "b", "c")),
+    "opening": (_to_the_end, _bit_by_bit),
+    "left early": (_left_early, _endless),
+    "left by an error": (_left_by_an_error, _endless),
+    "backoff": (_unary, _second_time),
+    "in line": (_in_line, answering("a")),
+}
+
+MOST = 400
+"""Waits that no scenario reaches."""
+
+
+@pytest.fixture(params=SCENARIOS)
+def scenario(request: pytest.FixtureRequest) -> Any:
+    return SCENARIOS[request.param]
+
+
+@pytest.fixture(params=["httpx", "httpx2"])
+def library(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def _tasks() -> int:
+    """Return how many tasks the event loop has."""
+    if sniffio.current_async_library() == "trio":
+        trio: Any = import_module("trio")
+        return int(trio.lowlevel.current_statistics().tasks_living)
+    return len(asyncio.all_tasks())
+
+
+async def _cancelled_at(
+    stage: Stage, act: Callable[[Stage], Coroutine[Any, Any, None]], n: int, m: int, waking: bool
+) -> bool:
+    """Act, cancelled at wait `n`, and from outside at the `m`-th after it.
+
+    Returns:
+        Whether it came that far.
+    """
+    before = _tasks()
+    with CancelScope() as outer, CancelScope() as inner:
+        suspensions = Suspensions({n: inner.cancel, n + m: outer.cancel}, waking)
+        with pumps_driven_by(suspensions):
+            await suspensions.drive(act(stage))
+    reached = suspensions.count >= n
+    assert reached or not inner.cancel_called
+    stage.check()
+    assert _tasks() == before
+    return reached
+
+
+async def _swept(
+    stage: Stage, act: Callable[[Stage], Coroutine[Any, Any, None]], again: list[int], waking: bool
+) -> int:
+    tried = 0
+    for m in again:
+        for n in range(1, MOST):
+            if not await _cancelled_at(stage, act, n, m, waking):
+                break
+            tried += 1
+            if n % 8 == 0:
+                await stage.all_closed()
+        else:
+            raise AssertionError("it never ends")
+    return tried
+
+
+@pytest.mark.parametrize("waking", [False, True], ids=["waiting", "waking"])
+async def test_cancelled_at_every_wait(scenario: Scenario, library: str, waking: bool) -> None:
+    """Wherever a request is cancelled, nothing of it is left and the next one works."""
+    act, handler = scenario
+    async with staged(library, handler) as stage:
+        assert await _swept(stage, act, [MOST], waking) > 5
+        await stage.all_closed()
+        await act(stage)
+        stage.check()
+
+
+async def test_cancelled_twice(scenario: Scenario) -> None:
+    """A second cancellation, anywhere in the cleanup of the first, changes nothing."""
+    act, handler = scenario
+    async with staged("httpx", handler) as stage:
+        assert await _swept(stage, act, [1, 2, 3, 5], waking=False) > 20
+        await stage.all_closed()
+        await act(stage)
+        stage.check()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_a_native_cancellation(scenario: Scenario, library: str, times: int) -> None:
+    """`Task.cancel()`, once or at several waits in a row, is a cancellation like any other."""
+    act, handler = scenario
+    async with staged(library, handler) as stage:
+        for n in range(1, MOST):
+            before = _tasks()
+            suspensions = Suspensions({})
+            with pumps_driven_by(suspensions):
+                task = asyncio.ensure_future(_as_task(suspensions, act(stage)))
+                suspensions.at.update(dict.fromkeys(range(n, n + times), task.cancel))
+                (ended,) = await asyncio.gather(task, return_exceptions=True)
+            assert ended is None or isinstance(ended, asyncio.CancelledError), ended
+            stage.check()
+            assert _tasks() == before
+            if suspensions.count < n:
+                break
+        await stage.all_closed()
+        await act(stage)
+        stage.check()
+
+
+async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None]) -> None:
+    await suspensions.drive(coroutine)
