@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         model_request_stream,
         model_request_stream_sync,
         model_request_sync,
+        open_portal,
     )
     from .exceptions import (
         AgentRunError,
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
         StreamInterrupted,
         UnexpectedModelBehavior,
         UserError,
+    )
+    from .history import (
+        ModelMessagesTypeAdapter,
+        dump_messages,
+        load_messages,
     )
     from .messages import (
         AudioFormat,
@@ -99,7 +105,27 @@ if TYPE_CHECKING:
         ModelRequestParameters,
         StreamedResponse,
         infer_model,
+        known_model_names,
         override_allow_model_requests,
+    )
+    from .models.attempts import (
+        Retry,
+    )
+    from .models.cached import (
+        CachedModel,
+        MemoryCache,
+        ResponseCache,
+        SQLiteCache,
+    )
+    from .models.concurrency import (
+        ConcurrencyLimitedModel,
+        ConcurrencyLimiter,
+        limit_model_concurrency,
+    )
+    from .models.fallback import (
+        FallbackModel,
+        FallbackOn,
+        RejectedResponse,
     )
     from .models.function import (
         AgentInfo,
@@ -107,8 +133,21 @@ if TYPE_CHECKING:
         DeltaToolCall,
         FunctionModel,
     )
+    from .models.instrumented import (
+        InstrumentationSettings,
+        InstrumentedModel,
+        instrument_all,
+        instrument_model,
+    )
+    from .models.rate_limit import (
+        RateLimitedModel,
+        RateLimiter,
+    )
     from .models.test import (
         TestModel,
+    )
+    from .models.wrapper import (
+        WrapperModel,
     )
     from .profiles import (
         ModelProfile,
@@ -137,8 +176,11 @@ __all__ = (
     "BuiltinToolCallPart",
     "BuiltinToolReturnPart",
     "CachePoint",
+    "CachedModel",
     "CodeExecutionTool",
     "ConcurrencyLimitExceeded",
+    "ConcurrencyLimitedModel",
+    "ConcurrencyLimiter",
     "ContentFilterError",
     "DeltaThinkingPart",
     "DeltaToolCall",
@@ -146,6 +188,8 @@ __all__ = (
     "DocumentUrl",
     "EmptyResponse",
     "FallbackExceptionGroup",
+    "FallbackModel",
+    "FallbackOn",
     "FilePart",
     "FileSearchTool",
     "FileUrl",
@@ -155,8 +199,11 @@ __all__ = (
     "ImageFormat",
     "ImageGenerationTool",
     "ImageUrl",
+    "InstrumentationSettings",
+    "InstrumentedModel",
     "KnownModelName",
     "MCPServerTool",
+    "MemoryCache",
     "MemoryTool",
     "Model",
     "ModelAPIError",
@@ -165,6 +212,7 @@ __all__ = (
     "ModelContextWindowExceededError",
     "ModelHTTPError",
     "ModelMessage",
+    "ModelMessagesTypeAdapter",
     "ModelNotFoundError",
     "ModelOverloadedError",
     "ModelProfile",
@@ -188,9 +236,15 @@ __all__ = (
     "PartDeltaEvent",
     "PartEndEvent",
     "PartStartEvent",
+    "RateLimitedModel",
+    "RateLimiter",
+    "RejectedResponse",
     "RequestUsage",
+    "ResponseCache",
     "ResponseTooLarge",
+    "Retry",
     "RetryPromptPart",
+    "SQLiteCache",
     "StreamInterrupted",
     "StreamedResponse",
     "StreamedResponseSync",
@@ -215,11 +269,19 @@ __all__ = (
     "WebFetchTool",
     "WebSearchTool",
     "WebSearchUserLocation",
+    "WrapperModel",
+    "dump_messages",
     "infer_model",
+    "instrument_all",
+    "instrument_model",
+    "known_model_names",
+    "limit_model_concurrency",
+    "load_messages",
     "model_request",
     "model_request_stream",
     "model_request_stream_sync",
     "model_request_sync",
+    "open_portal",
     "override_allow_model_requests",
     "__version__",
 )
@@ -236,8 +298,11 @@ _HOME = {
     "BuiltinToolCallPart": "messages",
     "BuiltinToolReturnPart": "messages",
     "CachePoint": "messages",
+    "CachedModel": "models.cached",
     "CodeExecutionTool": "builtin_tools",
     "ConcurrencyLimitExceeded": "exceptions",
+    "ConcurrencyLimitedModel": "models.concurrency",
+    "ConcurrencyLimiter": "models.concurrency",
     "ContentFilterError": "exceptions",
     "DeltaThinkingPart": "models.function",
     "DeltaToolCall": "models.function",
@@ -245,6 +310,8 @@ _HOME = {
     "DocumentUrl": "messages",
     "EmptyResponse": "exceptions",
     "FallbackExceptionGroup": "exceptions",
+    "FallbackModel": "models.fallback",
+    "FallbackOn": "models.fallback",
     "FilePart": "messages",
     "FileSearchTool": "builtin_tools",
     "FileUrl": "messages",
@@ -254,8 +321,11 @@ _HOME = {
     "ImageFormat": "messages",
     "ImageGenerationTool": "builtin_tools",
     "ImageUrl": "messages",
+    "InstrumentationSettings": "models.instrumented",
+    "InstrumentedModel": "models.instrumented",
     "KnownModelName": "models",
     "MCPServerTool": "builtin_tools",
+    "MemoryCache": "models.cached",
     "MemoryTool": "builtin_tools",
     "Model": "models",
     "ModelAPIError": "exceptions",
@@ -264,6 +334,7 @@ _HOME = {
     "ModelContextWindowExceededError": "exceptions",
     "ModelHTTPError": "exceptions",
     "ModelMessage": "messages",
+    "ModelMessagesTypeAdapter": "history",
     "ModelNotFoundError": "exceptions",
     "ModelOverloadedError": "exceptions",
     "ModelProfile": "profiles",
@@ -287,9 +358,15 @@ _HOME = {
     "PartDeltaEvent": "messages",
     "PartEndEvent": "messages",
     "PartStartEvent": "messages",
+    "RateLimitedModel": "models.rate_limit",
+    "RateLimiter": "models.rate_limit",
+    "RejectedResponse": "models.fallback",
     "RequestUsage": "usage",
+    "ResponseCache": "models.cached",
     "ResponseTooLarge": "exceptions",
+    "Retry": "models.attempts",
     "RetryPromptPart": "messages",
+    "SQLiteCache": "models.cached",
     "StreamInterrupted": "exceptions",
     "StreamedResponse": "models",
     "StreamedResponseSync": "direct",
@@ -314,11 +391,19 @@ _HOME = {
     "WebFetchTool": "builtin_tools",
     "WebSearchTool": "builtin_tools",
     "WebSearchUserLocation": "builtin_tools",
+    "WrapperModel": "models.wrapper",
+    "dump_messages": "history",
     "infer_model": "models",
+    "instrument_all": "models.instrumented",
+    "instrument_model": "models.instrumented",
+    "known_model_names": "models",
+    "limit_model_concurrency": "models.concurrency",
+    "load_messages": "history",
     "model_request": "direct",
     "model_request_stream": "direct",
     "model_request_stream_sync": "direct",
     "model_request_sync": "direct",
+    "open_portal": "direct",
     "override_allow_model_requests": "models",
 }
 

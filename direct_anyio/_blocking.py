@@ -12,13 +12,15 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
 
+from anyio import CancelScope
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from .exceptions import UserError
 
-__all__ = ("call", "portal_for")
+__all__ = ("call", "open_portal", "portal_for", "spawn")
 
 ResultT = TypeVar("ResultT")
 
@@ -90,8 +92,15 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
         twin: Name of the async function to use inside an event loop.
 
     Raises:
-        RuntimeError: An event loop is running in this thread, which would stand still.
+        RuntimeError: An event loop is running in this thread, which would stand still;
+            or gevent has taken the place of threads, in which no event loop can run.
     """
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        raise RuntimeError(
+            "gevent has patched `threading`, so there are no threads for the blocking door: "
+            "call `gevent.monkey.patch_all(thread=False)`, or call from another process."
+        )
     inside = _running_loop()
     if inside and portal is None and not _in_notebook():
         raise RuntimeError(
@@ -120,6 +129,63 @@ def _in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None and not on_portal
 
 
+def open_portal(
+    backend: str = "asyncio", backend_options: dict[str, Any] | None = None
+) -> AbstractContextManager[BlockingPortal]:
+    """Open a portal of your own: an event loop in a thread, for as long as the block lasts.
+
+    Pass it as `portal=` to the blocking doors, for trio or for a lifetime that you choose.
+
+    Args:
+        backend: 'asyncio' or 'trio'.
+        backend_options: As `anyio.run` takes them, such as `{'use_uvloop': True}`.
+
+    Returns:
+        A context manager for the portal; what still runs as the block ends is waited
+        for, or cancelled where the block ends with an exception.
+    """
+    return start_blocking_portal(backend, backend_options)
+
+
+class _Task(Generic[ResultT]):
+    """A function on its way to a portal; it can be called off before its future is known."""
+
+    def __init__(self, function: Callable[..., Awaitable[ResultT]]) -> None:
+        self._function = function
+        self._scope: CancelScope | None = None
+        self._is_off = False
+
+    async def run(self, *args: Any) -> ResultT:
+        with CancelScope() as self._scope:
+            if self._is_off:
+                self._scope.cancel()
+            return await self._function(*args)
+        raise CancelledError
+
+    def call_off(self, portal: BlockingPortal) -> None:
+        self._is_off = True
+        if self._scope is not None:
+            portal.start_task_soon(self._scope.cancel)
+
+
+def spawn(
+    portal: BlockingPortal, function: Callable[..., Awaitable[ResultT]], *args: Any
+) -> Future[ResultT]:
+    """Start `function` in the portal; interrupted while it does, it is cancelled.
+
+    Raises:
+        UserError: The portal is closed.
+    """
+    task = _Task(function)
+    try:
+        return portal.start_task_soon(task.run, *args)
+    except RuntimeError as exc:
+        raise UserError(f"The portal cannot be used: {exc}") from exc
+    except BaseException:
+        task.call_off(portal)
+        raise
+
+
 def call(
     portal: BlockingPortal, function: Callable[..., Awaitable[ResultT]], *args: Any
 ) -> ResultT:
@@ -128,10 +194,7 @@ def call(
     Raises:
         UserError: The portal is closed.
     """
-    try:
-        future = portal.start_task_soon(function, *args)
-    except RuntimeError as exc:
-        raise UserError(f"The portal cannot be used: {exc}") from exc
+    future = spawn(portal, function, *args)
     try:
         return future.result()
     except CancelledError:

@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = (
     "AudioFormat",
+    "AudioMediaType",
     "AudioUrl",
     "BinaryContent",
     "BinaryImage",
     "CachePoint",
     "DocumentFormat",
+    "DocumentMediaType",
     "DocumentUrl",
     "FileUrl",
     "ImageFormat",
+    "ImageMediaType",
     "ImageUrl",
     "MultiModalContent",
     "TextContent",
     "UploadedFile",
     "UserContent",
     "VideoFormat",
+    "VideoMediaType",
     "VideoUrl",
 )
 
@@ -41,6 +45,32 @@ AudioFormat = Literal["wav", "mp3", "oga", "flac", "aiff", "aac"]
 ImageFormat = Literal["jpeg", "png", "gif", "webp"]
 DocumentFormat = Literal["csv", "doc", "docx", "html", "md", "pdf", "txt", "xls", "xlsx"]
 VideoFormat = Literal["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"]
+
+AudioMediaType = Literal[
+    "audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/aiff", "audio/aac"
+]
+ImageMediaType = Literal["image/jpeg", "image/png", "image/gif", "image/webp"]
+DocumentMediaType = Literal[
+    "application/pdf",
+    "text/plain",
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/html",
+    "text/markdown",
+    "application/msword",
+    "application/vnd.ms-excel",
+]
+VideoMediaType = Literal[
+    "video/x-matroska",
+    "video/quicktime",
+    "video/mp4",
+    "video/webm",
+    "video/x-flv",
+    "video/mpeg",
+    "video/x-ms-wmv",
+    "video/3gpp",
+]
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _AUDIO = {

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from ._blocking import call, portal_for
+from ._blocking import call, open_portal, portal_for, spawn
 from .exceptions import UserError
 from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
@@ -33,6 +33,7 @@ __all__ = (
     "model_request_stream",
     "model_request_stream_sync",
     "model_request_sync",
+    "open_portal",
 )
 
 STREAM_INITIALIZATION_TIMEOUT: float | None = None
@@ -257,7 +258,7 @@ class StreamedResponseSync:
         if self._held is not None:
             raise UserError("A StreamedResponseSync can be entered only once.")
         self._portal = portal_for(self._given_portal, "async with model_request_stream(...)")
-        self._held = self._portal.start_task_soon(self._hold)
+        self._held = spawn(self._portal, self._hold)
         return self
 
     async def _hold(self) -> None:
@@ -295,9 +296,13 @@ class StreamedResponseSync:
             return
         if self._opened.done() and self._leave is not None:
             # A portal that is closed has cancelled the stream.
-            with suppress(UserError, CancelledError):
-                call(self._portal, _set, self._leave)
-                self._held.result()
+            try:
+                with suppress(UserError, CancelledError):
+                    call(self._portal, _set, self._leave)
+                    self._held.result()
+            except BaseException:
+                self._held.cancel()
+                raise
         else:
             self._held.cancel()
             self._told = True

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from attrs import field, frozen
 
 from ._record import Record
 from .content import (
     AudioFormat,
+    AudioMediaType,
     AudioUrl,
     BinaryContent,
     BinaryImage,
     CachePoint,
     DocumentFormat,
+    DocumentMediaType,
     DocumentUrl,
     FileUrl,
     ImageFormat,
+    ImageMediaType,
     ImageUrl,
     MultiModalContent,
     TextContent,
     UploadedFile,
     UserContent,
     VideoFormat,
+    VideoMediaType,
     VideoUrl,
 )
 from .events import (
@@ -39,7 +43,7 @@ from .events import (
     ThinkingPartDelta,
     ToolCallPartDelta,
 )
-from .exceptions import UnexpectedModelBehavior
+from .exceptions import UnexpectedModelBehavior, UserError
 from .parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
@@ -59,8 +63,12 @@ from .parts import (
 )
 from .usage import RequestUsage
 
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
+
 __all__ = (
     "AudioFormat",
+    "AudioMediaType",
     "AudioUrl",
     "BinaryContent",
     "BinaryImage",
@@ -68,12 +76,14 @@ __all__ = (
     "BuiltinToolReturnPart",
     "CachePoint",
     "DocumentFormat",
+    "DocumentMediaType",
     "DocumentUrl",
     "FilePart",
     "FileUrl",
     "FinalResultEvent",
     "FinishReason",
     "ImageFormat",
+    "ImageMediaType",
     "ImageUrl",
     "ModelMessage",
     "ModelRequest",
@@ -102,6 +112,7 @@ __all__ = (
     "UserContent",
     "UserPromptPart",
     "VideoFormat",
+    "VideoMediaType",
     "VideoUrl",
     "new_tool_call_id",
     "now",
@@ -223,6 +234,28 @@ class ModelResponse(Record):
         calls = {p.tool_call_id: p for p in self.parts if isinstance(p, BuiltinToolCallPart)}
         returns = [part for part in self.parts if isinstance(part, BuiltinToolReturnPart)]
         return [(calls[r.tool_call_id], r) for r in returns if r.tool_call_id in calls]
+
+    def cost(self) -> PriceCalculation:
+        """Return what the response costs, by the tables of `genai-prices`.
+
+        They are an extra: `pip install 'direct-anyio[prices]'`. The provider is told by
+        `provider_url`, and else by `provider_name`.
+
+        Raises:
+            UserError: They are not installed, or the response does not name its model.
+            LookupError: They do not know the model.
+        """
+        from ._prices import price_of
+
+        if not self.model_name:
+            raise UserError("The price of a response without a `model_name` is not known.")
+        return price_of(
+            self.usage,
+            self.model_name,
+            provider_url=self.provider_url,
+            provider_name=self.provider_name,
+            timestamp=self.timestamp,
+        )
 
     @overload
     def output(self, kind: type[OutputT]) -> OutputT: ...

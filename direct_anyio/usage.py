@@ -56,6 +56,35 @@ class RequestUsage(Record):
         """Always 1: the usage of one request."""
         return 1
 
+    @classmethod
+    def extract(
+        cls,
+        data: Any,
+        *,
+        provider: str,
+        provider_url: str,
+        provider_fallback: str,
+        api_flavor: str = "default",
+        details: dict[str, int] | None = None,
+    ) -> RequestUsage:
+        """Return the usage that a provider's response tells, as `genai-prices` reads it.
+
+        Args:
+            data: The response, as JSON was read.
+            provider: The provider's name.
+            provider_url: Its base URL, which is tried first.
+            provider_fallback: A provider that counts alike, where `provider` is not known.
+            api_flavor: The protocol, such as 'chat' or 'responses'.
+            details: Other counts.
+
+        Raises:
+            UserError: `genai-prices` is not installed.
+        """
+        from ._prices import counts_in
+
+        counts = counts_in(data, (provider, provider_fallback), provider_url, api_flavor)
+        return cls(**counts, details=details)
+
     def __add__(self, other: RequestUsage) -> RequestUsage:
         mine, theirs = attrs.asdict(self), attrs.asdict(other)
         mine["details"] = _added(mine["details"], theirs.pop("details"))

@@ -114,7 +114,7 @@ def test_outside_of_a_block_there_is_no_stream() -> None:
     assert repr(stream) == "StreamedResponseSync(context_entered=False)"
     for use in (iter, StreamedResponseSync.get, StreamedResponseSync.usage):
         with pytest.raises(RuntimeError, match="must be used as a context manager"):
-            use(stream)  # type: ignore[operator]
+            use(stream)
 
 
 async def test_a_blocking_call_in_a_running_loop_is_refused() -> None:
@@ -191,8 +191,10 @@ def test_a_stream_of_somebody_elses_making() -> None:
         async def __aexit__(self, *exc_info: object) -> None:
             pass
 
-    with StreamedResponseSync(Theirs()) as stream:  # type: ignore[arg-type]
-        assert list(stream) == ["event"]
+    theirs: Any = Theirs()
+    with StreamedResponseSync(theirs) as stream:
+        events: list[Any] = list(stream)
+        assert events == ["event"]
         assert (stream.model_name, stream.response.text) == ("theirs", "theirs")
 
 
@@ -300,3 +302,108 @@ print("both")
     with serving(answering("a")) as server:
         out, err = _child(code, server.url).communicate(timeout=PATIENCE)
     assert (out, err) == ("both\n", "")
+
+
+def test_ctrl_c_three_times_ends_the_program() -> None:
+    """Impatience does not make it hang."""
+    code = """
+try:
+    with model_request_stream_sync(model, MESSAGES) as stream:
+        for event in stream:
+            print(event.event_kind, flush=True)
+finally:
+    print("over", flush=True)
+"""
+    with serving(_endless) as server:
+        child = _child(code, server.url)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "part_start\n"
+        for _ in range(3):
+            child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=PATIENCE)
+        assert "KeyboardInterrupt" in err
+        assert child.returncode != 0
+        assert server.all_left()
+
+
+def test_exit_with_an_async_stream_of_the_portal_dropped() -> None:
+    """A stream that nobody holds any more does not keep the process."""
+    code = """
+import gc
+stream = model_request_stream_sync(model, MESSAGES)
+stream.__enter__()
+next(iter(stream))
+del stream
+gc.collect()
+"""
+    with serving(_endless) as server:
+        child = _child(code, server.url)
+        out, err = child.communicate(timeout=PATIENCE)
+        assert (child.returncode, out, err) == (0, "", "")
+        assert server.all_left()
+
+
+def test_patched_threads_are_refused() -> None:
+    """Under gevent's threads the blocking door says what to do, and does not hang."""
+    pytest.importorskip("gevent")
+    code = """
+import warnings; warnings.simplefilter("ignore")
+from gevent import monkey; monkey.patch_all()
+from direct_anyio import ModelRequest, model_request_sync
+try:
+    model_request_sync("test", [ModelRequest.user_text_prompt("Go.")])
+except RuntimeError as exc:
+    print(exc)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "patch_all(thread=False)" in done.stdout
+
+
+def test_in_a_notebook_it_works() -> None:
+    """In a Jupyter kernel, whose loop runs in the same thread, blocking calls work."""
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("jupyter_client")
+    code = """
+import sys
+from jupyter_client.manager import start_new_kernel
+
+manager, client = start_new_kernel(kernel_name="python3")
+cell = '''
+from direct_anyio import ModelRequest, model_request_stream_sync, model_request_sync
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+print(model_request_sync("test", MESSAGES).text)
+with model_request_stream_sync("test", MESSAGES) as stream:
+    print(len(list(stream)))
+'''
+client.execute_interactive(cell, timeout=30, output_hook=lambda message: print(
+    message["content"].get("text", message["content"].get("ename", "")), end=""))
+client.stop_channels()
+manager.shutdown_kernel(now=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "success (no tool calls)\n7\n"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_open_portal_of_the_users_own(backend: str) -> None:
+    """`open_portal` lasts as long as its block, and takes its connections along."""
+    from direct_anyio import open_portal
+
+    pytest.importorskip(backend)
+    with serving(answering("a")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with open_portal(backend) as portal:
+            for _ in range(2):
+                assert model_request_sync(model, MESSAGES, portal=portal).text == "a"
+        assert server.all_left()
+        assert server.connections == 1
+        with pytest.raises(UserError, match="portal cannot be used"):
+            model_request_sync(model, MESSAGES, portal=portal)

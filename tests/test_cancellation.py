@@ -20,6 +20,8 @@ import anyio
 import pytest
 import sniffio
 from anyio import CancelScope, CapacityLimiter
+from anyio.abc import TaskStatus
+from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from direct_anyio import (
@@ -171,19 +173,23 @@ async def _left_by_an_error(stage: Stage) -> None:
 
 
 async def _in_line(stage: Stage) -> None:
-    """Wait for a place until the two that hold them let go."""
+    """Wait for a place until those that hold them let go."""
+    let_go = anyio.Event()
+
+    async def hold(*, task_status: TaskStatus[None]) -> None:
+        async with stage.limiter:
+            task_status.started()
+            await let_go.wait()
+
+    async def wait_for_a_line() -> None:
+        while not stage.limiter.statistics().tasks_waiting:
+            await checkpoint()
+        let_go.set()
+
     async with anyio.create_task_group() as group:
-        first = anyio.Event()
-
-        async def hold(begun: anyio.Event) -> None:
-            async with stage.limiter, stage.limiter.__class__(1):
-                begun.set()
-                await anyio.lowlevel.checkpoint()
-                await anyio.lowlevel.checkpoint()
-
-        group.start_soon(hold, first)
-        group.start_soon(hold, anyio.Event())
-        await first.wait()
+        await group.start(hold)
+        await group.start(hold)
+        group.start_soon(wait_for_a_line)
         await model_request(stage.model, MESSAGES)
 
 

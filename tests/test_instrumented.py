@@ -49,6 +49,7 @@ from direct_anyio import (
     model_request_stream_sync,
     model_request_sync,
 )
+from direct_anyio._io.queueing import queued
 from direct_anyio.direct import _prepare_model
 from direct_anyio.models import StreamedResponse
 from direct_anyio.models.function import AgentInfo, FunctionModel
@@ -127,6 +128,7 @@ class Seen:
     def metrics(self) -> dict[str, list[Any]]:
         """The points of each metric."""
         data = self.reader.get_metrics_data()
+        assert data is not None
         scopes = [scope for each in data.resource_metrics for scope in each.scope_metrics]
         return {
             metric.name: list(metric.data.data_points)
@@ -323,7 +325,8 @@ def close_elsewhere(stream: Any) -> None:
         next(stream)
         thread = threading.Thread(target=stream.close)
         thread.start()
-        with suppress(UserError):
+        # Whatever the reader is told, it is no error of the request.
+        with suppress(Exception):
             for _ in stream:
                 pass
         thread.join()
@@ -425,20 +428,35 @@ print(len(seen.spans), told[t.STATE], t.usage(seen.span), told.get('error.type')
 class Lonely(Model):
     """A model whose stream needs no task, and so no event loop to be collected in."""
 
-    model_name = "lonely"  # type: ignore[assignment]
-    system = "test"  # type: ignore[assignment]
-
     def __init__(self, answer: ModelResponse | None = None) -> None:
         super().__init__()
         self.answer = answer or ModelResponse([TextPart("\ud800")])
 
-    async def request(self, *_: Any) -> ModelResponse:
+    @property
+    def model_name(self) -> str:
+        return "lonely"
+
+    @property
+    def system(self) -> str:
+        return "test"
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
         return self.answer
 
     @asynccontextmanager
-    async def request_stream(self, *_: Any) -> AsyncIterator[StreamedResponse]:
-        stream: Any = SimpleNamespace(model_name="lonely", state="interrupted")
-        stream.response = ModelResponse([], state="interrupted")
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AsyncIterator[StreamedResponse]:
+        stream: Any = SimpleNamespace(model_name="lonely", state="incomplete", _failure=None)
+        stream.response = ModelResponse([], state="incomplete")
         yield stream
 
 
@@ -499,6 +517,10 @@ def exported(bodies: list[bytes]) -> list[Any]:
 
 
 # --- the four doors ----------------------------------------------------------------------
+
+
+async def ask(model: Model, door: str, seen: Seen) -> None:
+    await DOORS[door](model, ASKED, instrument=seen.settings())
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -588,11 +610,11 @@ async def test_the_transport_is_inside_the_span(seen: Seen, door: str) -> None:
 async def test_many_at_once_do_not_mix(seen: Seen) -> None:
     """Concurrent requests of one task group are siblings under the same caller."""
     tracer = seen.tracers.get_tracer("test")
-    model = InstrumentedModel(TestModel(), seen.settings())
+    model = TestModel()
     with tracer.start_as_current_span("caller") as caller:
         async with anyio.create_task_group() as group:
             for _ in range(5):
-                group.start_soon(DOORS["streamed"], model, ASKED)
+                group.start_soon(ask, model, "streamed", seen)
     parents = {span.parent.span_id for span in seen.spans if span.parent}
     assert (len(seen.spans), parents) == (5, {caller.get_span_context().span_id})
 
@@ -612,8 +634,7 @@ async def test_a_cancelled_door_ends_its_span(seen: Seen, door: str) -> None:
             portal_asks(portal, door, model, seen, arrived)
         else:
             async with anyio.create_task_group() as group:
-                ask = lambda: DOORS[door](model, ASKED, instrument=seen.settings())  # noqa: E731
-                group.start_soon(ask)
+                group.start_soon(ask, model, door, seen)
                 await anyio.to_thread.run_sync(arrived.wait)
                 group.cancel_scope.cancel()
     told = attributes(seen.span)
@@ -672,6 +693,24 @@ async def test_a_retry_is_an_event(seen: Seen) -> None:
     assert attributes(seen.span)["direct_anyio.attempts"] == 2
     assert len(told) == 1
     assert seen.span.status.is_ok
+
+
+async def test_a_wait_in_a_queue_is_an_event(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a place inside a request tells its span for how long."""
+    clock = iter((100.0, 100.0, 100.0, 107.0))
+    monkeypatch.setattr("direct_anyio._io.queueing.current_time", lambda: next(clock))
+
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        with queued("nobody before"):
+            pass
+        with queued("somebody before"):
+            pass
+        return ModelResponse([TextPart("hello")])
+
+    await model_request(FunctionModel(answer), ASKED, instrument=seen.settings())
+    told = [(event.name, dict(event.attributes or {})) for event in seen.span.events]
+    about = {"direct_anyio.queue": "somebody before", "direct_anyio.wait": 7.0}
+    assert told == [("direct_anyio.queued", about)]
 
 
 async def test_an_error_of_unary_has_what_was_read(seen: Seen) -> None:
@@ -864,7 +903,8 @@ async def test_a_collector_receives_spans_and_metrics(door: str) -> None:
         with serving(answering("one", " two")) as server:
             model = infer_model("openai:x", api_key="none", base_url=server.url)
             await DOORS[door](model, ASKED, instrument=traced)
-        await anyio.to_thread.run_sync(lambda: (tracers.shutdown(), meters.shutdown()))
+        await anyio.to_thread.run_sync(tracers.shutdown)
+        await anyio.to_thread.run_sync(meters.shutdown)
     (span,) = exported(bodies(collector, "/traces"))
     assert (span.name, span.kind) == ("chat x", 3)
     (metrics,) = [

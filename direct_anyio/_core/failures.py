@@ -118,8 +118,15 @@ def document_of(body: bytes) -> Any:
         return body.decode(errors="replace")
 
 
-def http_error(status: int, document: Any, model_name: str) -> ModelHTTPError:
-    """Return the error for an HTTP status and its body."""
+def http_error(status: int, document: Any, model_name: str, hint: str = "") -> ModelHTTPError:
+    """Return the error for an HTTP status and its body.
+
+    Args:
+        status: The status.
+        document: The body, as JSON or as text.
+        model_name: The model that was asked.
+        hint: What to do about it, beside what is said of every such error.
+    """
     by_code = _category_of_code(document)
     if by_code is not None and by_code in _SHARPER and 400 <= status < 500:
         error = by_code.error
@@ -127,7 +134,8 @@ def http_error(status: int, document: Any, model_name: str) -> ModelHTTPError:
         error = _BY_STATUS[status].error
     else:
         error = ModelServerError if 500 <= status < 600 else ModelHTTPError
-    return error(status, model_name, document, hint=_HINTS.get(error))
+    hints = [each for each in (_HINTS.get(error), hint) if each]
+    return error(status, model_name, document, hint="; ".join(hints) or None)
 
 
 def in_stream_error(document: Any, model_name: str) -> ModelHTTPError:

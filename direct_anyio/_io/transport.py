@@ -16,6 +16,7 @@ import anyio
 import httpx
 from anyio import BrokenResourceError, CancelScope, CapacityLimiter, Event, current_time
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 from attrs import define, field, frozen
 
 from ..exceptions import (
@@ -293,8 +294,10 @@ class Exchange:
             with CancelScope(shield=True, deadline=current_time() + self._limits.close):
                 await response.aclose()
                 # Unwinds the library's nested generators here, not in the garbage collector.
+                # What they had read before comes out first.
                 with suppress(Exception):
-                    await anext(chunks, None)
+                    async for _ in chunks:
+                        await checkpoint()
 
     def _translated(self, exc: Exception) -> Exception:
         """Return our error for one of the library's; a bug stays what it is."""
@@ -397,13 +400,12 @@ async def open_exchange(
         try:
             await exchange.head()
             return exchange
-        except ModelConnectionError:
+        except BaseException as exc:
+            # Also where the head came and nobody waited for it any more.
+            await exchange.aclose(drain=False)
             # Each dead connection is tried once, and is then gone from the pool.
-            if not exchange.stale:
+            if not (isinstance(exc, ModelConnectionError) and exchange.stale):
                 raise
-        finally:
-            if not exchange.status:
-                await exchange.aclose(drain=False)
 
 
 def _reason(exc: BaseException | None) -> str:

@@ -27,6 +27,7 @@ from ..messages import now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
+from .known import nearest_model
 
 if TYPE_CHECKING:
     from .._io.transport import Exchange, Request
@@ -226,7 +227,9 @@ class Asking:
         if exchange.status < 400:
             host = urlsplit(exchange.headers.get("location", "")).netloc
             document = f"a redirect to {host or 'nowhere'}, which is not followed"
-        error = http_error(exchange.status, document, self.model.model_name)
+        near = nearest_model(self.model.system, self.model.model_name)
+        meant = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
+        error = http_error(exchange.status, document, self.model.model_name, meant)
         error.phase = "headers"
         error.retry_after = retry_after(exchange.headers, now())
         self._may_retry = exchange.headers.get("x-should-retry") != "false"

@@ -38,12 +38,15 @@ from .items import stream_items
 
 __all__ = (
     "AgentInfo",
+    "BuiltinToolCallsReturns",
     "DeltaThinkingCalls",
     "DeltaThinkingPart",
     "DeltaToolCall",
     "DeltaToolCalls",
+    "FunctionDef",
     "FunctionModel",
     "FunctionStreamedResponse",
+    "StreamFunctionDef",
 )
 
 
@@ -98,8 +101,8 @@ class DeltaThinkingPart(Record):
 
 DeltaToolCalls: TypeAlias = dict[int, DeltaToolCall]
 DeltaThinkingCalls: TypeAlias = dict[int, DeltaThinkingPart]
-BuiltinToolPart: TypeAlias = BuiltinToolCallPart | BuiltinToolReturnPart
-Streamed: TypeAlias = str | DeltaToolCalls | DeltaThinkingCalls | dict[int, BuiltinToolPart]
+BuiltinToolCallsReturns: TypeAlias = dict[int, BuiltinToolCallPart | BuiltinToolReturnPart]
+Streamed: TypeAlias = str | DeltaToolCalls | DeltaThinkingCalls | BuiltinToolCallsReturns
 FunctionDef: TypeAlias = Callable[
     [list[ModelMessage], AgentInfo], ModelResponse | Awaitable[ModelResponse]
 ]

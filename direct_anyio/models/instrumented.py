@@ -16,8 +16,8 @@ What a span says follows the GenAI semantic conventions: see `_core.telemetry`.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context, copy_context
 from functools import lru_cache, partial
 from types import TracebackType, coroutine
@@ -38,6 +38,7 @@ from .._core.telemetry import (
     response_attributes,
     token_counts,
 )
+from .._io.queueing import told_of_queue
 from .._record import Record
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -60,9 +61,17 @@ ResultT = TypeVar("ResultT")
 SCOPE = "direct_anyio"
 COST = "operation.cost"
 
+NOTICED = 0.001
+"""Seconds from which on a wait in a queue is an event."""
+
 # The conventions ask for these: from 1 token to 67 million, from 0.01 s to 82 s.
 TOKEN_BUCKETS = tuple(4**power for power in range(14))
 SECOND_BUCKETS = tuple(0.01 * 2**power for power in range(14))
+
+
+def _written(_: object, __: object, version: int) -> None:
+    if version < 2:
+        raise UserError("Version 1, of log events, is not written; leave `version` out.")
 
 
 @frozen(repr=False, kw_only=True)
@@ -93,12 +102,7 @@ class InstrumentationSettings(Record):
     meter_provider: MeterProvider | None = None
     include_binary_content: bool = False
     include_content: bool = False
-    version: int = field(default=2)
-
-    @version.validator
-    def _check(self, _: object, version: int) -> None:
-        if version < 2:
-            raise UserError("Version 1, of log events, is not written; leave `version` out.")
+    version: int = field(default=2, validator=_written)
 
 
 _PLAIN = InstrumentationSettings()
@@ -170,26 +174,23 @@ class InstrumentedModel(WrapperModel):
         """Send a request under a span."""
         span = self._span(messages, model_settings, model_request_parameters, stream=False)
         settings = self._told(model_settings, span)
-        with span:
+        try:
             asked = self.wrapped.request(messages, settings, model_request_parameters)
-            span.response = response = await _inside(span.context, asked)
+            response = await _inside(span.context, asked)
+        except BaseException as exc:
+            span.end(exc)
+            raise
+        span.end(response=response)
         return response
 
-    @asynccontextmanager
-    async def request_stream(
+    def request_stream(  # type: ignore[override]
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream a response under a span, which ends as the block is left."""
-        span = self._span(messages, model_settings, model_request_parameters, stream=True)
-        settings = self._told(model_settings, span)
-        with span:
-            asked = self.wrapped.request_stream(messages, settings, model_request_parameters)
-            async with _Inside(span.context, asked) as stream:
-                span.opened(stream)
-                yield stream
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Stream a response under a span, which begins and ends with the block."""
+        return _TracedStream(self, messages, model_settings, model_request_parameters)
 
     def _span(
         self,
@@ -222,18 +223,68 @@ class InstrumentedModel(WrapperModel):
         return {**(settings or ModelSettings()), "on_retry": on_retry}
 
 
+class _TracedStream(AbstractAsyncContextManager[StreamedResponse]):
+    """A stream under a span.
+
+    A class, and no generator: who enters it and forgets it holds nothing else, so the
+    span can end as it is collected, whatever becomes of the generators inside. They are
+    closed later, or never, and on trio cannot be closed from another task.
+    """
+
+    _span: _RequestSpan | None = None
+
+    def __init__(
+        self,
+        model: InstrumentedModel,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> None:
+        self._model = model
+        self._asked = messages, settings, parameters
+
+    async def __aenter__(self) -> StreamedResponse:
+        messages, settings, parameters = self._asked
+        span = self._model._span(messages, settings, parameters, stream=True)
+        self._span = span
+        try:
+            told = self._model._told(settings, span)
+            asked = self._model.wrapped.request_stream(messages, told, parameters)
+            self._inner = _Inside(span.context, asked)
+            stream = await self._inner.__aenter__()
+        except BaseException as exc:
+            span.end(exc)
+            raise
+        span.opened(stream)
+        return stream
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        assert self._span is not None
+        try:
+            return await self._inner.__aexit__(exc_type, exc, tb)
+        finally:
+            self._span.end(exc)
+
+    def __del__(self) -> None:
+        if self._span is not None:
+            self._span.forget()
+
+
 class _RequestSpan:
-    """The span of one request, which ends as the block does that it is entered for.
+    """The span of one request.
 
     Attributes:
         context: The caller's context, with the span as the current one.
-        response: The whole response, once there is one.
     """
 
     def __init__(self, settings: InstrumentationSettings, attributes: dict[str, Any]) -> None:
         from opentelemetry import context, trace
 
-        self.response: ModelResponse | None = None
         self._stream: StreamedResponse | None = None
         self._settings = settings
         self._attributes = attributes
@@ -249,26 +300,7 @@ class _RequestSpan:
         self.context = copy_context()
         # In a copy that is nobody else's, so there is nothing to detach.
         self.context.run(context.attach, trace.set_span_in_context(self._span))
-
-    def __enter__(self) -> None:
-        """All is done already."""
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        seconds = time.perf_counter() - self._started
-        self._end(exc)
-        # In the context of the span, so that an example of a metric can refer to it.
-        self.context.run(self._measure, seconds)
-
-    def __del__(self) -> None:
-        # A stream that nobody left, and whose event loop is gone. There are no metrics of
-        # it: they take locks that the code may hold under which the collector runs.
-        with suppress(Exception):
-            self._end(None)
+        self.context.run(told_of_queue.set, self.waited)
 
     def opened(self, stream: StreamedResponse) -> None:
         """Take note of the stream, and of the time to its first content: it opens with that."""
@@ -285,6 +317,12 @@ class _RequestSpan:
         self._span.add_event("direct_anyio.retry", told)
         self._span.set_attribute("direct_anyio.attempts", retry.attempt + 1)
 
+    def waited(self, queue: str, seconds: float) -> None:
+        """Add an event for a place that was waited for, where it was not free at once."""
+        if seconds >= NOTICED and not self._ended:
+            told = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
+            self._span.add_event("direct_anyio.queued", told)
+
     def tell_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
         """Tell the span what was said, where that is asked for."""
         if not (self._settings.include_content and self._span.is_recording()):
@@ -296,16 +334,39 @@ class _RequestSpan:
             content = {"direct_anyio.content_error": type(exc).__name__}
         self._span.set_attributes(content)
 
-    def _end(self, exc: BaseException | None) -> None:
+    def end(
+        self, exc: BaseException | None = None, *, response: ModelResponse | None = None
+    ) -> None:
+        """End the span and record the metrics, unless that is done.
+
+        Args:
+            exc: What the request, or the block that read it, was left by.
+            response: The whole response, where it is no stream.
+        """
         if self._ended:
             return
-        self._ended = True
+        seconds = time.perf_counter() - self._started
         error = self._failure(exc)
-        self.response = self._answer(error)
-        told = {STATE: _state(self.response, error)}
-        if self.response is not None:
-            told |= response_attributes(self.response) | self._instruments.cost_of(self.response)
-            self.tell_content(output_attributes, self.response)
+        answer = response or self._answer(error)
+        self._close(answer, error)
+        # In the context of the span, so that an example of a metric can refer to it.
+        self.context.run(self._measure, seconds, answer)
+
+    def forget(self) -> None:
+        """End the span of a stream that nobody left, unless that is done.
+
+        There are no metrics of it: they take locks that the code may hold under which
+        the collector runs.
+        """
+        if not self._ended:
+            self._close(self._answer(None), None)
+
+    def _close(self, answer: ModelResponse | None, error: Exception | None) -> None:
+        self._ended = True
+        told = {STATE: _state(answer, error)}
+        if answer is not None:
+            told |= response_attributes(answer) | self._instruments.cost_of(answer)
+            self.tell_content(output_attributes, answer)
         if error is not None:
             told |= error_attributes(error)
             self._tell_error(error)
@@ -322,9 +383,10 @@ class _RequestSpan:
         return exc if isinstance(exc, Exception) else None
 
     def _answer(self, error: Exception | None) -> ModelResponse | None:
+        """Return what there is of a response: the stream's, or that of an error."""
         if self._stream is not None:
             return self._stream.response
-        return self.response or getattr(error, "response", None)
+        return getattr(error, "response", None)
 
     def _tell_error(self, error: Exception) -> None:
         from opentelemetry.trace import StatusCode
@@ -337,22 +399,23 @@ class _RequestSpan:
             told = {"exception.type": error_attributes(error)["error.type"]}
             self._span.add_event("exception", told | ({"exception.message": text} if text else {}))
 
-    def _measure(self, seconds: float) -> None:
+    def _measure(self, seconds: float, answer: ModelResponse | None) -> None:
         about = metric_attributes(self._attributes)
         ended = {name: self._attributes.get(name) for name in ("error.type", STATE)}
         how = {name: value for name, value in ended.items() if value is not None}
         self._instruments.duration.record(seconds, about | how)
-        if self.response is not None:
-            for kind, count in token_counts(self.response.usage).items():
+        if answer is not None:
+            for kind, count in token_counts(answer.usage).items():
                 self._instruments.tokens.record(count, about | {"gen_ai.token.type": kind})
         if COST in self._attributes:
             self._instruments.cost.record(self._attributes[COST], about)
 
 
 def _state(response: ModelResponse | None, error: Exception | None) -> str:
-    if response is not None:
-        return response.state
-    return "interrupted" if error is None else "incomplete"
+    if response is None:
+        return "interrupted" if error is None else "incomplete"
+    # Nobody has left a stream that was forgotten.
+    return "interrupted" if response.state == "incomplete" and error is None else response.state
 
 
 @frozen(eq=False)

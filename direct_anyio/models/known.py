@@ -20,7 +20,7 @@ _NAMES = Path(__file__).parent.parent / "known_models.txt"
 
 # Keys that pydantic-ai knows and no provider of ours: they are dropped, so that settings can be
 # shared with models elsewhere.
-_ELSEWHERE = [
+_ELSEWHERE = (
     "bedrock_additional_model_requests_fields",
     "bedrock_additional_model_response_fields_paths",
     "bedrock_cache_instructions",
@@ -62,7 +62,7 @@ _ELSEWHERE = [
     "xai_top_logprobs",
     "xai_user",
     "zai_clear_thinking",
-]
+)
 
 
 @cache
@@ -72,10 +72,10 @@ def known_model_names() -> tuple[str, ...]:
 
 
 def nearest_model(provider: str, name: str) -> str | None:
-    """Return the known model of a provider whose name is most like `name`, None where none is."""
+    """Return the known model of a provider that may be meant by a name, None where none may."""
     start = f"{provider}:"
     names = [each.removeprefix(start) for each in known_model_names() if each.startswith(start)]
-    return _nearest(name, [each for each in names if each != name])
+    return None if name in names else _nearest(name, names)
 
 
 @cache

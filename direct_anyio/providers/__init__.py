@@ -197,15 +197,35 @@ def provider_of(model: str) -> tuple[Provider, str]:
     """
     prefix, colon, name = model.partition(":")
     if not colon:
-        known = ", ".join(sorted(PROVIDERS))
         raise UserError(
-            f"Unknown model: {model}. Write it as 'provider:model'; the providers are {known}."
+            f"Unknown model: {model}. Write it as 'provider:model'.{_provider_for(model)}"
         )
     if prefix not in PROVIDERS:
         raise UserError(f"Unknown provider: {prefix}.{_suggestion(prefix, name)}")
     if not name:
         raise UserError(f"No model is named in {model!r}: write it as '{prefix}:model'.")
     return PROVIDERS[prefix], name
+
+
+# By how the names of a provider's own models start.
+_OWN = {
+    "claude": "anthropic",
+    "command": "cohere",
+    "deepseek": "deepseek",
+    "gemini": "google",
+    "gpt": "openai",
+    "mistral": "mistral",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+}
+
+
+def _provider_for(name: str) -> str:
+    own = next((provider for start, provider in _OWN.items() if name.startswith(start)), None)
+    if own:
+        return f" Did you mean '{own}:{name}'?"
+    return f" The providers are {', '.join(sorted(PROVIDERS))}."
 
 
 def _suggestion(prefix: str, name: str) -> str:

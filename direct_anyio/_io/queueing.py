@@ -1,0 +1,30 @@
+"""Tells whoever wants to know how long a request waited for its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from anyio import current_time
+
+__all__ = ("queued", "told_of_queue")
+
+told_of_queue: ContextVar[Callable[[str, float], None] | None] = ContextVar(
+    "told_of_queue", default=None
+)
+"""Called with the name of a queue and the seconds spent in it, in the task that waited."""
+
+
+@contextmanager
+def queued(name: str) -> Iterator[None]:
+    """Measure the block, which waits for a place; it is told, too, where the wait is given up."""
+    tell = told_of_queue.get()
+    if tell is None:
+        yield
+        return
+    started = current_time()
+    try:
+        yield
+    finally:
+        tell(name, current_time() - started)
