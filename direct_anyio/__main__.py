@@ -1,4 +1,4 @@
-"""The command line: ask a model, list the providers.
+"""The command line: ask a model, list the providers and their models.
 
 Exit codes: 0; 1 for a failed request, said in one line; 2 for a wrong call; 130 for
 Ctrl-C. A reader that goes away, such as `head`, ends it quietly.
@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,21 +64,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("--json", action="store_true", help="print the whole response as JSON")
     ask.set_defaults(run=_ask)
-    models = commands.add_parser("models", help="list the providers")
+    models = commands.add_parser("models", help="list the providers, or the models of one")
+    models.add_argument("provider", nargs="?", help="whose models to list, by asking it")
     models.set_defaults(run=_models)
     return parser
 
 
 def _ask(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from .exceptions import ModelAPIError, UserError
-
     prompt = " ".join(arguments.prompt)
     if not arguments.prompt and not sys.stdin.isatty():
         prompt = sys.stdin.read()
     if not prompt.strip():
         parser.error("the prompt is empty: pass it as an argument or on standard input")
+    return _told(lambda: _answer(prompt.strip(), arguments))
+
+
+def _told(what: Callable[[], None]) -> int:
+    """Do something and return the exit code; say in one line what it failed of."""
+    from .exceptions import ModelAPIError, UserError
+
     try:
-        _answer(prompt.strip(), arguments)
+        what()
     except (UserError, ModelAPIError) as exc:
         sys.stdout.flush()
         print(f"direct-anyio: {' '.join(str(exc).split())}", file=sys.stderr)
@@ -123,12 +129,23 @@ def _as_json(response: ModelResponse) -> str:
 
 
 def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if arguments.provider:
+        return _told(lambda: _list(arguments.provider))
     from .providers import PROVIDERS
 
     for name, provider in sorted(PROVIDERS.items()):
         state = _key_state(provider.key_env, provider.key(os.environ), provider.default_key)
         print(f"{name:<20} {state}")
     return 0
+
+
+def _list(provider: str) -> None:
+    import anyio
+
+    from .models.listing import list_models
+
+    for name in anyio.run(list_models, provider):
+        print(name)
 
 
 def _key_state(variables: tuple[str, ...], key: str | None, default: str | None) -> str:

@@ -75,7 +75,7 @@ from .parts import (
 from .usage import RequestUsage
 
 try:
-    import orjson
+    import orjson  # pyright: ignore[reportMissingImports]
 except ImportError:  # pragma: no cover
     _fast = None
 else:

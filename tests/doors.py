@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -20,11 +20,13 @@ from direct_anyio import (
 Door = Callable[..., Awaitable[ModelResponse]]
 
 
-async def unary(model: Model | str, messages: list[ModelMessage], **more: Any) -> ModelResponse:
+async def unary(model: Model | str, messages: Sequence[ModelMessage], **more: Any) -> ModelResponse:
     return await model_request(model, messages, **more)
 
 
-async def streamed(model: Model | str, messages: list[ModelMessage], **more: Any) -> ModelResponse:
+async def streamed(
+    model: Model | str, messages: Sequence[ModelMessage], **more: Any
+) -> ModelResponse:
     async with model_request_stream(model, messages, **more) as stream:
         async for _ in stream:
             pass
@@ -32,13 +34,13 @@ async def streamed(model: Model | str, messages: list[ModelMessage], **more: Any
 
 
 async def unary_sync(
-    model: Model | str, messages: list[ModelMessage], **more: Any
+    model: Model | str, messages: Sequence[ModelMessage], **more: Any
 ) -> ModelResponse:
     return await anyio.to_thread.run_sync(lambda: model_request_sync(model, messages, **more))
 
 
 async def streamed_sync(
-    model: Model | str, messages: list[ModelMessage], **more: Any
+    model: Model | str, messages: Sequence[ModelMessage], **more: Any
 ) -> ModelResponse:
     def ask() -> ModelResponse:
         with model_request_stream_sync(model, messages, **more) as stream:

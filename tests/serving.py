@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import attrs
@@ -66,6 +68,27 @@ def abort(connection: socket.socket) -> None:
     """Close with a reset: what is under way in either direction is lost."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+@cache
+def _authority() -> Any:
+    import trustme
+
+    return trustme.CA()
+
+
+def trusting() -> ssl.SSLContext:
+    """Return a client's context that trusts our authority."""
+    context = ssl.create_default_context()
+    _authority().configure_trust(context)
+    return context
+
+
+def tls(*names: str, **more: Any) -> Greeter:
+    """Return what speaks TLS, with a certificate of our authority for these names."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _authority().issue_cert(*names, **more).configure_cert(context)
+    return lambda accepted, server: context.wrap_socket(accepted, server_side=True)
 
 
 SSE_HEAD = (

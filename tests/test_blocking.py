@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -145,6 +146,7 @@ def test_a_blocking_call_on_the_portal_is_refused() -> None:
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_portal_of_the_users_own(backend: str) -> None:
     """`portal=` runs the request there, on either backend."""
+    pytest.importorskip(backend)
     with serving(answering("a", "b")) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
         with start_blocking_portal(backend) as portal:
@@ -161,7 +163,7 @@ def test_the_callers_context_is_the_requests() -> None:
     async def look(messages: Any, info: Any) -> ModelResponse:
         return ModelResponse([TextPart(variable.get())])
 
-    async def look_stream(messages: Any, info: Any) -> Any:
+    async def look_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
         yield variable.get()
 
     variable.set("mine")

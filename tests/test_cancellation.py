@@ -9,11 +9,12 @@ holds idle connections alone, and the server sees every other one close.
 from __future__ import annotations
 
 import asyncio
-import random
+import threading
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
+from random import Random
 from typing import Any
 
 import anyio
@@ -24,17 +25,26 @@ from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from direct_anyio import (
-    Model,
-    ModelRequest,
-    infer_model,
-    model_request,
-    model_request_stream,
-)
+from direct_anyio import ModelRequest, infer_model, model_request, model_request_stream
 from direct_anyio._io import retry, run, transport
 from direct_anyio.models.http import HTTPModel
 
-from .serving import PATIENCE, Connection, Server, answering, delta, reply, serving
+from .serving import (
+    PATIENCE,
+    SSE_HEAD,
+    Connection,
+    Greeter,
+    Handler,
+    Server,
+    answering,
+    chunk,
+    delta,
+    reply,
+    serving,
+    streamed,
+    tls,
+    trusting,
+)
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 LARGE = [ModelRequest.user_text_prompt("x" * 4_000_000)]
@@ -43,8 +53,11 @@ LARGE = [ModelRequest.user_text_prompt("x" * 4_000_000)]
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Full jitter may be nothing at all, and no test pays for another."""
-    monkeypatch.setattr(retry.random, "uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
     monkeypatch.setattr(retry, "_budgets", {})
+
+
+Act = Callable[["Stage"], Coroutine[Any, Any, None]]
 
 
 @define(eq=False)
@@ -127,17 +140,21 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(library: str, handler: Callable[[Connection], None]) -> AsyncIterator[Stage]:
+async def staged(
+    library: str, handler: Handler, greet: Greeter | None = None, places: int = 2
+) -> AsyncIterator[Stage]:
     module: Any = pytest.importorskip(library)
-    with serving(handler) as server:
+    with serving(handler, greet) as server:
+        url = server.url.replace("http:", "https:") if greet else server.url
         client: Any = transport.new_client(module)
-        client._transport._pool._max_connections = 2
-        model = infer_model("openai:x", api_key="k", base_url=server.url, http_client=client)
+        model = infer_model("openai:x", api_key="k", base_url=url, http_client=client)
         assert isinstance(model, HTTPModel)
+        # Only the limiter is small: what the pool itself does with a line is its own affair.
+        client._transport._pool._max_connections = places
+        _, limiter = await model.client()
+        client._transport._pool._max_connections = 10_000
+        assert limiter.total_tokens == places
         try:
-            _, limiter = await model.client()
-            assert limiter.total_tokens == 2
-            client._transport._pool._max_connections = 1000
             yield Stage(server, model, client, limiter)
         finally:
             await client.aclose()
@@ -224,7 +241,7 @@ def _endless(connection: Connection) -> None:
         connection.send(more)
 
 
-Scenario = tuple[Callable[[Stage], Coroutine[Any, Any, None]], Callable[[Connection], None]]
+Scenario = tuple[Act, Handler]
 
 SCENARIOS: dict[str, Scenario] = {
     "unary": (_unary, answering("a", "b")),
@@ -260,7 +277,7 @@ def _tasks() -> int:
 
 
 async def _cancelled_at(
-    stage: Stage, act: Callable[[Stage], Coroutine[Any, Any, None]], n: int, m: int, waking: bool
+    stage: Stage, act: Act, n: int, m: int, waking: bool
 ) -> bool:
     """Act, cancelled at wait `n`, and from outside at the `m`-th after it.
 
@@ -280,7 +297,7 @@ async def _cancelled_at(
 
 
 async def _swept(
-    stage: Stage, act: Callable[[Stage], Coroutine[Any, Any, None]], again: list[int], waking: bool
+    stage: Stage, act: Act, again: list[int], waking: bool
 ) -> int:
     tried = 0
     for m in again:
@@ -341,3 +358,94 @@ async def test_a_native_cancellation(scenario: Scenario, library: str, times: in
 
 async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None]) -> None:
     await suspensions.drive(coroutine)
+
+
+async def test_cancelled_in_a_handshake(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside of TLS, too, a cancellation leaves no connection that nobody will close."""
+    monkeypatch.setattr(transport, "_SSL_CONTEXT", trusting())
+    async with staged(library, answering("a"), tls("127.0.0.1")) as stage:
+        for waking in (False, True):
+            stage.client._transport._pool._max_keepalive_connections = 0
+            assert await _swept(stage, _unary, [MOST], waking) > 8
+        await stage.all_closed()
+
+
+CANCELLATIONS = {"httpx": 5_000, "httpx2": 1_000}
+CROWD = 200
+"""Requests that stand in line at once."""
+
+
+async def _a_crowd_that_is_sent_away(stage: Stage, random: Random) -> int:
+    """Send a crowd into line, and each of it away while some are on their way."""
+    scopes = [CancelScope() for _ in range(CROWD)]
+
+    async def ask(scope: CancelScope) -> None:
+        with scope:
+            await model_request(stage.model, MESSAGES)
+
+    async with anyio.create_task_group() as group:
+        for scope in scopes:
+            group.start_soon(ask, scope)
+        for scope in random.sample(scopes, CROWD):
+            if random.random() < 0.1:
+                await checkpoint()
+            scope.cancel()
+    return sum(scope.cancelled_caught for scope in scopes)
+
+
+async def test_a_pool_survives_a_crowd(library: str) -> None:
+    """Thousands of cancellations in a line for two places cost neither of them."""
+    seeded = Random(1)
+    async with staged(library, answering("a")) as stage:
+        cancelled = 0
+        while cancelled < CANCELLATIONS[library]:
+            cancelled += await _a_crowd_that_is_sent_away(stage, seeded)
+            stage.check()
+        for _ in range(100):
+            assert (await model_request(stage.model, MESSAGES)).text == "a"
+        await stage.all_closed()
+
+
+LIVE = 200
+"""Streams that are open at the same time."""
+
+
+async def test_many_live_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many streams at once a random half is cancelled; the other half is whole."""
+    monkeypatch.setattr(run, "MAX_CONNECTIONS", LIVE)
+    gate = threading.Event()
+
+    def half(connection: Connection) -> None:
+        first, *rest = (chunk(each) for each in streamed("a", *"b" * 50)[1:])
+        connection.send(SSE_HEAD + first)
+        gate.wait(PATIENCE)
+        for each in rest:
+            connection.send(each)
+        connection.send(chunk(b""))
+
+    scopes = [CancelScope() for _ in range(LIVE)]
+    opened = [anyio.Event() for _ in range(LIVE)]
+    texts: list[str | None] = [None] * LIVE
+
+    async def read(stage: Stage, number: int) -> None:
+        with scopes[number]:
+            async with model_request_stream(stage.model, MESSAGES) as stream:
+                await anext(stream)
+                opened[number].set()
+                texts[number] = (await stream.drain()).text
+
+    async with staged("httpx", half, places=LIVE) as stage:
+        async with anyio.create_task_group() as group:
+            for number in range(LIVE):
+                group.start_soon(read, stage, number)
+            for each in opened:
+                await each.wait()
+            assert stage.limiter.borrowed_tokens == LIVE
+            doomed = set(Random(1).sample(range(LIVE), LIVE // 2))
+            for number in doomed:
+                scopes[number].cancel()
+            gate.set()
+        stage.check()
+        await stage.all_closed()
+    whole = {number for number, text in enumerate(texts) if text == "a" + "b" * 50}
+    assert whole == set(range(LIVE)) - doomed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -199,7 +200,9 @@ async def test_a_tool_call_and_its_return(door: Door) -> None:
 class _Echo(TestModel):
     """A model of a user's own."""
 
-    async def request(self, messages: Any, settings: Any, parameters: Any) -> ModelResponse:
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> ModelResponse:
         return ModelResponse([TextPart("mine")], model_name="echo")
 
 
@@ -207,7 +210,7 @@ async def _say(messages: Any, info: Any) -> ModelResponse:
     return ModelResponse([TextPart("said")])
 
 
-async def _stream(messages: Any, info: Any) -> Any:
+async def _stream(messages: Any, info: Any) -> AsyncIterator[Any]:
     yield "sa"
     yield "id"
 
@@ -238,7 +241,7 @@ async def test_a_function_model_raises_what_its_function_raises(door: Door) -> N
     async def fail(messages: Any, info: Any) -> ModelResponse:
         raise KeyError("mine")
 
-    async def fail_stream(messages: Any, info: Any) -> Any:
+    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
         yield "one"
         raise KeyError("mine")
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trustme
 from anyio.from_thread import start_blocking_portal
 from attrs import field, frozen
 
@@ -59,6 +57,8 @@ from .serving import (
     delta,
     reply,
     serving,
+    tls,
+    trusting,
 )
 from .serving import streamed as frames
 
@@ -84,7 +84,7 @@ def door(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Full jitter may be nothing at all, and no row pays for another."""
-    monkeypatch.setattr(retry.random, "uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
     monkeypatch.setattr(retry, "_budgets", {})
 
 
@@ -401,35 +401,23 @@ def _plain_text(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
     return _server(stack, answer)
 
 
-AUTHORITY = trustme.CA()
-
-
-def _tls(*names: str, **more: Any) -> Greeter:
-    """Return what speaks TLS with a certificate for these names."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert(*names, **more).configure_cert(context)
-    return lambda accepted, server: context.wrap_socket(accepted, server_side=True)
-
-
 def _trusted(patch: pytest.MonkeyPatch) -> None:
-    context = ssl.create_default_context()
-    AUTHORITY.configure_trust(context)
-    patch.setattr(transport, "_SSL_CONTEXT", context)
+    patch.setattr(transport, "_SSL_CONTEXT", trusting())
 
 
 def _unknown_authority(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
-    return _server(stack, _tls("127.0.0.1"))
+    return _server(stack, tls("127.0.0.1"))
 
 
 def _expired(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
     _trusted(patch)
     past = {"not_before": datetime(2020, 1, 1, tzinfo=UTC)}
-    return _server(stack, _tls("127.0.0.1", not_after=datetime(2021, 1, 1, tzinfo=UTC), **past))
+    return _server(stack, tls("127.0.0.1", not_after=datetime(2021, 1, 1, tzinfo=UTC), **past))
 
 
 def _another_name(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
     _trusted(patch)
-    return _server(stack, _tls("elsewhere.test"))
+    return _server(stack, tls("elsewhere.test"))
 
 
 def _lookup(patch: pytest.MonkeyPatch, answer: Callable[[], Any]) -> None:
@@ -543,7 +531,7 @@ async def test_a_place_that_cannot_be_reached(
 async def test_a_good_certificate(door: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate of an authority that is trusted, for this address, is accepted."""
     _trusted(monkeypatch)
-    with serving(answering("well"), _tls("127.0.0.1")) as server:
+    with serving(answering("well"), tls("127.0.0.1")) as server:
         model = _model(server.url.replace("http:", "https:"))
         assert (await door(model, MESSAGES)).text == "well"
 

@@ -26,7 +26,6 @@ from direct_anyio import (
     model_request,
     model_request_stream,
 )
-from direct_anyio._io import retry
 from direct_anyio._io.retry import Budget, delay_before, kind_of
 
 from .serving import Connection, Handler, answering, delta, frame, reply, serving
@@ -37,7 +36,7 @@ MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Full jitter may be nothing at all."""
-    monkeypatch.setattr(retry.random, "uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
 
 
 def _with(error: ModelAPIError, **attributes: Any) -> ModelAPIError:
@@ -88,12 +87,12 @@ def test_what_is_retried(case: str) -> None:
 def test_an_ambiguous_timeout_is_retried_only_on_request() -> None:
     """What may have been accepted is repeated where the user says so."""
     error = _with(ModelTimeoutError("m", "t"), limit="headers")
-    assert kind_of(error, ambiguous=True) == "transient"  # type: ignore[arg-type]
+    assert kind_of(error, ambiguous=True) == "transient"
 
 
 def test_the_delay_grows_and_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The backoff doubles up to eight seconds, with full jitter."""
-    monkeypatch.setattr(retry.random, "uniform", lambda least, most: most)
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
     delays = [delay_before(attempt, "transient", None) for attempt in range(1, 8)]
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
     assert delay_before(1, "throttle", None) == 1.0

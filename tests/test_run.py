@@ -197,5 +197,3 @@ def test_a_key_that_cannot_be_sent_is_refused() -> None:
     with pytest.raises(UserError, match="position 2") as caught:
         infer_model("openai:x", api_key="sk\nsecret")
     assert "secret" not in str(caught.value)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ async def _answer(messages: Any, info: Any) -> ModelResponse:
     return ModelResponse([TextPart("The capital of France is Paris.")], usage=usage)
 
 
-async def _words(messages: Any, info: Any) -> Any:
+async def _words(messages: Any, info: Any) -> AsyncIterator[Any]:
     for words in ("Albert Einstein was ", "a German-born theoretical ", "physicist."):
         yield words
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -134,7 +135,7 @@ async def test_a_second_loop_goes_on() -> None:
     assert again == []
 
 
-async def _until_delta(stream: Any) -> Any:
+async def _until_delta(stream: Any) -> AsyncIterator[Any]:
     async for event in stream:
         yield event
         if isinstance(event, PartDeltaEvent):

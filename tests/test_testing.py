@@ -583,7 +583,7 @@ async def test_a_replayed_wait_for_the_head_is_no_wait_for_a_connection() -> Non
     slow = exchange(asked(model, True), *streamed("a"), after=0.05)
     client = Replayer(Cassette((slow,)), timing=True)
     model = infer_model("openai:x", api_key="k", http_client=client)
-    settings: Any = {"connect_timeout": 0.001, "max_retries": 0}
+    settings: Any = {"timeout": httpx.Timeout(5, connect=0.001), "max_retries": 0}
     response = await DOORS["streamed"](model, MESSAGES, model_settings=settings)
     assert response.text == "a"
 

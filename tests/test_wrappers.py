@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def _failing(error: Exception) -> FunctionModel:
     async def fail(messages: Any, info: Any) -> ModelResponse:
         raise error
 
-    async def fail_stream(messages: Any, info: Any) -> Any:
+    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
         raise error
         yield
 
@@ -290,7 +290,7 @@ def _counting(parts: list[Any]) -> tuple[FunctionModel, list[int]]:
         asked.append(1)
         return ModelResponse(parts)
 
-    async def stream(messages: Any, info: Any) -> Any:
+    async def stream(messages: Any, info: Any) -> AsyncIterator[Any]:
         asked.append(1)
         for part in parts:
             yield part.content
@@ -375,10 +375,12 @@ async def test_they_nest_in_any_order(door: Door, nesting: str) -> None:
 class _Redacting(WrapperModel):
     """Takes numbers out of what is said, as the documentation shows."""
 
-    async def request(self, messages: Any, settings: Any, parameters: Any) -> ModelResponse:
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> ModelResponse:
         import attrs
 
-        response = await super().request(messages, settings, parameters)
+        response = await super().request(messages, model_settings, model_request_parameters)
         texts = [
             attrs.evolve(part, content=re.sub(r"\d+", "#", part.content))
             for part in response.parts

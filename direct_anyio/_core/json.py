@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from ..exceptions import UserError
 
 try:
-    from orjson import loads as _orjson_loads
+    from orjson import loads as _orjson_loads  # pyright: ignore[reportMissingImports]
 except ImportError:  # pragma: no cover
     _fast_loads = None
 else:

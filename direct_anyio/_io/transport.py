@@ -213,6 +213,7 @@ class Exchange:
             self._headed.set()
 
     async def _pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
+        response: Any = None
         async with AsyncExitStack() as stack:
             with self._limiting:
                 self._enter("pool")
@@ -231,6 +232,9 @@ class Exchange:
         self._limiting.deadline = min(current_time() + seconds, self._deadline)
 
     async def _trace(self, name: str, info: dict[str, Any]) -> None:
+        # A connection that is cancelled between its making and its use keeps its place in
+        # httpcore's pool for ever, so there is no cancellation from here to the next step.
+        self._limiting.shield = name.endswith(("connect_tcp.complete", "start_tls.complete"))
         if name in _PHASES:
             self._enter(_PHASES[name])
         elif name == "connection.connect_tcp.complete":

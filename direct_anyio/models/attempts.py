@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio
+from anyio import CapacityLimiter
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
@@ -30,6 +31,7 @@ from ..tools import ModelRequestParameters
 from .known import nearest_model
 
 if TYPE_CHECKING:
+    from .._io.run import HTTPClient
     from .._io.transport import Exchange, Request
     from .http import HTTPModel
 
@@ -149,24 +151,26 @@ class Asking:
         return delay
 
     async def _attempt(self, group: TaskGroup, library: Any, request: Request) -> StreamedResponse:
-        client, limiter = await self.model.client()
-        exchange: Exchange | None = None
+        client, limiter = await self._client()
         try:
-            exchange = await library.open_exchange(
-                group,
-                request,
-                client,
-                None if self.model.is_local else limiter,
-                self.limits,
-                self._deadline,
+            exchange: Exchange = await library.open_exchange(
+                group, request, client, limiter, self.limits, self._deadline
             )
+        except ModelAPIError as exc:
+            self._describe(exc, {})
+            raise
+        try:
             return await self._first_content(exchange)
         except BaseException as exc:
-            if exchange is not None:
-                await exchange.aclose(drain=False)
+            await exchange.aclose(drain=False)
             if isinstance(exc, ModelAPIError):
-                self._describe(exc, exchange)
+                self._describe(exc, exchange.headers)
             raise
+
+    async def _client(self) -> tuple[HTTPClient, CapacityLimiter | None]:
+        """Return who sends, and the limit; a server on this machine has a queue of its own."""
+        client, limiter = await self.model.client()
+        return client, None if self.model.is_local else limiter
 
     async def _first_content(self, exchange: Exchange) -> StreamedResponse:
         decoder = await self._decoder(exchange)
@@ -235,10 +239,9 @@ class Asking:
         self._may_retry = exchange.headers.get("x-should-retry") != "false"
         return error
 
-    def _describe(self, error: ModelAPIError, exchange: Exchange | None) -> None:
+    def _describe(self, error: ModelAPIError, headers: Mapping[str, str]) -> None:
         error.model_name = error.model_name or self.model.model_name
         error.provider = self.model.system
         error.phase = error.phase or "body"
-        if exchange is not None:
-            ids = (exchange.headers.get(name) for name in _REQUEST_IDS)
-            error.request_id = next((id for id in ids if id), None)
+        ids = (headers.get(name) for name in _REQUEST_IDS)
+        error.request_id = next((id for id in ids if id), None)

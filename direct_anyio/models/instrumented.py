@@ -272,7 +272,9 @@ class _TracedStream(AbstractAsyncContextManager[StreamedResponse]):
 
     def __del__(self) -> None:
         if self._span is not None:
-            self._span.forget()
+            # As the interpreter ends, half of it may be gone.
+            with suppress(Exception):
+                self._span.forget()
 
 
 class _RequestSpan:
@@ -320,7 +322,7 @@ class _RequestSpan:
     def waited(self, queue: str, seconds: float) -> None:
         """Add an event for a place that was waited for, where it was not free at once."""
         if seconds >= NOTICED and not self._ended:
-            told = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
+            told: dict[str, Any] = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
             self._span.add_event("direct_anyio.queued", told)
 
     def tell_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
@@ -363,6 +365,7 @@ class _RequestSpan:
 
     def _close(self, answer: ModelResponse | None, error: Exception | None) -> None:
         self._ended = True
+        at = time.time_ns()
         told = {STATE: _state(answer, error)}
         if answer is not None:
             told |= response_attributes(answer) | self._instruments.cost_of(answer)
@@ -372,12 +375,13 @@ class _RequestSpan:
             self._tell_error(error)
         self._attributes |= told
         self._span.set_attributes(told)
-        self._span.end()
+        # What we have to say takes its time, but none of the request's.
+        self._span.end(at)
 
     def _failure(self, exc: BaseException | None) -> Exception | None:
         """Return what the request failed of; to be left or cancelled is no failure."""
-        if self._stream is not None:
-            # The stream knows: the block may swallow its error, and raise errors of its own,
+        if isinstance(self._stream, StreamedResponse):
+            # It knows better: the block may swallow its error, and raise errors of its own,
             # and the blocking door raises it in another thread.
             exc = self._stream._failure if self._stream.state == "incomplete" else None
         return exc if isinstance(exc, Exception) else None
@@ -385,7 +389,7 @@ class _RequestSpan:
     def _answer(self, error: Exception | None) -> ModelResponse | None:
         """Return what there is of a response: the stream's, or that of an error."""
         if self._stream is not None:
-            return self._stream.response
+            return self._stream.get()
         return getattr(error, "response", None)
 
     def _tell_error(self, error: Exception) -> None:
@@ -412,10 +416,11 @@ class _RequestSpan:
 
 
 def _state(response: ModelResponse | None, error: Exception | None) -> str:
-    if response is None:
-        return "interrupted" if error is None else "incomplete"
-    # Nobody has left a stream that was forgotten.
-    return "interrupted" if response.state == "incomplete" and error is None else response.state
+    if error is not None:
+        return "incomplete"
+    state = "incomplete" if response is None else response.state
+    # A stream that was forgotten has not been told that it was left.
+    return "interrupted" if state == "incomplete" else state
 
 
 @frozen(eq=False)

@@ -329,7 +329,7 @@ _BEHIND = {
     "openai-responses": "openai-responses",
     "anthropic": "anthropic",
     "groq": "groq",
-    "google-vertex": "google-vertex",
+    "google-vertex": "google-vertex/v1beta1",
 }
 """The providers that Pydantic's gateway stands before, and where each is there."""
 
@@ -343,6 +343,7 @@ def behind_gateway(rows: Iterable[Provider]) -> tuple[Provider, ...]:
             name=f"gateway/{row.name}",
             base_url=f"{base}/{_BEHIND[row.name]}",
             base_url_env=("PYDANTIC_AI_GATEWAY_BASE_URL", "PAIG_BASE_URL"),
+            find_url=None,  # it stands before a project of its own
             base_url_format=f"{{}}/{_BEHIND[row.name]}",
             key_env=("PYDANTIC_AI_GATEWAY_API_KEY", "PAIG_API_KEY"),
             key_header="authorization",
