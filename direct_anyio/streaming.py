@@ -117,6 +117,8 @@ class StreamedResponse:
             self._batches.append(await self._source.receive(tail=whole))
         except anyio.EndOfStream:
             self._exhausted = True
+        except anyio.ClosedResourceError:
+            raise UserError("The stream was closed while it was being read.") from None
         except Exception as exc:
             if not (whole and isinstance(exc, ModelConnectionError)):
                 self._fail(exc)
@@ -185,6 +187,11 @@ class StreamedResponse:
     def usage(self) -> RequestUsage:
         """Return the tokens used, as far as the provider has told."""
         return self._fold.accumulator.usage
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What the stream failed of, None where it did not."""
+        return self._failure
 
     @property
     def state(self) -> ResponseState:

@@ -409,3 +409,23 @@ def test_an_open_portal_of_the_users_own(backend: str) -> None:
         assert server.connections == 1
         with pytest.raises(UserError, match="portal cannot be used"):
             model_request_sync(model, MESSAGES, portal=portal)
+
+
+def test_a_stream_that_another_thread_leaves() -> None:
+    """A reader that waits while the stream is left is told so, by an error of ours."""
+    with serving(_endless) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        stream = model_request_stream_sync(model, MESSAGES)
+        with stream, ThreadPoolExecutor(1) as pool:
+            seen = threading.Event()
+
+            def read() -> None:
+                for event in stream:
+                    if event.event_kind == "final_result":
+                        seen.set()
+
+            reading = pool.submit(read)
+            assert seen.wait(PATIENCE)
+            stream.close()
+            with pytest.raises(UserError, match="closed"):
+                reading.result(PATIENCE)

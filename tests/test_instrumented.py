@@ -52,6 +52,7 @@ from direct_anyio import (
 from direct_anyio._io.queueing import queued
 from direct_anyio.direct import _prepare_model
 from direct_anyio.models import StreamedResponse
+from direct_anyio.models.concurrency import ConcurrencyLimitedModel
 from direct_anyio.models.function import AgentInfo, FunctionModel
 from direct_anyio.models.instrumented import (
     InstrumentationSettings,
@@ -59,6 +60,7 @@ from direct_anyio.models.instrumented import (
     instrument_all,
     instrument_model,
 )
+from direct_anyio.models.rate_limit import RateLimitedModel, RateLimiter
 from direct_anyio.models.test import TestModel
 
 from .conftest import BACKENDS
@@ -755,6 +757,25 @@ async def test_a_wait_in_a_queue_is_an_event(seen: Seen, monkeypatch: pytest.Mon
     told = [(event.name, dict(event.attributes or {})) for event in seen.span.events]
     about = {"direct_anyio.queue": "somebody before", "direct_anyio.wait": 7.0}
     assert told == [("direct_anyio.queued", about)]
+
+
+QUEUES: dict[str, Callable[[Model], Model]] = {
+    "concurrency": lambda model: ConcurrencyLimitedModel(model, 1),
+    "connections": lambda model: model,
+    "rate": lambda model: RateLimitedModel(model, RateLimiter(requests_per_minute=60)),
+}
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+async def test_every_queue_tells_of_its_waits(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    """Limiters, and the pool of connections, are the queues that a request waits in."""
+    monkeypatch.setattr("direct_anyio.models.instrumented.NOTICED", 0.0)
+    with asked_of(answering("one")) as model:
+        await model_request(QUEUES[queue](model), ASKED, instrument=seen.settings())
+    told = {dict(event.attributes or {})["direct_anyio.queue"] for event in seen.span.events}
+    assert told == {queue, "connections"}
 
 
 async def test_an_error_of_unary_has_what_was_read(seen: Seen) -> None:

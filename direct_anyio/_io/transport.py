@@ -31,6 +31,7 @@ from ..exceptions import (
 )
 from .deadlines import Limits
 from .pump import Pipe
+from .queueing import queued
 from .run import HTTPClient
 
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
@@ -218,7 +219,8 @@ class Exchange:
             with self._limiting:
                 self._enter("pool")
                 if limiter is not None:
-                    await stack.enter_async_context(limiter)
+                    with queued("connections"):
+                        await stack.enter_async_context(limiter)
                 response = await self._send(client)
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)

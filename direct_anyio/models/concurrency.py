@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
+from .._io.queueing import queued
 from ..exceptions import ConcurrencyLimitExceeded
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
@@ -51,7 +52,8 @@ class ConcurrencyLimiter:
         # A borrower of its own: the slot of a stream may be left by another task.
         borrower = object()
         self._check_queue(limiter)
-        await limiter.acquire_on_behalf_of(borrower)
+        with queued(self.name or "concurrency"):
+            await limiter.acquire_on_behalf_of(borrower)
         try:
             yield
         finally:

@@ -383,7 +383,7 @@ class _RequestSpan:
         if isinstance(self._stream, StreamedResponse):
             # It knows better: the block may swallow its error, and raise errors of its own,
             # and the blocking door raises it in another thread.
-            exc = self._stream._failure if self._stream.state == "incomplete" else None
+            exc = self._stream.failure if self._stream.state == "incomplete" else None
         return exc if isinstance(exc, Exception) else None
 
     def _answer(self, error: Exception | None) -> ModelResponse | None:

@@ -6,7 +6,6 @@ guess at what was meant. An unknown setting is an error, since nobody would heed
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -119,4 +118,6 @@ def _complaint(key: str) -> str:
 
 
 def _nearest(word: str, words: Iterable[str]) -> str | None:
+    import difflib  # only for errors
+
     return next(iter(difflib.get_close_matches(word, list(words), n=1)), None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from .._io.queueing import queued
 from ..exceptions import ModelRateLimitError
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
@@ -75,11 +76,12 @@ class RateLimiter:
 
     async def admit(self) -> None:
         """Wait until another request may be sent, and count it."""
-        wait = self._take()
-        while wait > 0:
-            # Somebody else may be quicker, or a pause may have come in between.
-            await anyio.sleep(wait)
+        with queued("rate"):
             wait = self._take()
+            while wait > 0:
+                # Somebody else may be quicker, or a pause may have come in between.
+                await anyio.sleep(wait)
+                wait = self._take()
 
     def _take(self) -> float:
         """Count a request that may be sent now, or return the seconds until one may."""
