@@ -75,7 +75,7 @@ class Endpoint(Record):
 
 @frozen(repr=False)
 class OpenAICompatible(Endpoint):
-    """A provider that v1 speaks to through OpenAI's SDK."""
+    """A provider that pydantic-ai speaks to through OpenAI's SDK."""
 
     openai_client: SDKClient | None = field(
         default=None, kw_only=True, repr=False, validator=refuse
