@@ -12,17 +12,13 @@ from functools import partial
 import attrs
 
 from ..dialects._anthropic_models import anthropic_profile
-from ..dialects.anthropic import AnthropicCodec
-from ..dialects.cohere import CohereCodec
-from ..dialects.gemini import GeminiCodec, google_cloud_url, google_model_profile
-from ..dialects.groq import GroqCodec
-from ..dialects.mistral import MistralCodec
-from ..dialects.openai_chat import OpenAIChatCodec, OpenAIModelProfile
-from ..dialects.openai_responses import OpenAIResponsesCodec
+from ..dialects._gemini_models import google_model_profile
+from ..dialects._openai import OpenAIModelProfile
+from ..dialects.openai_chat import OpenAIChatCodec
 from ..exceptions import UserError
 from . import _families as families
 from ._gateways import GATEWAYS, behind_gateway
-from ._row import MakeCodec, Provider
+from ._row import MakeCodec, Provider, late
 
 __all__ = ("PROVIDERS", "MakeCodec", "Provider", "google_cloud", "provider_of")
 
@@ -51,6 +47,8 @@ _OPENAI = Provider(
 
 
 def _google_cloud_url(environ: Mapping[str, str]) -> str:
+    from ..dialects.gemini import google_cloud_url
+
     project = environ.get("GOOGLE_CLOUD_PROJECT")
     if not project:
         raise UserError(
@@ -62,7 +60,7 @@ def _google_cloud_url(environ: Mapping[str, str]) -> str:
 
 _GEMINI = Provider(
     name="google-gla",
-    codec=GeminiCodec,
+    codec=late("gemini", "GeminiCodec"),
     base_url="https://generativelanguage.googleapis.com",
     base_url_env=("GOOGLE_GEMINI_BASE_URL",),
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
@@ -74,7 +72,7 @@ _GEMINI = Provider(
 # The key is an access token, which lives for an hour.
 _GOOGLE_CLOUD = Provider(
     name="google-vertex",
-    codec=partial(GeminiCodec, cloud=True, root=""),
+    codec=partial(late("gemini", "GeminiCodec"), cloud=True, root=""),
     find_url=_google_cloud_url,
     key_env=("CLOUDSDK_AUTH_ACCESS_TOKEN",),
     profile=google_model_profile,
@@ -95,7 +93,7 @@ _ROWS = (
     ),
     Provider(
         name="openai-responses",
-        codec=OpenAIResponsesCodec,
+        codec=late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),
         key_env=("OPENAI_API_KEY",),
@@ -105,7 +103,7 @@ _ROWS = (
     ),
     Provider(
         name="azure-responses",
-        codec=OpenAIResponsesCodec,
+        codec=late("openai_responses", "OpenAIResponsesCodec"),
         key_env=("AZURE_OPENAI_API_KEY",),
         key_header="api-key",
         key_format="{}",
@@ -115,21 +113,21 @@ _ROWS = (
     ),
     Provider(
         name="deepseek-responses",
-        codec=OpenAIResponsesCodec,
+        codec=late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         reported_name="deepseek",
     ),
     Provider(
         name="openrouter-responses",
-        codec=OpenAIResponsesCodec,
+        codec=late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
         reported_name="openrouter",
     ),
     Provider(
         name="anthropic",
-        codec=AnthropicCodec,
+        codec=late("anthropic", "AnthropicCodec"),
         base_url="https://api.anthropic.com",
         base_url_env=("ANTHROPIC_BASE_URL",),
         key_env=("ANTHROPIC_API_KEY",),
@@ -139,7 +137,7 @@ _ROWS = (
     ),
     Provider(
         name="mistral",
-        codec=MistralCodec,
+        codec=late("mistral", "MistralCodec"),
         base_url="https://api.mistral.ai",
         base_url_env=("MISTRAL_BASE_URL",),
         key_env=("MISTRAL_API_KEY",),
@@ -147,7 +145,7 @@ _ROWS = (
     ),
     Provider(
         name="cohere",
-        codec=CohereCodec,
+        codec=late("cohere", "CohereCodec"),
         base_url="https://api.cohere.com",
         base_url_env=("CO_BASE_URL",),
         key_env=("CO_API_KEY",),
@@ -155,7 +153,7 @@ _ROWS = (
     ),
     Provider(
         name="groq",
-        codec=GroqCodec,
+        codec=late("groq", "GroqCodec"),
         base_url="https://api.groq.com",
         base_url_env=("GROQ_BASE_URL",),
         key_env=("GROQ_API_KEY",),

@@ -15,7 +15,6 @@ from .._core.codec import End, Item, ResponseInfo
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
-from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
@@ -34,7 +33,7 @@ from ._families import (
     plain,
     qwen,
 )
-from ._row import Provider
+from ._row import Provider, late
 
 __all__ = ("GATEWAYS", "behind_gateway")
 
@@ -225,7 +224,7 @@ GATEWAYS = (
     ),
     Provider(
         name="meta",
-        codec=OpenAIResponsesCodec,
+        codec=late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.meta.ai/v1",
         key_env=("META_API_KEY",),
         profile=compatible(base=OpenAIModelProfile(openai_supports_tool_choice_required=False)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from importlib import import_module
+from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
@@ -11,10 +12,30 @@ from .._core.codec import Codec
 from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..settings import ModelSettings
 
-__all__ = ("MakeCodec", "Profiles", "Provider")
+__all__ = ("MakeCodec", "Profiles", "Provider", "late")
 
 MakeCodec: TypeAlias = Callable[..., Codec]
 """Takes `model_name`, `provider_name` and `profile`."""
+
+
+
+def late(module: str, name: str) -> MakeCodec:
+    """Return a codec's constructor that imports its dialect when it is first called.
+
+    Most programs speak one protocol, and the first request of a program should not hold
+    its event loop for the modules of the others.
+
+    Args:
+        module: The module in `dialects`.
+        name: The class.
+    """
+
+    def make(**arguments: Any) -> Codec:
+        codec: MakeCodec = getattr(import_module(f"..dialects.{module}", __package__), name)
+        return codec(**arguments)
+
+    return make
+
 
 Profiles: TypeAlias = Callable[[str], ModelProfile]
 """From a model's name to what it can do."""
