@@ -253,6 +253,8 @@ class StreamedResponseSync:
         self._leave: anyio.Event | None = None
         self._held: Future[None] | None = None
         self._busy = threading.Lock()
+        # Both making an event and looking at the response change the fold.
+        self._folding = threading.Lock()
 
     def __enter__(self) -> StreamedResponseSync:
         if self._held is not None:
@@ -272,9 +274,12 @@ class StreamedResponseSync:
         except BaseException as exc:
             if self._opened.done():
                 raise
-            self._opened.set_exception(exc)
-            if not isinstance(exc, Exception):
-                raise
+            if isinstance(exc, Exception):
+                self._opened.set_exception(exc)
+                return
+            # A cancellation means nothing outside its event loop.
+            self._opened.set_exception(UserError("The stream was left before it was open."))
+            raise
 
     def __exit__(
         self,
@@ -324,7 +329,7 @@ class StreamedResponseSync:
         if not self._busy.acquire(blocking=False):
             raise UserError("Another thread is waiting for the next event of this stream.")
         try:
-            while (event := stream.advance()) is None:
+            while (event := self._advance(stream)) is None:
                 if stream.state == "complete":
                     raise StopIteration
                 assert self._portal is not None
@@ -332,6 +337,10 @@ class StreamedResponseSync:
             return event
         finally:
             self._busy.release()
+
+    def _advance(self, stream: StreamedResponse | _Foreign) -> ModelResponseStreamEvent | None:
+        with self._folding:
+            return stream.advance()
 
     def _check_entered(self) -> None:
         if self._held is None:
@@ -364,7 +373,9 @@ class StreamedResponseSync:
 
     def get(self) -> ModelResponse:
         """Return the response as far as its events have been delivered."""
-        return self._member().get()  # type: ignore[no-any-return]
+        member = self._member()
+        with self._folding:
+            return member.get()  # type: ignore[no-any-return]
 
     @property
     def response(self) -> ModelResponse:

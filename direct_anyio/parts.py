@@ -364,6 +364,12 @@ class OpaquePart(Record):
         """The kind that is not known."""
         return str(self.data.get("part_kind") or self.data.get("kind"))
 
+    @property
+    def provider_name(self) -> str | None:
+        """The provider that made it, where that is told."""
+        name = self.data.get("provider_name")
+        return name if isinstance(name, str) else None
+
     def has_content(self) -> bool:
         """Return False: there is nothing here that this version could show."""
         return False

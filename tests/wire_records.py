@@ -75,6 +75,8 @@ _PROVIDERS = {
 
 # Records on which we differ on purpose, and why.
 ON_PURPOSE = {
+    "media-image-png-detail-high": "a detail is OpenAI's: Gemini is sent the image without it",
+    "output-native-recursive": "a recursive schema is sent as it is, in the current member",
     "text-no-messages": "nothing to answer is a mistake of the program's, told before it is sent",
 }
 

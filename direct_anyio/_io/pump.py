@@ -1,9 +1,13 @@
-"""The two ends of a pump: a task that waits for something sends batches to a reader.
+"""The two ends of a pump: a task that waits for something sends items to a reader.
 
-Batches cross a bounded memory object stream, so a slow reader stops the pump. The last
-batch grows until the reader takes it, so a fast pump costs one append an item. A failure
-travels in band, behind the batches that came before it: the reader raises it, the task
-group never sees it.
+What the pump is ahead of its reader is bounded, so a slow reader stops the pump. The
+reader takes all that has arrived at once, so a fast pump costs one append an item. A
+failure travels in band, behind the items that came before it: the reader raises it, the
+task group never sees it.
+
+A cancelled reader loses nothing: items stay here until a call returns them. A memory
+object stream hands an item to the waiting task, and with it the item is lost where a
+native cancellation of asyncio's comes before that task has woken.
 """
 
 from __future__ import annotations
@@ -12,16 +16,13 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 import anyio
-from anyio import CancelScope, WouldBlock
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio import CancelScope, Event
+from anyio.lowlevel import checkpoint
 
 __all__ = ("Pipe", "Source")
 
 ItemT = TypeVar("ItemT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
-
-BUFFER = 7
-"""Batches that a pump may be ahead of its reader; with the growing one they are eight."""
 
 
 class Source(Protocol[BatchT_co]):
@@ -52,77 +53,79 @@ class Pipe(Generic[ItemT]):
 
     Args:
         weigh: The weight of an item.
-        full: The weight from which on a batch grows no more.
+        full: The weight from which on a send waits for the reader.
 
     Attributes:
         scope: Cancels the pump.
     """
 
-    _send: MemoryObjectSendStream[list[ItemT]]
-    _receive: MemoryObjectReceiveStream[list[ItemT]]
-
     def __init__(self, weigh: Callable[[ItemT], int], full: int) -> None:
-        self._send, self._receive = anyio.create_memory_object_stream[list[ItemT]](BUFFER)
         self._weigh = weigh
         self._full = full
-        self._growing: list[ItemT] | None = None
-        self._room = 0
+        self._items: list[ItemT] = []
+        self._weight = 0
+        self._arrived = Event()
+        self._taken = Event()
+        self._is_over = False
+        self._has_left = False
         self._failure: BaseException | None = None
         self.scope = CancelScope()
 
     async def send(self, item: ItemT) -> None:
-        """Send an item, waiting while the buffer is full.
+        """Send an item, waiting while there is no room.
 
-        The wait is shielded: a cancelled send may have delivered or not, and only the
-        reader's leaving, which closes the other end, may stop it.
+        The wait is shielded: what was read is passed on, and only the reader's leaving
+        may stop that.
 
         Raises:
             anyio.BrokenResourceError: The reader has left.
         """
-        if self._growing is not None and self._room > 0:
-            self._growing.append(item)
-            self._room -= self._weigh(item)
-            return
-        batch = [item]
-        try:
-            self._send.send_nowait(batch)
-        except WouldBlock:
+        while self._weight >= self._full and not self._has_left:
+            self._taken = Event()
             with CancelScope(shield=True):
-                await self._send.send(batch)
-        self._growing, self._room = batch, self._full - self._weigh(item)
+                await self._taken.wait()
+        if self._has_left:
+            raise anyio.BrokenResourceError
+        self._items.append(item)
+        self._weight += self._weigh(item)
+        self._arrived.set()
 
     def finish(self, failure: BaseException | None = None) -> None:
         """Send the end, or the failure, behind what was sent before."""
-        self._failure = failure
-        self._send.close()
+        self._is_over, self._failure = True, failure
+        self._arrived.set()
 
     async def receive(self) -> list[ItemT]:
-        """Wait for a batch; what else has arrived comes with it.
+        """Wait for items, and return all that have arrived.
 
         Raises:
             anyio.EndOfStream: The pump has finished.
+            anyio.ClosedResourceError: The reader has left.
             Exception: What the pump failed of.
         """
-        try:
-            batch = await self._receive.receive()
-        except anyio.EndOfStream:
-            if self._failure is not None:
-                raise self._failure from None
-            raise
-        return batch + (self.receive_nowait() or [])
+        await checkpoint()
+        while not self._items:
+            if self._has_left:
+                raise anyio.ClosedResourceError
+            if self._is_over:
+                raise self._failure or anyio.EndOfStream
+            self._arrived = Event()
+            await self._arrived.wait()
+        return self._take()
 
     def receive_nowait(self) -> list[ItemT] | None:
         """Return what has arrived, None where nothing has."""
-        batch: list[ItemT] = []
-        try:
-            while True:
-                batch += self._receive.receive_nowait()
-        except (WouldBlock, anyio.EndOfStream):
-            # Whatever batch was growing, it is taken.
-            self._growing = None
-            return batch or None
+        return self._take() if self._items else None
+
+    def _take(self) -> list[ItemT]:
+        items, self._items, self._weight = self._items, [], 0
+        self._taken.set()
+        return items
 
     def leave(self) -> None:
         """Let go of the pump: a send in progress breaks, any other wait is cancelled."""
-        self._receive.close()
+        self._has_left = True
+        self._items.clear()
+        self._arrived.set()
+        self._taken.set()
         self.scope.cancel()

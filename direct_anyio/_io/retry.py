@@ -44,6 +44,16 @@ _THROTTLE = frozenset({429, 529})
 _AMBIGUOUS = ("headers", "first_event")
 """Limits after which the provider may be at work already, and charge for it."""
 
+# As OpenSSL, glibc, macOS and Windows say it. The text names the host as well, so no mark
+# may be what a host might be called.
+_HOPELESS = (
+    "[ssl",
+    "certificate verify failed",
+    "name or service not known",
+    "nodename nor servname",
+    "getaddrinfo failed",
+)
+
 
 def kind_of(error: ModelAPIError, *, ambiguous: bool) -> Kind | None:
     """Return how an error is retried, None where it is not.
@@ -74,9 +84,7 @@ def _kind_of_status(error: ModelHTTPError) -> Kind | None:
 def _is_hopeless(error: ModelAPIError) -> bool:
     """Return whether a connection fails every time: a bad certificate, an unknown name."""
     text = str(error).lower()
-    return any(
-        mark in text for mark in ("certificate", "ssl", "tls", "name or service", "nodename")
-    )
+    return any(mark in text for mark in _HOPELESS)
 
 
 def delay_before(attempt: int, kind: Kind, retry_after: float | None) -> float | None:

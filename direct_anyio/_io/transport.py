@@ -42,8 +42,8 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
 
-FULL = 64 * 1024
-"""Bytes from which on a batch grows no more; eight of them are as far as we read ahead."""
+READ_AHEAD = 512 * 1024
+"""Bytes from which on the pump waits for its reader."""
 
 KEEPALIVE = 100
 """Idle connections that a client keeps."""
@@ -92,6 +92,8 @@ def new_client(library: Any = httpx) -> HTTPClient:
 
 _PHASES: dict[str, Phase] = {
     "connection.connect_tcp.started": "connect",
+    "connection.connect_unix_socket.started": "connect",
+    "socks.connect_tcp.started": "connect",
     "proxy.start_tls.started": "connect",
     "http11.send_request_headers.started": "write",
     "http2.send_request_headers.started": "write",
@@ -99,6 +101,13 @@ _PHASES: dict[str, Phase] = {
     "http2.receive_response_headers.started": "headers",
 }
 """What httpcore's trace calls the beginning of each phase."""
+
+_MADE = (
+    "connection.connect_tcp.complete",
+    "connection.connect_unix_socket.complete",
+    "socks.connect_tcp.complete",
+)
+"""What it calls that there is a new connection."""
 
 
 @define(eq=False)
@@ -119,7 +128,7 @@ class Exchange:
     _made: Any = None
     _has_content: bool = False
     _waited: float = 0.0
-    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
+    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, READ_AHEAD), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
@@ -187,7 +196,8 @@ class Exchange:
 
     async def _drain(self) -> None:
         seen = 0
-        with anyio.move_on_after(self._limits.drain), suppress(anyio.EndOfStream, ModelAPIError):
+        over = (anyio.EndOfStream, anyio.ClosedResourceError, ModelAPIError)
+        with anyio.move_on_after(self._limits.drain), suppress(*over):
             while seen < MAX_DRAIN:
                 seen += sum(map(len, await self._pipe.receive()))
 
@@ -203,10 +213,12 @@ class Exchange:
 
     async def pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
         """Own the response: send the request, pass the body on, close."""
-        failure: BaseException | None = None
+        # A cancellation from without is no end: the reader may be out of its reach.
+        failure: BaseException | None = anyio.ClosedResourceError()
         try:
             with self._pipe.scope:
                 await self._pump(client, limiter)
+            failure = None
         except Exception as exc:
             failure = exc
         finally:
@@ -236,10 +248,10 @@ class Exchange:
     async def _trace(self, name: str, info: dict[str, Any]) -> None:
         # A connection that is cancelled between its making and its use keeps its place in
         # httpcore's pool for ever, so there is no cancellation from here to the next step.
-        self._limiting.shield = name.endswith(("connect_tcp.complete", "start_tls.complete"))
+        self._limiting.shield = name in _MADE or name.endswith("start_tls.complete")
         if name in _PHASES:
             self._enter(_PHASES[name])
-        elif name == "connection.connect_tcp.complete":
+        elif name in _MADE:
             self._made = info["return_value"]
 
     @property

@@ -228,6 +228,8 @@ class MessageWriter:
         return {}
 
     def _opaque(self, part: OpaquePart) -> JSONObject:
+        if part.provider_name not in (None, self.provider_name):
+            return {}
         if part.part_kind != "compaction":
             raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
         if not self._is_summary(part):

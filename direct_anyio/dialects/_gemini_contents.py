@@ -31,6 +31,7 @@ from ..parts import (
     FilePart,
     ModelRequestPart,
     ModelResponsePart,
+    OpaquePart,
     RetryPromptPart,
     SystemPromptPart,
     TextPart,
@@ -242,6 +243,8 @@ class ContentWriter:
                 return _inline(part.content)
             case BuiltinToolCallPart() | BuiltinToolReturnPart():
                 return self._builtin(part) if own else None
+            case OpaquePart() if not own:
+                return None
         raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
 
     def _builtin(self, part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject | None:

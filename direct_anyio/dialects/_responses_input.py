@@ -362,7 +362,9 @@ def _citations(details: JSONObject, text: str) -> list[JSONObject]:
 
 def _citation(citation: JSONObject) -> JSONObject:
     kind = citation["type"]
-    fields: JSONObject = {key: typed(citation[key], wanted) for key, wanted in _CITATIONS[kind].items()}
+    fields: JSONObject = {
+        key: typed(citation[key], wanted) for key, wanted in _CITATIONS[kind].items()
+    }
     return {"type": kind, **fields}
 
 

@@ -15,7 +15,7 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import UserError
 from ..profiles import ModelProfileSpec
-from ..providers import PROVIDERS, MakeCodec, Provider, provider_of
+from ..providers import PROVIDERS, MakeCodec, Provider, provider_of, spoken_by
 from ..providers._endpoint import Endpoint
 from ..settings import ModelSettings
 from .http import HTTPModel, access
@@ -90,7 +90,7 @@ _RESPONSES: dict[str, MakeCodec] = {
 
 def _speaking(wanted: type[Any], row: Provider) -> Provider:
     """Return a row that speaks a protocol."""
-    spoken = getattr(row.codec, "func", row.codec)
+    spoken = spoken_by(row.codec)
     if spoken is wanted:
         return row
     if wanted is OpenAIResponsesCodec and spoken is OpenAIChatCodec:
@@ -98,7 +98,7 @@ def _speaking(wanted: type[Any], row: Provider) -> Provider:
     fitting = sorted(
         name
         for name, each in PROVIDERS.items()
-        if getattr(each.codec, "func", each.codec) is wanted and not name.startswith("gateway/")
+        if spoken_by(each.codec) is wanted and not name.startswith("gateway/")
     )
     raise UserError(
         f"The provider {row.name!r} speaks another protocol than this model's. "

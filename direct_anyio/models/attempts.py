@@ -210,7 +210,8 @@ class Asking:
         elif self.stream and (kind or wanted) == "text/event-stream":
             decoder = StreamDecoder(reader, self.model.model_name)
         else:
-            start = (await exchange.read_error()).decode(errors="replace")
+            body = self.model.scrubbed(await exchange.read_error())
+            start = body.decode(errors="replace")
             message = f"Expected a response of type {wanted}, got {kind}"
             raise UnexpectedModelBehavior(message, start[:SNIPPET])
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))

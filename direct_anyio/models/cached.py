@@ -132,9 +132,7 @@ class CachedModel(WrapperModel):
         cache: Where the responses are kept; in memory by default.
     """
 
-    def __init__(
-        self, wrapped: Model | KnownModelName, cache: ResponseCache | None = None
-    ) -> None:
+    def __init__(self, wrapped: Model | KnownModelName, cache: ResponseCache | None = None) -> None:
         super().__init__(wrapped)
         self.cache = MemoryCache() if cache is None else cache
 
@@ -204,7 +202,7 @@ def _said(value: Any) -> Any:
 def _named(value: object) -> object:
     if isinstance(value, type):
         return value.__qualname__
-    if isinstance(value, (set, frozenset, tuple)):
+    if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
     raise TypeError(f"{value!r} has no fixed form")
 

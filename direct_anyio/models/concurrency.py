@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
@@ -18,6 +19,10 @@ from . import KnownModelName, Model
 from .wrapper import WrapperModel
 
 __all__ = ("ConcurrencyLimitedModel", "ConcurrencyLimiter", "limit_model_concurrency")
+
+
+# The address of a limiter would not do: another may be made there in the same run.
+_numbers = count()
 
 
 class ConcurrencyLimiter:
@@ -39,7 +44,7 @@ class ConcurrencyLimiter:
         self.max_running = max_running
         self.max_queued = max_queued
         self.name = name
-        self._of_run: RunVar[CapacityLimiter] = RunVar(f"limiter-{id(self)}")
+        self._of_run: RunVar[CapacityLimiter] = RunVar(f"limiter-{next(_numbers)}")
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

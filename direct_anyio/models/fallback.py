@@ -106,8 +106,8 @@ class FallbackModel(Model):
         failures: list[Exception] = []
         async with AsyncExitStack() as stack:
             for model in self.models:
-                asked = model.request_stream(messages, model_settings, model_request_parameters)
                 try:
+                    asked = model.request_stream(messages, model_settings, model_request_parameters)
                     stream = await stack.enter_async_context(asked)
                 except Exception as exc:
                     self._note(exc, failures)

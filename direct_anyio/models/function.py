@@ -34,7 +34,7 @@ from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
 from ..usage import RequestUsage
 from . import Model
-from .items import stream_items
+from .items import closing, stream_items
 
 __all__ = (
     "AgentInfo",
@@ -218,10 +218,11 @@ async def _items(
     streamed: AsyncIterator[Streamed], usage: RequestUsage
 ) -> AsyncIterator[Iterable[Item]]:
     """Return what a stream function yields as items, with the usage that they add up to."""
-    async for each in streamed:
-        items = list(_translated(each))
-        usage = usage + RequestUsage(output_tokens=_written(each))
-        yield (*items, ResponseInfo(usage=usage))
+    async with closing(streamed):
+        async for each in streamed:
+            items = list(_translated(each))
+            usage = usage + RequestUsage(output_tokens=_written(each))
+            yield (*items, ResponseInfo(usage=usage))
 
 
 def _translated(each: Streamed) -> Iterable[Item]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -16,12 +16,17 @@ from .._io.pump import Pipe
 from .._io.tasks import open_task_group
 from ..streaming import StreamedResponse
 
-__all__ = ("stream_items",)
+__all__ = ("closing", "stream_items")
 
-READ_AHEAD = 16
-"""Batches of items that are passed on as one, where their reader is slow."""
+READ_AHEAD = 128
+"""Batches of items from which on the pump waits for its reader."""
 
 StreamT = TypeVar("StreamT", bound=StreamedResponse)
+
+
+def closing(items: AsyncIterable[Any]) -> AbstractAsyncContextManager[Any]:
+    """Return what closes an async generator here and now, not in the garbage collector."""
+    return aclosing(items) if isinstance(items, AsyncGenerator) else nullcontext()
 
 
 class _ItemSource:
@@ -31,11 +36,14 @@ class _ItemSource:
         self._pipe: Pipe[Iterable[Item]] = Pipe(lambda _: 1, READ_AHEAD)
 
     async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
-        failure: BaseException | None = None
+        # A cancellation from without is no end: the reader may be out of its reach.
+        failure: BaseException | None = anyio.ClosedResourceError()
         try:
             with self._pipe.scope:
-                async for batch in batches:
-                    await self._pipe.send(batch)
+                async with closing(batches):
+                    async for batch in batches:
+                        await self._pipe.send(batch)
+            failure = None
         except anyio.BrokenResourceError:
             pass
         except Exception as exc:

@@ -22,7 +22,7 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import EmptyResponse, UserError
 from ..messages import ModelMessage, ModelRequest, TextPart
-from ..providers import provider_of
+from ..providers import provider_of, spoken_by
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from .http import HTTPModel, access
@@ -99,8 +99,7 @@ class _Catalogue(HTTPModel):
 
     @property
     def codec(self) -> _Listing:
-        codec = self._provider.codec
-        return _Listing(_ROUTES[getattr(codec, "func", codec)])
+        return _Listing(_ROUTES[spoken_by(self._provider.codec)])
 
 
 async def list_models(

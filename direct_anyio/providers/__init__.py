@@ -18,9 +18,9 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..exceptions import UserError
 from . import _families as families
 from ._gateways import GATEWAYS, behind_gateway
-from ._row import MakeCodec, Provider, late
+from ._row import Late, MakeCodec, Provider, spoken_by
 
-__all__ = ("PROVIDERS", "MakeCodec", "Provider", "google_cloud", "provider_of")
+__all__ = ("PROVIDERS", "MakeCodec", "Provider", "google_cloud", "provider_of", "spoken_by")
 
 
 def _openai(name: str) -> OpenAIModelProfile:
@@ -60,7 +60,7 @@ def _google_cloud_url(environ: Mapping[str, str]) -> str:
 
 _GEMINI = Provider(
     name="google-gla",
-    codec=late("gemini", "GeminiCodec"),
+    codec=Late("gemini", "GeminiCodec"),
     base_url="https://generativelanguage.googleapis.com",
     base_url_env=("GOOGLE_GEMINI_BASE_URL",),
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
@@ -72,7 +72,7 @@ _GEMINI = Provider(
 # The key is an access token, which lives for an hour.
 _GOOGLE_CLOUD = Provider(
     name="google-vertex",
-    codec=partial(late("gemini", "GeminiCodec"), cloud=True, root=""),
+    codec=partial(Late("gemini", "GeminiCodec"), cloud=True, root=""),
     find_url=_google_cloud_url,
     key_env=("CLOUDSDK_AUTH_ACCESS_TOKEN",),
     profile=google_model_profile,
@@ -93,7 +93,7 @@ _ROWS = (
     ),
     Provider(
         name="openai-responses",
-        codec=late("openai_responses", "OpenAIResponsesCodec"),
+        codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),
         key_env=("OPENAI_API_KEY",),
@@ -103,7 +103,7 @@ _ROWS = (
     ),
     Provider(
         name="azure-responses",
-        codec=late("openai_responses", "OpenAIResponsesCodec"),
+        codec=Late("openai_responses", "OpenAIResponsesCodec"),
         key_env=("AZURE_OPENAI_API_KEY",),
         key_header="api-key",
         key_format="{}",
@@ -113,21 +113,21 @@ _ROWS = (
     ),
     Provider(
         name="deepseek-responses",
-        codec=late("openai_responses", "OpenAIResponsesCodec"),
+        codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         reported_name="deepseek",
     ),
     Provider(
         name="openrouter-responses",
-        codec=late("openai_responses", "OpenAIResponsesCodec"),
+        codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
         reported_name="openrouter",
     ),
     Provider(
         name="anthropic",
-        codec=late("anthropic", "AnthropicCodec"),
+        codec=Late("anthropic", "AnthropicCodec"),
         base_url="https://api.anthropic.com",
         base_url_env=("ANTHROPIC_BASE_URL",),
         key_env=("ANTHROPIC_API_KEY",),
@@ -137,7 +137,7 @@ _ROWS = (
     ),
     Provider(
         name="mistral",
-        codec=late("mistral", "MistralCodec"),
+        codec=Late("mistral", "MistralCodec"),
         base_url="https://api.mistral.ai",
         base_url_env=("MISTRAL_BASE_URL",),
         key_env=("MISTRAL_API_KEY",),
@@ -145,7 +145,7 @@ _ROWS = (
     ),
     Provider(
         name="cohere",
-        codec=late("cohere", "CohereCodec"),
+        codec=Late("cohere", "CohereCodec"),
         base_url="https://api.cohere.com",
         base_url_env=("CO_BASE_URL",),
         key_env=("CO_API_KEY",),
@@ -153,7 +153,7 @@ _ROWS = (
     ),
     Provider(
         name="groq",
-        codec=late("groq", "GroqCodec"),
+        codec=Late("groq", "GroqCodec"),
         base_url="https://api.groq.com",
         base_url_env=("GROQ_BASE_URL",),
         key_env=("GROQ_API_KEY",),

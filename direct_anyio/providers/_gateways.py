@@ -33,7 +33,7 @@ from ._families import (
     plain,
     qwen,
 )
-from ._row import Provider, late
+from ._row import Late, Provider
 
 __all__ = ("GATEWAYS", "behind_gateway")
 
@@ -224,7 +224,7 @@ GATEWAYS = (
     ),
     Provider(
         name="meta",
-        codec=late("openai_responses", "OpenAIResponsesCodec"),
+        codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.meta.ai/v1",
         key_env=("META_API_KEY",),
         profile=compatible(base=OpenAIModelProfile(openai_supports_tool_choice_required=False)),

@@ -12,29 +12,43 @@ from .._core.codec import Codec
 from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..settings import ModelSettings
 
-__all__ = ("MakeCodec", "Profiles", "Provider", "late")
+__all__ = ("Late", "MakeCodec", "Profiles", "Provider", "spoken_by")
 
 MakeCodec: TypeAlias = Callable[..., Codec]
 """Takes `model_name`, `provider_name` and `profile`."""
 
 
-
-def late(module: str, name: str) -> MakeCodec:
-    """Return a codec's constructor that imports its dialect when it is first called.
+@frozen
+class Late:
+    """A codec's constructor that imports its dialect when it is first called.
 
     Most programs speak one protocol, and the first request of a program should not hold
     its event loop for the modules of the others.
 
-    Args:
+    Attributes:
         module: The module in `dialects`.
         name: The class.
     """
 
-    def make(**arguments: Any) -> Codec:
-        codec: MakeCodec = getattr(import_module(f"..dialects.{module}", __package__), name)
-        return codec(**arguments)
+    module: str
+    name: str
 
-    return make
+    def load(self) -> type[Any]:
+        """Return the class."""
+        codec: type[Any] = getattr(
+            import_module(f"..dialects.{self.module}", __package__), self.name
+        )
+        return codec
+
+    def __call__(self, **arguments: Any) -> Codec:
+        made: Codec = self.load()(**arguments)
+        return made
+
+
+def spoken_by(make: Any) -> Any:
+    """Return the class of the codecs that `make`, a row's `codec`, makes."""
+    make = getattr(make, "func", make)
+    return make.load() if isinstance(make, Late) else make
 
 
 Profiles: TypeAlias = Callable[[str], ModelProfile]
