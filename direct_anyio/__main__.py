@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="print tokens as they arrive",
     )
+    ask.add_argument("--max-tokens", type=int, help="the most tokens that the answer may have")
     ask.add_argument("--json", action="store_true", help="print the whole response as JSON")
     ask.set_defaults(run=_ask)
     models = commands.add_parser("models", help="list the providers, or the models of one")
@@ -95,16 +96,20 @@ def _told(what: Callable[[], None]) -> int:
 def _answer(prompt: str, arguments: argparse.Namespace) -> None:
     from .direct import model_request_stream_sync, model_request_sync
     from .messages import ModelRequest, SystemPromptPart, UserPromptPart
+    from .settings import ModelSettings
 
     parts: list[SystemPromptPart | UserPromptPart] = [UserPromptPart(prompt)]
     if arguments.system:
         parts.insert(0, SystemPromptPart(arguments.system))
     messages = [ModelRequest(parts)]
+    settings = ModelSettings()
+    if arguments.max_tokens is not None:
+        settings["max_tokens"] = arguments.max_tokens
     if arguments.json or not arguments.stream:
-        response = model_request_sync(arguments.model, messages)
+        response = model_request_sync(arguments.model, messages, model_settings=settings)
         print(_as_json(response) if arguments.json else response.text or "")
         return
-    with model_request_stream_sync(arguments.model, messages) as stream:
+    with model_request_stream_sync(arguments.model, messages, model_settings=settings) as stream:
         for event in stream:
             print(_new_text(event), end="", flush=True)
     print()

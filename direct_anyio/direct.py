@@ -7,7 +7,7 @@ models share one API.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
@@ -19,7 +19,7 @@ from anyio.from_thread import BlockingPortal
 
 from ._blocking import call, open_portal, portal_for, spawn
 from .exceptions import UserError
-from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
 from .models.instrumented import InstrumentationSettings, instrument_model
 from .settings import ModelSettings
@@ -35,6 +35,9 @@ __all__ = (
     "model_request_sync",
     "open_portal",
 )
+
+CLOSE_LIMIT = 2.0
+"""Seconds that a block which is left while it opens waits for its request to be over."""
 
 STREAM_INITIALIZATION_TIMEOUT: float | None = None
 """Seconds that `StreamedResponseSync.get()` and its like wait for the stream to open;
@@ -79,9 +82,7 @@ async def model_request(
         ModelAPIError: It failed.
     """
     prepared = _prepare_model(model, instrument)
-    return await prepared.request(
-        list(messages), model_settings, model_request_parameters or ModelRequestParameters()
-    )
+    return await prepared.request(*_asked(messages, model_settings, model_request_parameters))
 
 
 def model_request_stream(
@@ -122,9 +123,7 @@ def model_request_stream(
         UserError: There is no such model.
     """
     prepared = _prepare_model(model, instrument)
-    return prepared.request_stream(
-        list(messages), model_settings, model_request_parameters or ModelRequestParameters()
-    )
+    return prepared.request_stream(*_asked(messages, model_settings, model_request_parameters))
 
 
 def model_request_sync(
@@ -170,9 +169,7 @@ def model_request_sync(
     return call(
         portal,
         prepared.request,
-        list(messages),
-        model_settings,
-        model_request_parameters or ModelRequestParameters(),
+        *_asked(messages, model_settings, model_request_parameters),
     )
 
 
@@ -227,6 +224,38 @@ def _prepare_model(
     return instrument_model(infer_model(model), instrument)
 
 
+def _asked(
+    messages: Sequence[ModelMessage],
+    settings: ModelSettings | None,
+    offered: ModelRequestParameters | None,
+) -> tuple[list[ModelMessage], ModelSettings | None, ModelRequestParameters]:
+    """Return what is asked as models take it.
+
+    Raises:
+        UserError: It is of another type; the message shows what to write.
+    """
+    prompt = "[ModelRequest.user_text_prompt('Hello')]"
+    wrong = [m for m in _listed(messages) if not isinstance(m, (ModelRequest, ModelResponse))]
+    if wrong or isinstance(messages, (str, ModelRequest, ModelResponse)):
+        shown = wrong[0] if wrong else messages
+        raise UserError(
+            f"`messages` is a list of ModelRequest and ModelResponse, such as {prompt}; "
+            f"got {shown!r:.80}"
+        )
+    if settings is not None and not isinstance(settings, Mapping):
+        raise UserError(f"`model_settings` is a dict, such as {{'max_tokens': 100}}: {settings!r}")
+    if offered is not None and not isinstance(offered, ModelRequestParameters):
+        raise UserError(
+            "`model_request_parameters` is a ModelRequestParameters, such as "
+            f"ModelRequestParameters(function_tools=[...]); got {offered!r:.80}"
+        )
+    return list(messages), settings, offered or ModelRequestParameters()
+
+
+def _listed(messages: object) -> list[object]:
+    return list(messages) if isinstance(messages, Iterable) else [messages]
+
+
 class StreamedResponseSync:
     """A streamed response for blocking code; iterate over it for its events.
 
@@ -252,6 +281,7 @@ class StreamedResponseSync:
         self._told = False
         self._leave: anyio.Event | None = None
         self._held: Future[None] | None = None
+        self._over: Future[None] = Future()
         self._busy = threading.Lock()
         # Both making an event and looking at the response change the fold.
         self._folding = threading.Lock()
@@ -280,6 +310,8 @@ class StreamedResponseSync:
             # A cancellation means nothing outside its event loop.
             self._opened.set_exception(UserError("The stream was left before it was open."))
             raise
+        finally:
+            self._over.set_result(None)
 
     def __exit__(
         self,
@@ -311,6 +343,9 @@ class StreamedResponseSync:
         else:
             self._held.cancel()
             self._told = True
+            # A future that is cancelled is done at once; the request takes a moment more.
+            with suppress(TimeoutError):
+                self._over.result(CLOSE_LIMIT)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
         """Stream the response as events; a second loop goes on where the first stopped."""

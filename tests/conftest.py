@@ -1,6 +1,13 @@
-"""Every async test runs on asyncio and, where it is installed, on trio; a warning is an error."""
+"""Every async test runs on asyncio and, where it is installed, on trio; a warning is an error.
 
+No test leaves anything behind: a socket, a thread, or what the garbage collector would
+have to close. What belongs to the process, its portal and the portal's connections, stays.
+"""
+
+import gc
 import os
+import threading
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -8,6 +15,11 @@ from typing import Any
 import pytest
 
 BACKENDS = [name for name in ("asyncio", "trio") if find_spec(name)]
+PATIENCE = 5.0
+"""Seconds that a thread has to end after its test."""
+
+OF_THE_PROCESS = ("direct_anyio", "AnyIO worker", "Trio thread", "ThreadPoolExecutor", "asyncio_")
+"""Begin the names of threads that outlive a test by right: the portal, and idle workers."""
 
 
 @pytest.fixture(params=[pytest.param((name, {}), id=name) for name in BACKENDS])
@@ -22,3 +34,57 @@ def http_library() -> None:
         from direct_anyio._io import transport
 
         transport.new_client.__defaults__ = (import_module("httpx2"),)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Fail a test that leaves a socket or a thread; garbage warns, and so fails, by itself."""
+    sockets, threads = _sockets(), set(threading.enumerate())
+    yield
+    # What a test made is young, and a collection of the young is cheap.
+    gc.collect(1)
+    for thread in set(threading.enumerate()) - threads:
+        if not thread.name.startswith(OF_THE_PROCESS):
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), thread
+    if _sockets() != sockets:
+        gc.collect()
+        left = _sockets() - sockets - _of_the_portal()
+        assert not left, f"{len(left)} sockets are left open"
+
+
+def _sockets() -> set[str]:
+    """Return the open sockets of this process; none where there is no such list."""
+    found = set()
+    try:
+        with os.scandir("/proc/self/fd") as entries:
+            for entry in entries:
+                try:
+                    found.add(os.readlink(entry.path))
+                except OSError:
+                    continue
+    except OSError:
+        return set()
+    return {name for name in found if name.startswith("socket:")}
+
+
+def _of_the_portal() -> set[str]:
+    """Return the sockets of the process's portal: its loop's own, and its kept connections."""
+    from direct_anyio import _blocking
+    from direct_anyio._io import run
+
+    portal = _blocking._process._portal
+    if portal is None:
+        return set()
+
+    async def sockets() -> list[Any]:
+        import asyncio
+
+        loop: Any = asyncio.get_running_loop()
+        client: Any = run._current.get(None)
+        kept = client.client._transport._pool.connections if client else []
+        streams = [each._connection._network_stream for each in kept]
+        return [loop._ssock, loop._csock, *(s.get_extra_info("socket") for s in streams)]
+
+    found = _blocking.call(portal, sockets)
+    return {os.readlink(f"/proc/self/fd/{each.fileno()}") for each in found if each.fileno() >= 0}

@@ -9,6 +9,7 @@ holds idle connections alone, and the server sees every other one close.
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
@@ -22,11 +23,20 @@ import pytest
 import sniffio
 from anyio import CancelScope, CapacityLimiter
 from anyio.abc import TaskStatus
+from anyio.from_thread import start_blocking_portal
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from direct_anyio import ModelRequest, infer_model, model_request, model_request_stream
+from direct_anyio import (
+    ModelRequest,
+    infer_model,
+    model_request,
+    model_request_stream,
+    model_request_stream_sync,
+    model_request_sync,
+)
 from direct_anyio._io import retry, run, transport
+from direct_anyio._io.tasks import open_task_group
 from direct_anyio.models.http import HTTPModel
 
 from .serving import (
@@ -82,7 +92,7 @@ class Suspensions:
                 due()
             try:
                 value = yield trap
-            except BaseException as exc:  # noqa: BLE001
+            except BaseException as exc:
                 resume = _thrower(coroutine, exc)
             else:
                 resume = _sender(coroutine, value)
@@ -181,12 +191,11 @@ async def _left_early(stage: Stage) -> None:
 
 async def _left_by_an_error(stage: Stage) -> None:
     mine = KeyError("mine")
-    try:
+    with pytest.raises(KeyError) as caught:
         async with model_request_stream(stage.model, MESSAGES) as stream:
             async for _ in stream:
                 raise mine
-    except KeyError as exc:
-        assert exc is mine
+    assert caught.value is mine
 
 
 async def _in_line(stage: Stage) -> None:
@@ -276,9 +285,7 @@ def _tasks() -> int:
     return len(asyncio.all_tasks())
 
 
-async def _cancelled_at(
-    stage: Stage, act: Act, n: int, m: int, waking: bool
-) -> bool:
+async def _cancelled_at(stage: Stage, act: Act, n: int, m: int, waking: bool) -> bool:
     """Act, cancelled at wait `n`, and from outside at the `m`-th after it.
 
     Returns:
@@ -296,9 +303,7 @@ async def _cancelled_at(
     return reached
 
 
-async def _swept(
-    stage: Stage, act: Act, again: list[int], waking: bool
-) -> int:
+async def _swept(stage: Stage, act: Act, again: list[int], waking: bool) -> int:
     tried = 0
     for m in again:
         for n in range(1, MOST):
@@ -344,7 +349,7 @@ async def test_a_native_cancellation(scenario: Scenario, library: str, times: in
             suspensions = Suspensions({})
             with pumps_driven_by(suspensions):
                 task = asyncio.ensure_future(_as_task(suspensions, act(stage)))
-                suspensions.at.update(dict.fromkeys(range(n, n + times), task.cancel))
+                suspensions.at.update(dict.fromkeys(range(n, n + times), _canceller(task)))
                 (ended,) = await asyncio.gather(task, return_exceptions=True)
             assert ended is None or isinstance(ended, asyncio.CancelledError), ended
             stage.check()
@@ -354,6 +359,13 @@ async def test_a_native_cancellation(scenario: Scenario, library: str, times: in
         await stage.all_closed()
         await act(stage)
         stage.check()
+
+
+def _canceller(task: asyncio.Future[None]) -> Callable[[], None]:
+    def cancel() -> None:
+        task.cancel()
+
+    return cancel
 
 
 async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -449,3 +461,67 @@ async def test_many_live_streams(monkeypatch: pytest.MonkeyPatch) -> None:
         await stage.all_closed()
     whole = {number for number, text in enumerate(texts) if text == "a" + "b" * 50}
     assert whole == set(range(LIVE)) - doomed
+
+
+def test_ctrl_c_ends_a_request_that_is_no_stream() -> None:
+    """A blocking call that is interrupted closes its connection while the process lives on."""
+    closed = threading.Event()
+
+    def interrupt(connection: Connection) -> None:
+        signal.raise_signal(signal.SIGINT)
+        if connection.closed_by_peer():
+            closed.set()
+
+    with serving(interrupt) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(KeyboardInterrupt):
+            model_request_sync(model, MESSAGES)
+        assert closed.wait(PATIENCE / 2)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_block_that_is_left_while_it_opens(backend: str) -> None:
+    """A blocking stream that never opened is over when its block is, not a moment later."""
+    asked = threading.Event()
+
+    def silent(connection: Connection) -> None:
+        asked.set()
+        connection.closed_by_peer()
+
+    async def tasks() -> int:
+        return _tasks()
+
+    with serving(silent) as server, start_blocking_portal(backend) as portal:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        before = portal.call(tasks)
+        with model_request_stream_sync(model, MESSAGES, portal=portal):
+            assert asked.wait(PATIENCE)
+        assert portal.call(tasks) == before
+
+
+async def test_a_task_group_does_not_show() -> None:
+    """The lone error of a task leaves as itself, of many the group; the body's own wins."""
+
+    async def fail(error: BaseException) -> None:
+        raise error
+
+    async def run_group(body: BaseException | None, *tasks: BaseException) -> None:
+        async with open_task_group() as group:
+            for error in tasks:
+                group.start_soon(fail, error)
+            if body is not None:
+                raise body
+            await anyio.sleep_forever()
+
+    lone, other, body, interrupt = KeyError(1), ValueError(2), OSError(3), SystemExit(4)
+    for errors, expected in (
+        ((None, lone), lone),
+        ((body, lone), body),
+        ((None, lone, interrupt), interrupt),
+    ):
+        with pytest.raises(type(expected)) as caught:
+            await run_group(*errors)
+        assert caught.value is expected
+    with pytest.raises(ExceptionGroup) as group:
+        await run_group(None, lone, other)
+    assert set(group.value.exceptions) == {lone, other}

@@ -15,8 +15,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ from attrs import field, frozen
 from direct_anyio import (
     ModelConnectionError,
     ModelHTTPError,
-    ModelNotFoundError,
     ModelRequest,
     ModelRequestRejectedError,
     ModelResponse,
@@ -45,7 +44,6 @@ from direct_anyio.models.http import HTTPModel
 from .doors import streamed, streamed_sync, unary
 from .serving import (
     PATIENCE,
-    SSE_HEAD,
     Connection,
     Greeter,
     Handler,
@@ -54,13 +52,11 @@ from .serving import (
     answering,
     chunk,
     completion,
-    delta,
     reply,
     serving,
     tls,
     trusting,
 )
-from .serving import streamed as frames
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 LARGE = [ModelRequest.user_text_prompt("x" * (16 * 1024 * 1024))]
@@ -193,6 +189,9 @@ def completion_bytes(text: str) -> bytes:
 PAGE = "<html>\x1b[31m" + "bad gateway " * 10_000
 
 
+UNUSED = answering("unused")
+
+
 @frozen(kw_only=True)
 class Fault:
     """What the server does, and what must come of it.
@@ -209,7 +208,7 @@ class Fault:
         messages: What is sent.
     """
 
-    handler: Handler = answering("unused")
+    handler: Handler = UNUSED
     greet: Greeter | None = None
     raises: type[Exception] = ModelConnectionError
     text: str | None = None
@@ -291,16 +290,18 @@ FAULTS: dict[str, Fault] = {
         text="no credits",
     ),
     "a body shorter than it is told": Fault(
-        handler=_says(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                      b"content-length: 999\r\n\r\n{"),
+        handler=_says(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"
+        ),
         raises=StreamInterrupted,
         phase="body",
-    ),  # fmt: skip
+    ),
     "a body longer than it is told": Fault(
-        handler=_sends(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                       b"content-length: 1\r\n\r\n{}"),
+        handler=_sends(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{}"
+        ),
         raises=UnexpectedModelBehavior,
-    ),  # fmt: skip
+    ),
     "broken chunks": Fault(
         handler=_begins(_closes, b"zz\r\n"), raises=StreamInterrupted, phase="body"
     ),
@@ -500,9 +501,7 @@ UNREACHABLE = {
         _fails(socket.EAI_AGAIN, "Temporary failure in name resolution"), "model.test", 3
     ),
     "a slow look-up": Unreachable(_slow_lookup, "'connect' limit", 3, "connect"),
-    "no answer to TLS behind a proxy": Unreachable(
-        _silent_proxy, "'connect' limit", 3, "connect"
-    ),
+    "no answer to TLS behind a proxy": Unreachable(_silent_proxy, "'connect' limit", 3, "connect"),
     "a proxy that refuses": Unreachable(_refusing_proxy, "(?i:proxy)(?!.*pass-word)", 3),
 }
 
@@ -603,6 +602,25 @@ async def test_what_is_no_fault(name: str) -> None:
                 assert await anyio.to_thread.run_sync(server.left.acquire, True, PATIENCE)
             assert len(server.received) == number
         assert server.connections == connections
+
+
+async def test_a_connection_that_dies_in_use() -> None:
+    """A kept connection that takes a request and closes is replaced, and that is no retry."""
+    answered = set()
+
+    def once(connection: Connection) -> None:
+        if connection.number in answered:
+            _closes(connection)
+        else:
+            answered.add(connection.number)
+            answering("well")(connection)
+
+    settings: Any = {"max_retries": 0}
+    with serving(once) as server:
+        model = _model(server.url)
+        for _ in range(3):
+            assert (await streamed(model, MESSAGES, model_settings=settings)).text == "well"
+        assert (server.connections, len(server.received)) == (3, 5)
 
 
 UNSAYABLE: dict[str, tuple[list[Any], dict[str, Any], str]] = {

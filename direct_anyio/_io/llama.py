@@ -53,6 +53,10 @@ def find_weights(model_name: str) -> str:
             not there or not a GGUF file.
     """
     packaged = model_name == SMOLLM2
+    if not packaged and not model_name.endswith(".gguf") and os.sep not in model_name:
+        raise UserError(
+            f"Unknown local model: {model_name!r}. It is '{SMOLLM2}', or the path of a GGUF file."
+        )
     path = (
         _packaged_weights() if packaged else Path(os.path.abspath(os.path.expanduser(model_name)))
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from importlib import import_module
+from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -90,6 +91,13 @@ async def current_run() -> Run:
     return run
 
 
+def _sends_async(bound: object, attribute: object, client: HTTPClient) -> None:
+    if not iscoroutinefunction(getattr(client, "send", None)):
+        raise UserError(
+            f"`http_client` is an httpx.AsyncClient or an httpx2.AsyncClient, not {client!r:.80}"
+        )
+
+
 @define(eq=False)
 class BoundClient:
     """A client of the user's, which stays with the event loop of its first use.
@@ -98,7 +106,7 @@ class BoundClient:
         client: The client; whoever made it closes it.
     """
 
-    client: HTTPClient
+    client: HTTPClient = field(validator=_sends_async)
     _loop: EventLoopToken | None = None
     _limiter: CapacityLimiter | None = None
 

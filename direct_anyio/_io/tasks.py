@@ -17,7 +17,7 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
 
     The body's own exception leaves bare and identical, whatever the cancelled tasks did
     meanwhile; an exception group that the body raised passes as it was. Cancellation
-    is left to the backend. Of several errors of tasks, KeyboardInterrupt wins.
+    is left to the backend. A task's KeyboardInterrupt or SystemExit wins over all others.
 
     Yields:
         The group; its tasks are cancelled when the body raises.
@@ -36,7 +36,7 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
                 group.cancel_scope.cancel()
     except BaseExceptionGroup as exc:
         of_tasks = _lone(exc)
-    if of_body is not None:
+    if of_body is not None and not isinstance(of_tasks, (KeyboardInterrupt, SystemExit)):
         raise of_body
     if of_tasks is not None:
         raise of_tasks

@@ -321,6 +321,10 @@ def infer_model(
     """
     if isinstance(model, Model):
         return model
+    if not isinstance(model, str):
+        raise UserError(
+            f"A model is a Model or a name such as 'openai:gpt-4.1-mini', not {model!r:.80}"
+        )
     if model == "test":
         from .test import TestModel
 
