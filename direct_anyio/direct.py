@@ -235,7 +235,8 @@ def _asked(
         UserError: It is of another type; the message shows what to write.
     """
     prompt = "[ModelRequest.user_text_prompt('Hello')]"
-    wrong = [m for m in _listed(messages) if not isinstance(m, (ModelRequest, ModelResponse))]
+    listed: list[Any] = list(messages) if isinstance(messages, Iterable) else [messages]
+    wrong = [m for m in listed if not isinstance(m, (ModelRequest, ModelResponse))]
     if wrong or isinstance(messages, (str, ModelRequest, ModelResponse)):
         shown = wrong[0] if wrong else messages
         raise UserError(
@@ -243,17 +244,16 @@ def _asked(
             f"got {shown!r:.80}"
         )
     if settings is not None and not isinstance(settings, Mapping):
-        raise UserError(f"`model_settings` is a dict, such as {{'max_tokens': 100}}: {settings!r}")
+        raise UserError(
+            "`model_settings` is a dict, such as {'max_tokens': 100}, "
+            f"not of type {type(settings).__name__}"
+        )
     if offered is not None and not isinstance(offered, ModelRequestParameters):
         raise UserError(
             "`model_request_parameters` is a ModelRequestParameters, such as "
             f"ModelRequestParameters(function_tools=[...]); got {offered!r:.80}"
         )
-    return list(messages), settings, offered or ModelRequestParameters()
-
-
-def _listed(messages: object) -> list[object]:
-    return list(messages) if isinstance(messages, Iterable) else [messages]
+    return listed, settings, offered or ModelRequestParameters()
 
 
 class StreamedResponseSync:

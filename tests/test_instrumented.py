@@ -774,7 +774,7 @@ async def test_every_queue_tells_of_its_waits(
     monkeypatch.setattr("direct_anyio.models.instrumented.NOTICED", 0.0)
     with asked_of(answering("one")) as model:
         await model_request(QUEUES[queue](model), ASKED, instrument=seen.settings())
-    told = {dict(event.attributes or {})["direct_anyio.queue"] for event in seen.span.events}
+    told = {str(dict(event.attributes or {})["direct_anyio.queue"]) for event in seen.span.events}
     assert told == {queue, "connections"}
 
 

@@ -38,7 +38,7 @@ MESSAGES_OF_WRONG_TYPE: dict[str, Any] = {
 @pytest.mark.parametrize("mistake", MESSAGES_OF_WRONG_TYPE)
 async def test_messages_of_a_wrong_type(door: Door, mistake: str) -> None:
     """Whatever is passed as messages, the error shows how they are written."""
-    with pytest.raises(UserError, match="ModelRequest.user_text_prompt"):
+    with pytest.raises(UserError, match=r"ModelRequest\.user_text_prompt"):
         await door("test", MESSAGES_OF_WRONG_TYPE[mistake])
 
 
@@ -60,7 +60,7 @@ async def test_settings_and_parameters_of_a_wrong_type(door: Door) -> None:
 def test_a_blocking_http_client() -> None:
     """A client that cannot be awaited is refused where it is passed."""
     client: Any = httpx.Client()
-    with client, pytest.raises(UserError, match="httpx.AsyncClient"):
+    with client, pytest.raises(UserError, match=r"httpx\.AsyncClient"):
         infer_model("openai:x", api_key="k", http_client=client)
 
 

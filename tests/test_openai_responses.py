@@ -37,7 +37,6 @@ from direct_anyio import (
     ToolCallPart,
     ToolDefinition,
     ToolReturnPart,
-    UnexpectedModelBehavior,
     UserError,
     UserPromptPart,
     infer_model,

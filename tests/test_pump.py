@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from direct_anyio import ModelRequest, model_request_stream, model_request_stream_sync
-from direct_anyio._io.pump import Pipe
+from direct_anyio._io.pump import BUFFER, Pipe
 from direct_anyio._io.retry import kind_of
 from direct_anyio._io.tasks import open_task_group
 from direct_anyio.exceptions import ModelConnectionError, UserError
@@ -35,7 +35,10 @@ def test_a_native_cancellation_loses_nothing() -> None:
         with pytest.raises(asyncio.CancelledError):
             await reader
         await pipe.send(b"two")
-        return await pipe.receive()
+        received = await pipe.receive()
+        pipe.finish()
+        pipe.leave()
+        return received
 
     assert asyncio.run(main()) == [b"one", b"two"]
 
@@ -47,17 +50,18 @@ async def test_a_full_pipe_waits_for_its_reader() -> None:
 
     async def pump() -> None:
         with pytest.raises(anyio.BrokenResourceError):
-            for item in (b"ab", b"cd", b"ef"):
-                await pipe.send(item)
-                sent.append(item)
+            for _ in range(20):
+                await pipe.send(b"ab")
+                sent.append(b"ab")
+        pipe.finish()
 
     async with anyio.create_task_group() as group:
         group.start_soon(pump)
         await anyio.wait_all_tasks_blocked()
-        assert sent == [b"ab"]
-        assert await pipe.receive() == [b"ab"]
+        assert len(sent) == BUFFER
+        assert await pipe.receive() == [b"ab"] * (BUFFER + 1)
         await anyio.wait_all_tasks_blocked()
-        assert sent == [b"ab", b"cd"]
+        assert len(sent) == 2 * BUFFER + 1
         pipe.leave()
     with pytest.raises(anyio.ClosedResourceError):
         await pipe.receive()
@@ -72,6 +76,7 @@ async def test_a_failure_keeps_its_cause() -> None:
     with pytest.raises(ModelConnectionError) as caught:
         await pipe.receive()
     assert isinstance(caught.value.__cause__, OSError)
+    pipe.leave()
 
 
 async def test_a_stream_function_is_closed_with_its_stream() -> None:

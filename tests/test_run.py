@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from direct_anyio import ModelRequest, UserError, infer_model, model_request, model_request_sync
+from direct_anyio.models.wrapper import WrapperModel
 
 from .serving import PATIENCE, Connection, answering, serving, streamed
 
@@ -39,6 +40,23 @@ def test_a_run_has_one_connection_and_takes_it_along(run: Any) -> None:
             run(twice)
             assert server.connections == number
             assert server.left.acquire(timeout=PATIENCE)
+
+
+def test_a_block_is_a_lifetime(run: Any) -> None:
+    """`async with model:` has a client of its own, closed with the outermost block."""
+    with serving(answering("a")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+
+        async def ask() -> None:
+            async with model, WrapperModel(model) as outer:
+                for _ in range(2):
+                    assert (await model_request(outer, MESSAGES)).text == "a"
+            assert server.left.acquire(timeout=PATIENCE)
+            assert server.connections == 1
+            await model_request(model, MESSAGES)
+            assert server.connections == 2
+
+        run(ask)
 
 
 def test_models_of_a_run_share_its_client(run: Any) -> None:

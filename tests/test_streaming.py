@@ -83,6 +83,7 @@ async def test_a_cancelled_reader_leaves_nothing_behind() -> None:
     closed = threading.Event()
     with serving(_endless(closed)) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
+        stream: Any = None
         with anyio.CancelScope() as scope:
             async with model_request_stream(model, MESSAGES) as stream:
                 async with anyio.create_task_group() as group:

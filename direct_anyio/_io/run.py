@@ -21,7 +21,7 @@ from attrs import define, field
 
 from ..exceptions import UserError
 
-__all__ = ("BoundClient", "HTTPClient", "Run", "current_run")
+__all__ = ("BoundClient", "HTTPClient", "Lifetime", "Run", "current_run")
 
 MAX_CONNECTIONS = 100
 """Requests of one run that are under way at once; more wait in turn."""
@@ -89,6 +89,44 @@ async def current_run() -> Run:
         run = Run(await anext(life), life)
         _current.set(run)
     return run
+
+
+@define(eq=False)
+class _Entered:
+    """A client that lasts for a block, or for several inside each other."""
+
+    client: HTTPClient
+    limiter: CapacityLimiter = field(factory=lambda: CapacityLimiter(MAX_CONNECTIONS))
+    count: int = 0
+
+
+class Lifetime:
+    """The client of a model whose lifetime is a block, counted for each event loop."""
+
+    def __init__(self) -> None:
+        self._entered: RunVar[_Entered | None] = RunVar("direct_anyio.lifetime")
+
+    def of_run(self) -> _Entered | None:
+        """Return what was entered in the current event loop."""
+        return self._entered.get(None)
+
+    async def enter(self) -> None:
+        """Open a client, or count another block on the one that is open."""
+        module = await transport()
+        here = self.of_run()
+        if here is None:
+            here = _Entered(module.new_client())
+            self._entered.set(here)
+        here.count += 1
+
+    async def leave(self) -> None:
+        """Count a block less, and close the client behind the last."""
+        here = self.of_run()
+        assert here is not None
+        here.count -= 1
+        if not here.count:
+            self._entered.set(None)
+            await here.client.aclose()
 
 
 def _sends_async(bound: object, attribute: object, client: HTTPClient) -> None:

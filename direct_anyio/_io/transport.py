@@ -42,8 +42,8 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
 
-READ_AHEAD = 512 * 1024
-"""Bytes from which on the pump waits for its reader."""
+FULL = 64 * 1024
+"""Bytes from which on a batch grows no more; eight of them are as far as we read ahead."""
 
 KEEPALIVE = 100
 """Idle connections that a client keeps."""
@@ -128,7 +128,7 @@ class Exchange:
     _made: Any = None
     _has_content: bool = False
     _waited: float = 0.0
-    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, READ_AHEAD), init=False)
+    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
@@ -276,7 +276,8 @@ class Exchange:
                 | ({"sni_hostname": request.sni} if request.sni else {}),
             )
             if request.content is not None and hasattr(built, "stream"):
-                built.stream = _body_class(type(built.stream))(request.content)
+                kind: Any = type(built.stream)
+                built.stream = _body_class(kind)(request.content)
             # A pool or transport without traces, such as a mock, is in no other phase.
             self._enter("connect")
             response = await self._sent(client, built)
@@ -385,7 +386,7 @@ class _Body:
 
 
 @cache
-def _body_class(kind: type) -> type:
+def _body_class(kind: Any) -> Any:
     """Return our body as a kind of the library's, which insists on its own."""
     return type("Body", (_Body, kind), {})
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
@@ -167,6 +167,13 @@ class Model(ABC):
     ) -> ModelRequestParameters:
         """Return parameters with their JSON schemas as this model wants them."""
         return _transformed(model_request_parameters, self.profile)
+
+    async def __aenter__(self) -> Self:
+        """Begin an explicit lifetime: connections are closed as the block is left."""
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:  # noqa: B027 - most hold nothing
+        """End it."""
 
     def prepare_request(
         self,

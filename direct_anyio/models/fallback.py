@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import attrs
 
@@ -117,6 +117,15 @@ class FallbackModel(Model):
                 yield stream
                 return
             raise _all_failed(failures)
+
+    async def __aenter__(self) -> Self:
+        for model in self.models:
+            await model.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for model in self.models:
+            await model.__aexit__(*exc_info)
 
     def _note(self, exc: Exception, failures: list[Exception]) -> None:
         """Keep an exception that the next model may mend.

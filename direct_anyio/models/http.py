@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
@@ -17,7 +17,7 @@ from .._io.deadlines import limits_of
 from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
-from .._io.run import BoundClient, current_run
+from .._io.run import BoundClient, Lifetime, current_run
 from .._io.tasks import open_task_group
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -80,6 +80,7 @@ class HTTPModel(Model):
         self._key = Secret(_checked_key(api_key))
         self._is_served = base_url is None
         self._base_url = None if base_url is None else _checked_url(base_url)
+        self._lifetime = Lifetime()
         self._own_client = None if http_client is None else BoundClient(http_client)
         self._downloads = downloads
 
@@ -191,8 +192,17 @@ class HTTPModel(Model):
         """Return the HTTP client for the current event loop, and the limit on its use."""
         if self._own_client is not None:
             return self._own_client.enter()
-        run = await current_run()
+        run = self._lifetime.of_run() or await current_run()
         return run.client, run.limiter
+
+    async def __aenter__(self) -> Self:
+        if self._own_client is None:
+            await self._lifetime.enter()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._own_client is None:
+            await self._lifetime.leave()
 
     async def located(self) -> str:
         """Return the base URL, with a local server started, or started again."""
@@ -310,6 +320,9 @@ def _checked_key(key: str) -> str:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
+    if parts.username or parts.password:
+        # It would be shown in responses, histories and traces.
+        raise UserError("The base URL must hold no user or password: pass `api_key=` instead.")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"The base URL must be like 'https://host/v1', not {url!r}")
     return url.rstrip("/")

@@ -18,8 +18,8 @@ from ..streaming import StreamedResponse
 
 __all__ = ("closing", "stream_items")
 
-READ_AHEAD = 128
-"""Batches of items from which on the pump waits for its reader."""
+READ_AHEAD = 16
+"""Batches of items that are passed on as one, where their reader is slow."""
 
 StreamT = TypeVar("StreamT", bound=StreamedResponse)
 

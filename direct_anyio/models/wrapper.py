@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile
@@ -99,6 +99,13 @@ class WrapperModel(Model):
             messages, model_settings, model_request_parameters
         ) as stream:
             yield stream
+
+    async def __aenter__(self) -> Self:
+        await self.wrapped.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.wrapped.__aexit__(*exc_info)
 
     def __getattr__(self, name: str) -> Any:
         # Not for `wrapped` itself, which is missing while a copy is being made.
