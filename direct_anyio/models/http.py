@@ -26,6 +26,7 @@ from ..providers import Provider, provider_of
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
 from . import Model, check_allow_model_requests
 from .attempts import Asking
 
@@ -125,6 +126,31 @@ class HTTPModel(Model):
                 pass
         return stream.response
 
+    async def count_tokens(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> RequestUsage:
+        """Ask the provider what a request would read, without making it.
+
+        Raises:
+            UserError: The model's protocol does not count ahead of a request.
+            ModelAPIError: It could not be asked.
+        """
+        from .counting import counting_of
+
+        asked = self._ask(
+            messages,
+            model_settings,
+            model_request_parameters,
+            stream=False,
+            codec=counting_of(self.codec),
+        )
+        async with asked as stream:
+            response = await stream.drain()
+        return response.usage
+
     @asynccontextmanager
     async def request_stream(
         self,
@@ -149,6 +175,7 @@ class HTTPModel(Model):
         model_request_parameters: ModelRequestParameters,
         *,
         stream: bool,
+        codec: Codec | None = None,
     ) -> AsyncIterator[StreamedResponse]:
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
@@ -159,7 +186,7 @@ class HTTPModel(Model):
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         limits = limits_of(settings, stream=stream)
-        codec = self.codec
+        codec = codec or self.codec
         messages = await self._with_files(messages, codec)
         call = codec.encode(messages, settings, parameters, stream=stream)
         asking = Asking(self, codec, parameters, settings, limits, stream)

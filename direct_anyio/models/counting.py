@@ -1,0 +1,120 @@
+"""How many tokens a request would read, asked of its provider without making it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from .._core.codec import Codec, End, HTTPCall, Item, ResponseInfo
+from ..dialects.anthropic import AnthropicCodec
+from ..dialects.gemini import GeminiCodec
+from ..dialects.openai_responses import OpenAIResponsesCodec
+from ..exceptions import UserError
+from ..messages import ModelMessage
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters
+from ..usage import RequestUsage
+
+__all__ = ("Counting", "counting_of")
+
+JSONObject = dict[str, Any]
+
+
+@frozen
+class _Route:
+    """Where a protocol counts, and what it counts with.
+
+    Attributes:
+        rewrite: From the call of a request to that of its count.
+        count: The member of the answer that tells.
+    """
+
+    rewrite: Callable[[Any, HTTPCall], HTTPCall]
+    count: str
+
+
+def _kept(call: HTTPCall, path: str, *keys: str) -> HTTPCall:
+    body = {key: value for key, value in (call.body or {}).items() if key in keys}
+    return attrs.evolve(call, path=path, body=body)
+
+
+def _of_anthropic(codec: AnthropicCodec, call: HTTPCall) -> HTTPCall:
+    keys = ("messages", "model", "system", "thinking", "tool_choice", "tools", "mcp_servers")
+    return _kept(call, "/v1/messages/count_tokens", *keys, "output_config")
+
+
+def _of_responses(codec: OpenAIResponsesCodec, call: HTTPCall) -> HTTPCall:
+    keys = ("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")
+    return _kept(call, f"{call.path}/input_tokens", *keys, "previous_response_id", "truncation")
+
+
+def _of_gemini(codec: GeminiCodec, call: HTTPCall) -> HTTPCall:
+    path = call.path.replace(":generateContent", ":countTokens")
+    if codec.cloud:
+        keys = ("contents", "systemInstruction", "tools", "generationConfig")
+        return _kept(call, path, *keys)
+    whole = {"model": f"models/{codec.model_name}", **(call.body or {})}
+    return attrs.evolve(call, path=path, body={"generateContentRequest": whole})
+
+
+_ROUTES: dict[type[Any], _Route] = {
+    AnthropicCodec: _Route(_of_anthropic, "input_tokens"),
+    GeminiCodec: _Route(_of_gemini, "totalTokens"),
+    OpenAIResponsesCodec: _Route(_of_responses, "input_tokens"),
+}
+
+
+@frozen
+class Counting:
+    """A codec, and its own reader, that asks for the length of another codec's request.
+
+    Attributes:
+        codec: The codec of the request.
+        route: Where its protocol counts.
+    """
+
+    codec: Codec
+    route: _Route
+
+    def encode(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> HTTPCall:
+        """Write the request whose length is asked for."""
+        call = self.codec.encode(messages, settings, parameters, stream=False)
+        return self.route.rewrite(self.codec, call)
+
+    def reader(self, parameters: ModelRequestParameters) -> Counting:
+        """Return what reads the answer."""
+        return self
+
+    def frame(self, event: str, document: Any) -> Iterable[Item]:
+        """Refuse: a count is not streamed."""
+        raise TypeError("a count is not streamed")
+
+    def body(self, document: Any) -> Iterable[Item]:
+        """Read a count."""
+        yield ResponseInfo(usage=RequestUsage(input_tokens=int(document[self.route.count])))
+        yield End(final=True)
+
+
+def counting_of(codec: Codec) -> Counting:
+    """Return what asks for the length of a request of `codec`.
+
+    Raises:
+        UserError: Its protocol does not count ahead.
+    """
+    route = _ROUTES.get(type(codec))
+    if route is None:
+        raise UserError(
+            "This model's protocol does not count tokens ahead of a request; Anthropic "
+            "Messages, Gemini and OpenAI Responses do."
+        )
+    return Counting(codec, route)
