@@ -6,13 +6,14 @@ models share one API.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -21,11 +22,13 @@ from ._blocking import call, open_portal, portal_for, spawn
 from .exceptions import UserError
 from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
-from .models.instrumented import InstrumentationSettings, instrument_model
 from .settings import ModelSettings
 from .streaming import StreamedResponse
 from .tools import ModelRequestParameters
 from .usage import RequestUsage
+
+if TYPE_CHECKING:
+    from .models.instrumented import InstrumentationSettings
 
 __all__ = (
     "StreamedResponseSync",
@@ -221,7 +224,13 @@ def model_request_stream_sync(
 def _prepare_model(
     model: Model | KnownModelName | str, instrument: InstrumentationSettings | bool | None
 ) -> Model:
-    return instrument_model(infer_model(model), instrument)
+    prepared = infer_model(model)
+    # Until that module is imported nobody has asked for tracing, nor made it the default.
+    if instrument or (instrument is None and f"{__package__}.models.instrumented" in sys.modules):
+        from .models.instrumented import instrument_model
+
+        return instrument_model(prepared, instrument)
+    return prepared
 
 
 def _asked(
