@@ -12,7 +12,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import hypothesis
 import pytest
+
+if os.environ.get("CI"):
+    # A build is about its change: the search for new examples goes on at people's desks.
+    hypothesis.settings.register_profile("ci", derandomize=True)
+    hypothesis.settings.load_profile("ci")
 
 BACKENDS = [name for name in ("asyncio", "trio") if find_spec(name)]
 PATIENCE = 5.0

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from direct_anyio import ModelMessage, ModelRequestParameters, UserError, infer_model
 from direct_anyio._core.json import dumps
+from direct_anyio.models.http import encoded
 
 from .strategies import histories
 
@@ -40,7 +41,7 @@ def test_any_history_compiles(name: str, messages: list[ModelMessage]) -> None:
     model: Any = MODELS[name]
     offered = ModelRequestParameters()
     try:
-        first = model.codec.encode(messages, {}, offered, stream=True)
+        first = encoded(model.codec, messages, {}, offered, stream=True)
         written = dumps(first.body)
     except UserError:
         return

@@ -188,7 +188,7 @@ class HTTPModel(Model):
         limits = limits_of(settings, stream=stream)
         codec = codec or self.codec
         messages = await self._with_files(messages, codec)
-        call = codec.encode(messages, settings, parameters, stream=stream)
+        call = encoded(codec, messages, settings, parameters, stream=stream)
         asking = Asking(self, codec, parameters, settings, limits, stream)
         async with open_task_group() as group:
             response = await asking.open(group, call)
@@ -265,6 +265,25 @@ class HTTPModel(Model):
         """Return a body without the key, which some providers echo."""
         key = self._key.value.encode()
         return body.replace(key, b"***") if len(key) > 7 else body
+
+
+def encoded(
+    codec: Codec,
+    messages: list[ModelMessage],
+    settings: ModelSettings,
+    parameters: ModelRequestParameters,
+    *,
+    stream: bool,
+) -> HTTPCall:
+    """Return a request as `codec` writes it.
+
+    Raises:
+        UserError: It cannot be written; a file of an unknown type is a reason, too.
+    """
+    try:
+        return codec.encode(messages, settings, parameters, stream=stream)
+    except ValueError as exc:
+        raise UserError(f"The messages cannot be sent: {exc}") from exc
 
 
 def http_model(
