@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from .._io.retry import Budget, budget_of
 from .._io.run import BoundClient, Lifetime, current_run
 from .._io.tasks import open_task_group
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelMessage, ModelResponse, OpaquePart, UserPromptPart
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
 from ..settings import ModelSettings
@@ -280,10 +280,21 @@ def encoded(
     Raises:
         UserError: It cannot be written; a file of an unknown type is a reason, too.
     """
+    for piece in _said_by_user(messages):
+        # What a later version stored; only a part is known to be able to hold it.
+        if isinstance(piece, OpaquePart):
+            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
     try:
         return codec.encode(messages, settings, parameters, stream=stream)
     except ValueError as exc:
         raise UserError(f"The messages cannot be sent: {exc}") from exc
+
+
+def _said_by_user(messages: list[ModelMessage]) -> Iterator[object]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, UserPromptPart) and not isinstance(part.content, str):
+                yield from part.content
 
 
 def http_model(
