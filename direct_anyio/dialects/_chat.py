@@ -1,4 +1,7 @@
-"""What the chat protocols share: messages of roles, tool calls, thoughts between tags."""
+"""What the chat protocols share: messages of roles, tools and their calls, heads and ends.
+
+What is none of chat alone, such as `members` and `count`, serves the other dialects, too.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,21 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from .._core.codec import Item, text_chunk, thinking_chunk, tool_call_chunk, typed
+from .._core.codec import (
+    Codec,
+    End,
+    Item,
+    ResponseInfo,
+    maybe,
+    text_chunk,
+    thinking_chunk,
+    tool_call_chunk,
+    typed,
+)
 from .._core.instructions import instructions_of
 from .._core.returned import text_and_files
 from .._core.tool_choice import choice_of
-from ..content import FileUrl, UserContent
+from ..content import CachePoint, FileUrl, MultiModalContent, TextContent, UserContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelRequest, ModelResponse
 from ..parts import (
@@ -23,12 +36,19 @@ from ..parts import (
     ToolReturnPart,
     UserPromptPart,
 )
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import ModelRequestParameters, ToolDefinition
+from ..tools import (
+    DEFAULT_OUTPUT_TOOL_NAME,
+    ModelRequestParameters,
+    OutputObjectDefinition,
+    ToolDefinition,
+)
 from ..usage import RequestUsage
 
 __all__ = (
     "FINISH_REASONS",
+    "ChatCodec",
     "JSONObject",
     "Quirks",
     "TaggedText",
@@ -36,11 +56,15 @@ __all__ = (
     "call_of",
     "conversation",
     "count",
+    "finish",
+    "heading",
     "image_piece",
     "members",
-    "moment",
-    "request_messages",
-    "split_by_tags",
+    "offer",
+    "output_schema",
+    "refuse_builtin_tools",
+    "response_format",
+    "tagged",
     "text_piece",
     "tool_of",
     "tools_and_choice",
@@ -50,8 +74,8 @@ __all__ = (
 
 JSONObject: TypeAlias = dict[str, Any]
 
-Prompt: TypeAlias = Callable[[str | Sequence[UserContent]], Any]
-"""Writes what a user says."""
+FileWriter: TypeAlias = Callable[[MultiModalContent], JSONObject]
+"""Writes a file among what a user says, or raises `UserError`."""
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -94,17 +118,46 @@ class Quirks:
     failed: Callable[[Any], Iterable[Item] | None] = lambda document: None
 
 
+@frozen(kw_only=True)
+class ChatCodec(Codec):
+    """What the codec of a chat protocol knows.
+
+    Attributes:
+        model_name: The model.
+        provider_name: The provider.
+        profile: What the model can do.
+    """
+
+    model_name: str
+    provider_name: str
+    profile: ModelProfile
+
+
 def conversation(
     messages: Sequence[ModelMessage],
     parameters: ModelRequestParameters,
-    request: Callable[[ModelRequest], Iterator[JSONObject]],
+    file: FileWriter,
     response: Callable[[ModelResponse], Iterator[JSONObject]],
     role: str = "system",
 ) -> list[JSONObject]:
-    """Return all messages, the instructions behind the system prompts."""
+    """Return all messages, the instructions behind the system prompts.
+
+    Args:
+        messages: The messages.
+        parameters: What the request offers.
+        file: Writes a file that the user sends.
+        response: Yields the messages of one response, of which there may be none.
+        role: The role of system prompts.
+
+    Raises:
+        UserError: They hold a part or a file that cannot be sent.
+    """
     said: list[JSONObject] = []
     for message in messages:
-        said.extend(request(message) if isinstance(message, ModelRequest) else response(message))
+        if isinstance(message, ModelRequest):
+            said.extend(_request(message, file, role))
+        else:
+            said.extend(response(message))
     instructions = instructions_of(messages, parameters)
     if instructions:
         # Of system prompts there are mostly one or none.
@@ -113,26 +166,14 @@ def conversation(
     return said
 
 
-def request_messages(
-    message: ModelRequest, prompt: Prompt, role: str = "system"
-) -> Iterator[JSONObject]:
-    """Yield the messages of one request.
-
-    Args:
-        message: The request.
-        prompt: Writes what the user says.
-        role: The role of system prompts.
-
-    Raises:
-        UserError: It holds a part that cannot be sent.
-    """
+def _request(message: ModelRequest, file: FileWriter, role: str) -> Iterator[JSONObject]:
     files: list[UserContent] = []
     for part in message.parts:
         match part:
             case SystemPromptPart():
                 yield {"role": role, "content": part.content}
             case UserPromptPart():
-                yield {"role": "user", "content": prompt(part.content)}
+                yield {"role": "user", "content": _prompt(part.content, file)}
             case ToolReturnPart():
                 text, returned = text_and_files(part)
                 files.extend(returned)
@@ -145,7 +186,22 @@ def request_messages(
                 raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
     if files:
         # All results of one turn must come before anything else does.
-        yield {"role": "user", "content": prompt(files)}
+        yield {"role": "user", "content": _prompt(files, file)}
+
+
+def _prompt(content: str | Sequence[UserContent], file: FileWriter) -> str | list[JSONObject]:
+    if isinstance(content, str):
+        return content
+    return [_piece(item, file) for item in content if not isinstance(item, CachePoint)]
+
+
+def _piece(item: str | TextContent | MultiModalContent, file: FileWriter) -> JSONObject:
+    match item:
+        case str():
+            return text_piece(item)
+        case TextContent():
+            return text_piece(item.content)
+    return file(item)
 
 
 def _tool_message(call_id: str, content: str) -> JSONObject:
@@ -183,6 +239,50 @@ def tool_of(tool: ToolDefinition) -> JSONObject:
     return {"type": "function", "function": function}
 
 
+def offer(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
+    """Return the members of a body that offer tools, {} where there are none.
+
+    For protocols that cannot choose from some of the tools.
+    """
+    offered, mode, name = tools_and_choice(settings, parameters)
+    if not offered:
+        return {}
+    choice: Any = {"type": "function", "function": {"name": name}} if name else mode
+    said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
+    return said | members(settings, {"parallel_tool_calls": "parallel_tool_calls"})
+
+
+def refuse_builtin_tools(parameters: ModelRequestParameters, protocol: str) -> None:
+    """Refuse the provider's own tools, for a protocol that has none.
+
+    Raises:
+        UserError: There are some.
+    """
+    if parameters.builtin_tools:
+        names = ", ".join(type(tool).__name__ for tool in parameters.builtin_tools)
+        raise UserError(f"{protocol} knows no {names}")
+
+
+def response_format(
+    parameters: ModelRequestParameters,
+    profile: ModelProfile,
+    schema: Callable[[OutputObjectDefinition], JSONObject],
+) -> JSONObject:
+    """Return the member of a body that asks for JSON, {} where none is wanted."""
+    if parameters.output_mode == "native" and parameters.output_object is not None:
+        written = {"type": "json_schema", "json_schema": schema(parameters.output_object)}
+        return {"response_format": written}
+    if parameters.output_mode == "prompted" and profile.supports_json_object_output:
+        return {"response_format": {"type": "json_object"}}
+    return {}
+
+
+def output_schema(output: OutputObjectDefinition) -> JSONObject:
+    """Return the schema of an answer with its name; whether it is strict is not told."""
+    said = {"name": output.name or DEFAULT_OUTPUT_TOOL_NAME, "schema": output.json_schema}
+    return said | ({"description": output.description} if output.description else {})
+
+
 def call_of(part: ToolCallPart) -> JSONObject:
     """Return a tool call that is sent back."""
     function = {"name": part.tool_name, "arguments": part.args_as_json_str()}
@@ -201,7 +301,7 @@ def call_chunk(key: Any, call: JSONObject, details: JSONObject | None = None) ->
     )
 
 
-def members(settings: ModelSettings, table: Mapping[str, str]) -> JSONObject:
+def members(settings: Mapping[str, Any], table: Mapping[str, str]) -> JSONObject:
     """Return the members of a body that settings make, by a table from one to the other."""
     said = {name: settings.get(key) for key, name in table.items() if key in settings}
     return {name: value for name, value in said.items() if value is not None}
@@ -223,8 +323,35 @@ def tools_and_choice(
     return {name: offered[name] for name in choice.names}, choice.mode, None
 
 
-def moment(created: Any) -> datetime:
-    """Return seconds since 1970 as a time."""
+def heading(
+    document: JSONObject, details: JSONObject | None = None, *, created: str = "created"
+) -> ResponseInfo:
+    """Return what the head of a response tells.
+
+    Args:
+        document: The response, or a frame of it.
+        details: More of the provider's own data.
+        created: The member that tells when it was made.
+    """
+    time = maybe(_moment, document.get(created) or None)
+    dated = {} if time is None else {"timestamp": time}
+    return ResponseInfo(
+        model_name=document.get("model") or None,
+        provider_response_id=document.get("id") or None,
+        provider_details=dated | (details or {}),
+    )
+
+
+def finish(
+    reason: str, table: Mapping[str, FinishReason] = FINISH_REASONS, *, final: bool = False
+) -> Iterator[Item]:
+    """Yield why the model stopped, by a table of the protocol's words, and the end."""
+    details = {"finish_reason": reason}
+    yield ResponseInfo(finish_reason=table.get(reason), provider_details=details)
+    yield End(final=final)
+
+
+def _moment(created: Any) -> datetime:
     return datetime.fromtimestamp(created, UTC)
 
 
@@ -256,7 +383,13 @@ def usage_of(usage: JSONObject) -> RequestUsage:
     )
 
 
-def split_by_tags(text: str, tags: tuple[str, str]) -> Iterator[tuple[bool, str]]:
+def tagged(thought: str, tags: tuple[str, str]) -> str:
+    """Return a thought as text, between thinking tags."""
+    start, end = tags
+    return f"{start}\n{thought}\n{end}"
+
+
+def _split_by_tags(text: str, tags: tuple[str, str]) -> Iterator[tuple[bool, str]]:
     """Split a text at thinking tags; yields whether each piece is a thought.
 
     An opening tag that is never closed is dropped, and what follows it is text.
@@ -315,7 +448,7 @@ class TaggedText:
 
     def whole(self, content: Any) -> Iterator[Item]:
         """Read a whole text, in which tags may stand anywhere."""
-        for is_thought, text in split_by_tags(typed(content or "", str), self._tags):
+        for is_thought, text in _split_by_tags(typed(content or "", str), self._tags):
             self._place += 1
             yield self._thought(text) if is_thought else text_chunk(("content", self._place), text)
 

@@ -31,6 +31,7 @@ from ..messages import FinishReason
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, new_tool_call_id
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
+from ._chat import count
 from ._gemini_contents import TOOL_TYPES
 from ._gemini_grounding import (
     JSONObject,
@@ -304,8 +305,8 @@ class GeminiReader:
         queries = searches(grounding)
         asked = {query for query in queries if query.strip()}
         if asked:
-            count = RequestUsage(details={"web_search_requests": len(asked)})
-            self._usage = _grown(self._usage, count)
+            searched = RequestUsage(details={"web_search_requests": len(asked)})
+            self._usage = _grown(self._usage, searched)
             yield ResponseInfo(usage=self._usage)
         if not self._tells_tools:
             yield from self._file_search(retrieved_contexts(grounding))
@@ -384,25 +385,21 @@ _OTHER_COUNTS = {
 }
 
 
-def _count(value: Any) -> int:
-    return max(0, int(value)) if isinstance(value, (int, float)) else 0
-
-
 def usage_of(metadata: JSONObject) -> RequestUsage:
     """Return `usageMetadata` as `RequestUsage`; negative counts are 0.
 
     What built-in tools put into the prompt is read by the model, too, and thoughts are
     written by it, though Google counts both apart.
     """
-    counts = {name: _count(metadata.get(key)) for name, key in _OTHER_COUNTS.items()}
+    counts = {name: count(metadata.get(key)) for name, key in _OTHER_COUNTS.items()}
     by_modality = {
-        f"{typed(each['modality'], str).lower()}_{name}_tokens": _count(each.get("tokenCount"))
+        f"{typed(each['modality'], str).lower()}_{name}_tokens": count(each.get("tokenCount"))
         for name, key in _BY_MODALITY.items()
         for each in metadata.get(key) or ()
         if each.get("modality")
     }
-    prompt = _count(metadata.get("promptTokenCount"))
-    candidates = _count(metadata.get("candidatesTokenCount"))
+    prompt = count(metadata.get("promptTokenCount"))
+    candidates = count(metadata.get("candidatesTokenCount"))
     return RequestUsage(
         input_tokens=prompt + counts["tool_use_prompt_tokens"],
         output_tokens=candidates + counts["thoughts_tokens"],
@@ -410,7 +407,7 @@ def usage_of(metadata: JSONObject) -> RequestUsage:
         input_audio_tokens=by_modality.get("audio_prompt_tokens", 0),
         cache_audio_read_tokens=by_modality.get("audio_cache_tokens", 0),
         output_audio_tokens=by_modality.get("audio_candidates_tokens", 0),
-        details={name: count for name, count in (counts | by_modality).items() if count},
+        details={name: number for name, number in (counts | by_modality).items() if number},
     )
 
 
@@ -418,5 +415,5 @@ def _grown(before: RequestUsage, after: RequestUsage) -> RequestUsage:
     """Return the later of two totals; what it leaves out has not changed."""
     old, new = attrs.asdict(before), attrs.asdict(after)
     details, known = new.pop("details"), old.pop("details")
-    details |= {name: count for name, count in known.items() if name not in details}
+    details |= {name: number for name, number in known.items() if name not in details}
     return RequestUsage(**{name: new[name] or old[name] for name in old}, details=details)

@@ -20,6 +20,7 @@ __all__ = (
     "OpenAIModelProfile",
     "inlined",
     "is_text_like",
+    "openai_profile",
     "reasoning_effort",
     "reasoning_efforts",
 )
@@ -80,6 +81,11 @@ class OpenAIModelProfile(ModelProfile):
                 'If `openai_chat_send_back_thinking_parts` is "field", '
                 "`openai_chat_thinking_field` must name the field."
             )
+
+
+def openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
+    """Return a profile as one with OpenAI's keys; a converter must be a function."""
+    return OpenAIModelProfile.from_profile(profile)
 
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

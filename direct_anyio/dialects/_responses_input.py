@@ -41,6 +41,7 @@ from ..parts import (
     UserPromptPart,
     to_json,
 )
+from ._chat import tagged
 from ._openai import JSONObject, OpenAIModelProfile
 from ._responses_tools import TOOL_SEARCH, args_of, item_of
 
@@ -269,8 +270,7 @@ class _Response:
             part.id not in _CHAT_FIELDS or bool(signature) or bool(raw)
         )
         if part.id is None or not is_item or not (self._goes_by_id(part.provider_name) or raw):
-            start, end = self._profile.thinking_tags
-            text = f"{start}\n{part.content}\n{end}"
+            text = tagged(part.content, self._profile.thinking_tags)
             self._said.append({"role": "assistant", "content": text})
         elif part.id in self._by_id or signature or part.content or raw:
             item = self._item(part.id, _reasoning(part.id, signature))

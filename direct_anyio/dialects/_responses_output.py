@@ -31,7 +31,7 @@ from .._core.failures import in_stream_error
 from ..messages import FinishReason
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, OpaquePart, to_json
 from ..usage import RequestUsage
-from ._chat import count, moment
+from ._chat import count, heading
 from ._openai import JSONObject
 from ._responses_tools import (
     ARGS_CUT,
@@ -92,23 +92,15 @@ class ResponsesReader(Reader):
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a response object."""
-        yield self._heading(document)
+        yield heading(document, created="created_at")
         for item in typed(document["output"], list):
             yield from self._whole(item)
         yield self._ending(document)
 
     # The response.
 
-    def _heading(self, response: JSONObject) -> ResponseInfo:
-        created = maybe(moment, response.get("created_at") or None)
-        return ResponseInfo(
-            model_name=response.get("model") or None,
-            provider_response_id=response.get("id") or None,
-            provider_details=None if created is None else {"timestamp": created},
-        )
-
     def _created(self, document: JSONObject) -> Iterator[Item]:
-        yield self._heading(document["response"])
+        yield heading(document["response"], created="created_at")
 
     def _ending(self, response: JSONObject) -> ResponseInfo:
         raw = maybe(_reason, response)
@@ -123,7 +115,7 @@ class ResponsesReader(Reader):
 
     def _finished(self, document: JSONObject) -> Iterator[Item]:
         response = document["response"]
-        yield self._heading(response)
+        yield heading(response, created="created_at")
         for item in response.get("output") or ():
             # Some items, such as a list of tools, are told to be done only here.
             if item.get("id") in self._started:

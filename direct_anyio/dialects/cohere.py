@@ -10,32 +10,24 @@ from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import (
-    Codec,
-    End,
-    HTTPCall,
-    Item,
-    ResponseInfo,
-    text_chunk,
-    thinking_chunk,
-    typed,
-)
-from ..content import CachePoint, TextContent, UserContent
+from .._core.codec import HTTPCall, Item, ResponseInfo, text_chunk, thinking_chunk, typed
+from ..content import MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
-from ..parts import TextPart, ThinkingPart, ToolCallPart
-from ..profiles import ModelProfile
+from ..parts import TextPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
 from ._chat import (
+    ChatCodec,
     JSONObject,
     call_chunk,
     call_of,
     conversation,
     count,
+    finish,
     members,
-    request_messages,
+    refuse_builtin_tools,
     text_piece,
     tool_of,
     tools_and_choice,
@@ -77,18 +69,8 @@ _BILLED = ("input_tokens", "output_tokens", "search_units", "classifications")
 
 
 @frozen(kw_only=True)
-class CohereCodec(Codec):
-    """Speaks Cohere's protocol.
-
-    Attributes:
-        model_name: The model; Cohere's answers do not name it.
-        provider_name: The provider.
-        profile: What the model can do.
-    """
-
-    model_name: str
-    provider_name: str
-    profile: ModelProfile
+class CohereCodec(ChatCodec):
+    """Speaks Cohere's protocol, whose answers do not name the model."""
 
     def encode(
         self,
@@ -103,14 +85,10 @@ class CohereCodec(Codec):
         Raises:
             UserError: A message holds something that this protocol cannot say.
         """
-        if parameters.builtin_tools:
-            names = ", ".join(type(tool).__name__ for tool in parameters.builtin_tools)
-            raise UserError(f"Cohere's chat protocol knows no {names}")
+        refuse_builtin_tools(parameters, "Cohere's chat protocol")
         body: JSONObject = {
             "model": self.model_name,
-            "messages": conversation(
-                messages, parameters, lambda message: request_messages(message, _prompt), _response
-            ),
+            "messages": conversation(messages, parameters, _file, _response),
             "stream": stream,
         }
         body |= _tools(settings, parameters) | self._thinking(settings)
@@ -143,39 +121,19 @@ def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONO
 
 
 def _response(message: ModelResponse) -> Iterator[JSONObject]:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: list[JSONObject] = []
-    for part in message.parts:
-        match part:
-            case TextPart():
-                texts.append(part.content)
-            case ThinkingPart():
-                thoughts.append(part.content)
-            case ToolCallPart():
-                calls.append(call_of(part))
+    texts = [part.content for part in message.parts if isinstance(part, TextPart)]
     content: list[JSONObject] = []
-    if thoughts:
-        content.append({"type": "thinking", "thinking": "\n\n".join(thoughts)})
+    if message.thinking is not None:
+        content.append({"type": "thinking", "thinking": message.thinking})
     if texts:
         content.append(text_piece("\n\n".join(texts)))
+    calls = [call_of(part) for part in message.tool_calls]
     said = {"content": content, "tool_calls": calls}
     if content or calls:
         yield {"role": "assistant"} | {key: value for key, value in said.items() if value}
 
 
-def _prompt(content: str | Sequence[UserContent]) -> str | list[JSONObject]:
-    if isinstance(content, str):
-        return content
-    return [_content(item) for item in content if not isinstance(item, CachePoint)]
-
-
-def _content(item: UserContent) -> JSONObject:
-    match item:
-        case str():
-            return text_piece(item)
-        case TextContent():
-            return text_piece(item.content)
+def _file(item: MultiModalContent) -> JSONObject:
     raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
 
 
@@ -195,7 +153,7 @@ class CohereReader:
                 yield call_chunk(key, delta["message"]["tool_calls"])
             case "message-end":
                 yield from _used(delta.get("usage"))
-                yield from _finish(delta["finish_reason"])
+                yield from finish(delta["finish_reason"], _FINISH_REASONS, final=True)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response."""
@@ -206,7 +164,7 @@ class CohereReader:
             yield from _piece(number, piece)
         for number, call in enumerate(message.get("tool_calls") or ()):
             yield call_chunk(number, call)
-        yield from _finish(document["finish_reason"])
+        yield from finish(document["finish_reason"], _FINISH_REASONS, final=True)
 
 
 def _piece(key: Any, piece: JSONObject) -> Iterator[Item]:
@@ -228,9 +186,3 @@ def _used(usage: Any) -> Iterator[Item]:
         details={name: count(billed[name]) for name in _BILLED if billed.get(name)},
     )
     yield ResponseInfo(usage=used)
-
-
-def _finish(reason: str) -> Iterator[Item]:
-    finish = _FINISH_REASONS.get(reason)
-    yield ResponseInfo(finish_reason=finish, provider_details={"finish_reason": reason})
-    yield End(final=True)

@@ -30,6 +30,7 @@ from ..parts import SystemPromptPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ._chat import members
 from ._gemini_contents import ContentWriter, needs_download
 from ._gemini_models import GoogleModelProfile, google_model_profile, thinking_config
 from ._gemini_reader import GeminiReader
@@ -226,7 +227,7 @@ class GeminiCodec(Codec):
             tools = {}
         else:
             body |= _system(messages, parameters)
-        body |= tools | _chosen(_BODY, settings)
+        body |= tools | members(settings, _BODY)
         tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
         if tier and not self.cloud:
             body["serviceTier"] = tier
@@ -238,7 +239,7 @@ class GeminiCodec(Codec):
     def _generation(
         self, settings: Mapping[str, Any], parameters: ModelRequestParameters, *, has_tools: bool
     ) -> JSONObject:
-        config = _chosen(_GENERATION, settings)
+        config = members(settings, _GENERATION)
         config |= self._format(parameters, has_tools=has_tools)
         config["responseModalities"] = self._modalities(parameters)
         thinking = thinking_config(settings, self.profile)
@@ -246,7 +247,7 @@ class GeminiCodec(Codec):
             config["thinkingConfig"] = thinking
         if settings.get("google_logprobs"):
             config["responseLogprobs"] = True
-            config |= _chosen({"google_top_logprobs": "logprobs"}, settings)
+            config |= members(settings, {"google_top_logprobs": "logprobs"})
         for tool in parameters.builtin_tools:
             if isinstance(tool, ImageGenerationTool):
                 config["imageConfig"] = _image_config(tool, self.cloud)
@@ -358,10 +359,6 @@ def _tier_headers(settings: Mapping[str, Any]) -> dict[str, str]:
     tier = settings.get("google_cloud_service_tier")
     tier = tier or _CLOUD_SERVICE_TIERS.get(settings.get("service_tier", ""), "")
     return _CLOUD_TIER_HEADERS.get(tier, {})
-
-
-def _chosen(table: Mapping[str, str], settings: Mapping[str, Any]) -> JSONObject:
-    return {member: settings[key] for key, member in table.items() if settings.get(key) is not None}
 
 
 def _system(

@@ -12,7 +12,6 @@ from typing import Any
 from attrs import frozen
 
 from .._core.codec import (
-    Codec,
     End,
     HTTPCall,
     Item,
@@ -26,7 +25,7 @@ from .._core.codec import (
 )
 from .._core.json import loads
 from ..builtin_tools import WebSearchTool
-from ..content import BinaryContent, CachePoint, FileUrl, ImageUrl, TextContent, UserContent
+from ..content import BinaryContent, FileUrl, ImageUrl, MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import (
@@ -34,26 +33,26 @@ from ..parts import (
     BuiltinToolReturnPart,
     TextPart,
     ThinkingPart,
-    ToolCallPart,
     new_tool_call_id,
 )
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import DEFAULT_OUTPUT_TOOL_NAME, ModelRequestParameters, OutputObjectDefinition
+from ..tools import ModelRequestParameters, OutputObjectDefinition
 from ._chat import (
-    FINISH_REASONS,
+    ChatCodec,
     JSONObject,
     TaggedText,
     call_chunk,
     call_of,
     conversation,
+    finish,
+    heading,
     image_piece,
     members,
-    moment,
-    request_messages,
-    text_piece,
-    tool_of,
-    tools_and_choice,
+    offer,
+    output_schema,
+    response_format,
+    tagged,
     undownloaded,
     usage_of,
 )
@@ -117,18 +116,8 @@ _EFFORTS = {
 
 
 @frozen(kw_only=True)
-class GroqCodec(Codec):
-    """Speaks Groq's protocol.
-
-    Attributes:
-        model_name: The model.
-        provider_name: The provider.
-        profile: What the model can do.
-    """
-
-    model_name: str
-    provider_name: str
-    profile: ModelProfile
+class GroqCodec(ChatCodec):
+    """Speaks Groq's protocol."""
 
     def encode(
         self,
@@ -145,17 +134,14 @@ class GroqCodec(Codec):
         """
         body: JSONObject = {
             "model": self.model_name,
-            "messages": conversation(
-                messages,
-                parameters,
-                lambda message: request_messages(message, _prompt),
-                self._response,
-            ),
+            "messages": conversation(messages, parameters, _file, self._response),
             "stream": stream,
         }
-        body |= _tools(settings, parameters)
+        body |= offer(settings, parameters)
         body |= self._search(parameters)
-        body |= self._response_format(parameters, offers_tools="tools" in body)
+        if parameters.output_mode == "native" or "tools" not in body:
+            # Groq refuses JSON mode beside tools.
+            body |= response_format(parameters, self.profile, _json_schema)
         body |= self._thinking(settings) | members(settings, _SETTINGS)
         return HTTPCall("/openai/v1/chat/completions", body)
 
@@ -189,67 +175,28 @@ class GroqCodec(Codec):
             said["search_settings"] = {key: value for key, value in domains.items() if value}
         return {key: value for key, value in said.items() if value}
 
-    def _response_format(
-        self, parameters: ModelRequestParameters, *, offers_tools: bool
-    ) -> JSONObject:
-        if parameters.output_mode == "native" and parameters.output_object is not None:
-            return {"response_format": _json_schema(parameters.output_object)}
-        prompted = parameters.output_mode == "prompted" and self.profile.supports_json_object_output
-        # Groq refuses JSON mode beside tools.
-        return {"response_format": {"type": "json_object"}} if prompted and not offers_tools else {}
-
     def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
-        start, end = self.profile.thinking_tags
         texts: list[str] = []
-        calls: list[JSONObject] = []
         for part in message.parts:
             match part:
                 case TextPart():
                     texts.append(part.content)
                 case ThinkingPart():
-                    texts.append(f"{start}\n{part.content}\n{end}")
-                case ToolCallPart():
-                    calls.append(call_of(part))
+                    texts.append(tagged(part.content, self.profile.thinking_tags))
         said: JSONObject = {"role": "assistant"}
         if texts:
             said["content"] = "\n\n".join(texts)
-        if calls:
-            said["tool_calls"] = calls
+        if message.tool_calls:
+            said["tool_calls"] = [call_of(part) for part in message.tool_calls]
         yield said
 
 
-def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
-    offered, mode, name = tools_and_choice(settings, parameters)
-    if not offered:
-        return {}
-    choice: Any = {"type": "function", "function": {"name": name}} if name else mode
-    said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
-    return said | members(settings, {"parallel_tool_calls": "parallel_tool_calls"})
-
-
 def _json_schema(output: OutputObjectDefinition) -> JSONObject:
-    schema: JSONObject = {
-        "name": output.name or DEFAULT_OUTPUT_TOOL_NAME,
-        "schema": output.json_schema,
-        "strict": output.strict,
-    }
-    if output.description:
-        schema["description"] = output.description
-    return {"type": "json_schema", "json_schema": schema}
+    return output_schema(output) | {"strict": output.strict}
 
 
-def _prompt(content: str | Sequence[UserContent]) -> str | list[JSONObject]:
-    if isinstance(content, str):
-        return content
-    return [_content(item) for item in content if not isinstance(item, CachePoint)]
-
-
-def _content(item: UserContent) -> JSONObject:
+def _file(item: MultiModalContent) -> JSONObject:
     match item:
-        case str():
-            return text_piece(item)
-        case TextContent():
-            return text_piece(item.content)
         case FileUrl(force_download=True):
             raise undownloaded(item)
         case ImageUrl():
@@ -282,7 +229,7 @@ class GroqReader:
         """Read one `chat.completion.chunk`."""
         if not self._headed:
             self._headed = True
-            yield _heading(document)
+            yield heading(document)
         usage = (document.get("x_groq") or {}).get("usage")
         if usage is not None:
             yield ResponseInfo(usage=usage_of(typed(usage, dict)))
@@ -291,12 +238,12 @@ class GroqReader:
             choice = typed(choices, list)[0]
             yield from self._delta(choice.get("delta") or {})
             if choice.get("finish_reason"):
-                yield from _finish(choice["finish_reason"])
+                yield from finish(choice["finish_reason"])
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""
         choice = document["choices"][0]
-        yield _heading(document)
+        yield heading(document)
         if document.get("usage") is not None:
             yield ResponseInfo(usage=usage_of(typed(document["usage"], dict)))
         message = choice["message"]
@@ -307,7 +254,7 @@ class GroqReader:
         yield from self._tagged.whole(message.get("content"))
         for number, call in enumerate(message.get("tool_calls") or ()):
             yield call_chunk(number, call)
-        yield from _finish(choice["finish_reason"])
+        yield from finish(choice["finish_reason"])
 
     def failed(self, document: Any) -> Iterator[Item] | None:
         """Read an error that holds what the model wrote, None for any other.
@@ -367,21 +314,6 @@ class GroqReader:
             tool_call_id=id,
             provider_name=self._provider_name,
         )
-
-
-def _heading(document: JSONObject) -> ResponseInfo:
-    created = maybe(moment, document.get("created") or None)
-    return ResponseInfo(
-        model_name=document.get("model") or None,
-        provider_response_id=document.get("id") or None,
-        provider_details=None if created is None else {"timestamp": created},
-    )
-
-
-def _finish(reason: str) -> Iterator[Item]:
-    finish = FINISH_REASONS.get(reason)
-    yield ResponseInfo(finish_reason=finish, provider_details={"finish_reason": reason})
-    yield End(final=False)
 
 
 def _generated(written: str, reason: FinishReason | None) -> Iterator[Item]:

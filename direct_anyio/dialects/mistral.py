@@ -11,47 +11,29 @@ from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import (
-    Codec,
-    End,
-    HTTPCall,
-    Item,
-    ResponseInfo,
-    maybe,
-    text_chunk,
-    thinking_chunk,
-    typed,
-)
-from ..content import (
-    BinaryContent,
-    CachePoint,
-    DocumentUrl,
-    FileUrl,
-    ImageUrl,
-    TextContent,
-    UserContent,
-)
+from .._core.codec import HTTPCall, Item, ResponseInfo, text_chunk, thinking_chunk, typed
+from ..content import BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
-from ..parts import TextPart, ThinkingPart, ToolCallPart
-from ..profiles import ModelProfile
+from ..parts import TextPart, ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
 from ._chat import (
     FINISH_REASONS,
+    ChatCodec,
     JSONObject,
     call_chunk,
     call_of,
     conversation,
     count,
+    finish,
+    heading,
     image_piece,
     members,
-    moment,
-    request_messages,
+    offer,
+    refuse_builtin_tools,
     text_piece,
-    tool_of,
-    tools_and_choice,
     undownloaded,
 )
 from ._openai import inlined, is_text_like
@@ -87,18 +69,8 @@ _ADJUSTABLE = ("mistral-small-latest", "mistral-small-2603", "mistral-medium-3-5
 
 
 @frozen(kw_only=True)
-class MistralCodec(Codec):
-    """Speaks Mistral's protocol.
-
-    Attributes:
-        model_name: The model.
-        provider_name: The provider.
-        profile: What the model can do.
-    """
-
-    model_name: str
-    provider_name: str
-    profile: ModelProfile
+class MistralCodec(ChatCodec):
+    """Speaks Mistral's protocol."""
 
     def encode(
         self,
@@ -113,18 +85,16 @@ class MistralCodec(Codec):
         Raises:
             UserError: A message holds something that this protocol cannot say.
         """
-        if parameters.builtin_tools:
-            names = ", ".join(type(tool).__name__ for tool in parameters.builtin_tools)
-            raise UserError(f"Mistral's chat protocol knows no {names}")
-        said = conversation(
-            messages, parameters, lambda message: request_messages(message, _prompt), _response
-        )
+        refuse_builtin_tools(parameters, "Mistral's chat protocol")
+        said = conversation(messages, parameters, _file, _response)
         body: JSONObject = {
             "model": self.model_name,
             "messages": list(_answered(said)),
             "stream": stream,
         }
-        body |= _tools(settings, parameters)
+        tools = offer(settings, parameters)
+        # With 'none', tools that are offered garble the answer.
+        body |= {} if tools.get("tool_choice") == "none" else tools
         if parameters.output_mode == "prompted" and self.profile.supports_json_object_output:
             body["response_format"] = {"type": "json_object"}
         body |= self._thinking(settings) | members(settings, _SETTINGS)
@@ -146,16 +116,6 @@ class MistralCodec(Codec):
         return {"reasoning_effort": "none" if thinking is False else "high"}
 
 
-def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
-    offered, mode, name = tools_and_choice(settings, parameters)
-    if not offered or mode == "none":
-        # With 'none', tools that are offered garble the answer.
-        return {}
-    choice: Any = {"type": "function", "function": {"name": name}} if name else mode
-    said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
-    return said | members(settings, {"parallel_tool_calls": "parallel_tool_calls"})
-
-
 def _answered(said: list[JSONObject]) -> Iterator[JSONObject]:
     """Put a word of the assistant's between a tool's and the user's, which Mistral wants."""
     for message, following in pairwise([*said, {"role": "end"}]):
@@ -167,15 +127,13 @@ def _answered(said: list[JSONObject]) -> Iterator[JSONObject]:
 def _response(message: ModelResponse) -> Iterator[JSONObject]:
     thoughts: list[JSONObject] = []
     texts: list[JSONObject] = []
-    calls: list[JSONObject] = []
     for part in message.parts:
         match part:
             case TextPart():
                 texts.append(text_piece(part.content))
             case ThinkingPart():
                 thoughts.append(text_piece(part.content))
-            case ToolCallPart():
-                calls.append(call_of(part) | {"index": 0})
+    calls = [call_of(part) | {"index": 0} for part in message.tool_calls]
     thinking = [{"type": "thinking", "thinking": thoughts}] if thoughts else []
     if thinking or texts or calls:
         yield {
@@ -186,18 +144,8 @@ def _response(message: ModelResponse) -> Iterator[JSONObject]:
         }
 
 
-def _prompt(content: str | Sequence[UserContent]) -> str | list[JSONObject]:
-    if isinstance(content, str):
-        return content
-    return [_content(item) for item in content if not isinstance(item, CachePoint)]
-
-
-def _content(item: UserContent) -> JSONObject:
+def _file(item: MultiModalContent) -> JSONObject:
     match item:
-        case str():
-            return text_piece(item)
-        case TextContent():
-            return text_piece(item.content)
         case FileUrl(force_download=True):
             raise undownloaded(item)
         case ImageUrl():
@@ -224,22 +172,22 @@ class MistralReader:
         """Read one `chat.completion.chunk`."""
         if not self._headed:
             self._headed = True
-            yield _heading(document)
+            yield heading(document)
         yield from _used(document)
         choices = document.get("choices")
         if choices:
             choice = typed(choices, list)[0]
             yield from self._message(choice["delta"])
             if choice.get("finish_reason"):
-                yield from _finish(choice["finish_reason"])
+                yield from finish(choice["finish_reason"], _FINISH_REASONS)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""
         choice = document["choices"][0]
-        yield _heading(document)
+        yield heading(document)
         yield from _used(document)
         yield from self._message(choice["message"])
-        yield from _finish(choice["finish_reason"])
+        yield from finish(choice["finish_reason"], _FINISH_REASONS)
 
     def _message(self, message: JSONObject) -> Iterator[Item]:
         yield from _contents(message.get("content"))
@@ -262,15 +210,6 @@ def _contents(content: Any) -> Iterator[Item]:
                         yield thinking_chunk("thinking", thought["text"])
 
 
-def _heading(document: JSONObject) -> ResponseInfo:
-    created = maybe(moment, document.get("created") or None)
-    return ResponseInfo(
-        model_name=document.get("model") or None,
-        provider_response_id=document.get("id") or None,
-        provider_details=None if created is None else {"timestamp": created},
-    )
-
-
 def _used(document: JSONObject) -> Iterator[Item]:
     usage = document.get("usage")
     if usage is not None:
@@ -279,9 +218,3 @@ def _used(document: JSONObject) -> Iterator[Item]:
             output_tokens=count(usage.get("completion_tokens")),
         )
         yield ResponseInfo(usage=used)
-
-
-def _finish(reason: str) -> Iterator[Item]:
-    finish = _FINISH_REASONS.get(reason)
-    yield ResponseInfo(finish_reason=finish, provider_details={"finish_reason": reason})
-    yield End(final=False)

@@ -12,12 +12,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from .._core.codec import (
-    Codec,
     End,
     HTTPCall,
     Item,
     ResponseInfo,
-    maybe,
     thinking_chunk,
     typed,
 )
@@ -26,42 +24,44 @@ from ..builtin_tools import AbstractBuiltinTool, WebSearchTool
 from ..content import (
     AudioUrl,
     BinaryContent,
-    CachePoint,
     DocumentUrl,
     FileUrl,
     ImageUrl,
-    TextContent,
+    MultiModalContent,
     UploadedFile,
-    UserContent,
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart, ToolCallPart
-from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import (
-    DEFAULT_OUTPUT_TOOL_NAME,
-    ModelRequestParameters,
-    OutputObjectDefinition,
-    ToolDefinition,
-)
+from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ..usage import RequestUsage
 from ._chat import (
     FINISH_REASONS,
+    ChatCodec,
     Quirks,
     TaggedText,
     call_chunk,
     call_of,
     conversation,
+    heading,
     image_piece,
     members,
-    moment,
-    request_messages,
+    output_schema,
+    response_format,
+    tagged,
     text_piece,
     tool_of,
     undownloaded,
 )
-from ._openai import JSONObject, OpenAIModelProfile, inlined, is_text_like, reasoning_effort
+from ._openai import (
+    JSONObject,
+    OpenAIModelProfile,
+    inlined,
+    is_text_like,
+    openai_profile,
+    reasoning_effort,
+)
 
 __all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
 
@@ -124,24 +124,16 @@ _SETTINGS = {
 _AUDIO_FORMATS = ("wav", "mp3")
 
 
-def _openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
-    return OpenAIModelProfile.from_profile(profile)
-
-
 @frozen(kw_only=True)
-class OpenAIChatCodec(Codec):
+class OpenAIChatCodec(ChatCodec):
     """Speaks Chat Completions.
 
     Attributes:
-        model_name: The model.
-        provider_name: The provider, which thoughts are marked with.
         profile: What the model can do.
         quirks: What the gateway does otherwise.
     """
 
-    model_name: str
-    provider_name: str
-    profile: OpenAIModelProfile = field(converter=_openai_profile)
+    profile: OpenAIModelProfile = field(converter=openai_profile)
     quirks: Quirks = field(factory=Quirks)
 
     def encode(
@@ -157,15 +149,16 @@ class OpenAIChatCodec(Codec):
         Raises:
             UserError: A message holds something that this protocol cannot say.
         """
+        role = self.profile.openai_system_prompt_role or "system"
         body: JSONObject = {
             "model": self.model_name,
-            "messages": self._messages(messages, parameters),
+            "messages": conversation(messages, parameters, self._file, self._response, role),
             "stream": stream,
         }
         body |= self._stream_options(settings) if stream else {}
         body |= self._tools(settings, parameters)
         body |= self._web_search(parameters)
-        body |= self._response_format(parameters)
+        body |= response_format(parameters, self.profile, self._json_schema)
         body |= self._settings(settings) | self.quirks.settings(settings)
         return HTTPCall(self.quirks.path(self.model_name), body)
 
@@ -246,48 +239,14 @@ class OpenAIChatCodec(Codec):
             options["user_location"] = {"type": "approximate", "approximate": tool.user_location}
         return options
 
-    def _response_format(self, parameters: ModelRequestParameters) -> JSONObject:
-        if parameters.output_mode == "native" and parameters.output_object is not None:
-            return {"response_format": self._json_schema(parameters.output_object)}
-        if parameters.output_mode == "prompted" and self.profile.supports_json_object_output:
-            return {"response_format": {"type": "json_object"}}
-        return {}
-
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
-        schema: JSONObject = {
-            "name": output.name or DEFAULT_OUTPUT_TOOL_NAME,
-            "schema": output.json_schema,
-        }
-        if output.description:
-            schema["description"] = output.description
+        schema = output_schema(output)
         if output.strict is not None and self.profile.openai_supports_strict_tool_definition:
             schema["strict"] = output.strict
-        return {"type": "json_schema", "json_schema": schema}
+        return schema
 
-    def _messages(
-        self, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
-    ) -> list[JSONObject]:
-        role = self.profile.openai_system_prompt_role or "system"
-        return conversation(
-            messages,
-            parameters,
-            lambda message: request_messages(message, self._prompt, role),
-            self._response,
-            role,
-        )
-
-    def _prompt(self, content: str | Sequence[UserContent]) -> str | list[JSONObject]:
-        if isinstance(content, str):
-            return content
-        pieces = (self._content(item) for item in content)
-        return [piece for piece in pieces if piece is not None]
-
-    def _content(self, item: UserContent) -> JSONObject | None:
+    def _file(self, item: MultiModalContent) -> JSONObject:
         match item:
-            case str():
-                return text_piece(item)
-            case TextContent():
-                return text_piece(item.content)
             case FileUrl(force_download=True):
                 raise undownloaded(item)
             case ImageUrl():
@@ -296,8 +255,6 @@ class OpenAIChatCodec(Codec):
                 return self._binary(item)
             case UploadedFile():
                 return self._uploaded(item)
-            case CachePoint():
-                return None
             case DocumentUrl() if self.profile.openai_chat_supports_file_urls:
                 return _file(item.url, item.format)
             case AudioUrl() | DocumentUrl():
@@ -345,8 +302,7 @@ class OpenAIChatCodec(Codec):
         if detail is not None:
             said.details.append(detail)
         elif how == "tags":
-            start, end = self.profile.thinking_tags
-            said.texts.append(f"{start}\n{part.content}\n{end}")
+            said.texts.append(tagged(part.content, self.profile.thinking_tags))
         elif how == "field":
             said.thoughts.append(part.content)
 
@@ -442,18 +398,12 @@ class OpenAIChatReader:
 
     def _heading(self, document: JSONObject) -> Iterator[Item]:
         head = (document.get("id"), document.get("model"))
-        details: JSONObject = {}
-        if head != self._head:
-            created = maybe(moment, document.get("created") or None)
-            details |= {} if created is None else {"timestamp": created}
         told = {key: document[key] for key in ("moderation", "service_tier") if document.get(key)}
-        if head != self._head or told:
+        if head != self._head:
             self._head = head
-            yield ResponseInfo(
-                model_name=document.get("model") or None,
-                provider_response_id=document.get("id") or None,
-                provider_details=details | told,
-            )
+            yield heading(document, told)
+        elif told:
+            yield ResponseInfo(provider_details=told)
 
     def _used(self, usage: Any) -> RequestUsage:
         self._usage = self._usage + self._quirks.usage(typed(usage, dict))

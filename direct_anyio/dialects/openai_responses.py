@@ -24,15 +24,10 @@ from ..builtin_tools import (
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
-from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import (
-    DEFAULT_OUTPUT_TOOL_NAME,
-    ModelRequestParameters,
-    OutputObjectDefinition,
-    ToolDefinition,
-)
-from ._openai import JSONObject, OpenAIModelProfile, reasoning_effort
+from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ._chat import output_schema
+from ._openai import JSONObject, OpenAIModelProfile, openai_profile, reasoning_effort
 from ._responses_input import InputWriter, needs_download
 from ._responses_output import ResponsesReader
 
@@ -113,10 +108,6 @@ _INCLUDES = {
 }
 
 
-def _openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
-    return OpenAIModelProfile.from_profile(profile)
-
-
 @frozen(kw_only=True)
 class OpenAIResponsesCodec(Codec):
     """Speaks the Responses protocol.
@@ -130,7 +121,7 @@ class OpenAIResponsesCodec(Codec):
 
     model_name: str
     provider_name: str
-    profile: OpenAIModelProfile = field(converter=_openai_profile)
+    profile: OpenAIModelProfile = field(converter=openai_profile)
     path: str = "/responses"
 
     def encode(
@@ -239,13 +230,7 @@ class OpenAIResponsesCodec(Codec):
         return text
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
-        written: JSONObject = {
-            "type": "json_schema",
-            "name": output.name or DEFAULT_OUTPUT_TOOL_NAME,
-            "schema": output.json_schema,
-        }
-        if output.description:
-            written["description"] = output.description
+        written = {"type": "json_schema", **output_schema(output)}
         if self.profile.openai_supports_strict_tool_definition:
             written["strict"] = output.strict
         return written
