@@ -1,7 +1,7 @@
 """The command line: ask a model, list the providers and their models.
 
-Exit codes: 0; 1 for a failed request, said in one line; 2 for a wrong call; 130 for
-Ctrl-C. A reader that goes away, such as `head`, ends it quietly.
+Exit codes: 0; 1 for a failed request, or output that cannot be written, said in one line; 2
+for a wrong call; 130 for Ctrl-C. A reader that goes away, such as `head`, ends it quietly.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from . import __version__
+
 if TYPE_CHECKING:
     from .messages import ModelResponse
+    from .providers import Provider
 
 __all__ = ("main",)
 
@@ -42,18 +45,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         os._exit(130)
     except BrokenPipeError:
-        # Python would complain on exit that it cannot flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except (OSError, UnicodeError) as exc:  # a full disk, or input that is no text
+        _drop_output()
+        return _failed(exc)
+
+
+def _drop_output() -> None:
+    # Python would complain on exit that it cannot flush.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failed(error: Exception) -> int:
+    print(f"direct-anyio: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="direct-anyio", description="Direct requests to language models."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ask = commands.add_parser("ask", help="ask a model and print its answer")
-    ask.add_argument("prompt", nargs="*", help="what to ask; standard input where left out")
+    ask.add_argument(
+        "prompt",
+        nargs="*",
+        help="what to ask, standard input where left out; a `-` at the end adds that to it",
+    )
     ask.add_argument("-m", "--model", default=DEFAULT_MODEL, help="default: %(default)s")
     ask.add_argument("--system", default=DEFAULT_SYSTEM, help="system prompt: %(default)r")
     ask.add_argument(
@@ -72,12 +92,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ask(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    prompt = " ".join(arguments.prompt)
-    if not arguments.prompt and not sys.stdin.isatty():
-        prompt = sys.stdin.read()
-    if not prompt.strip():
+    is_piped = sys.stdin is not None and not sys.stdin.isatty()
+    prompt = _prompt(arguments.prompt or (["-"] if is_piped else []))
+    if not prompt:
         parser.error("the prompt is empty: pass it as an argument or on standard input")
-    return _told(lambda: _answer(prompt.strip(), arguments))
+    return _told(lambda: _answer(prompt, arguments))
+
+
+def _prompt(words: list[str]) -> str:
+    # Only what asks for it reads standard input: that of a cron job or a `while read` loop may
+    # stay open without end, or be meant for somebody else. A `-` within words is a minus.
+    if words[-1:] != ["-"]:
+        return " ".join(words).strip()
+    return "\n\n".join((" ".join(words[:-1]), sys.stdin.read().strip())).strip()
 
 
 def _told(what: Callable[[], None]) -> int:
@@ -88,8 +115,7 @@ def _told(what: Callable[[], None]) -> int:
         what()
     except (UserError, ModelAPIError) as exc:
         sys.stdout.flush()
-        print(f"direct-anyio: {' '.join(str(exc).split())}", file=sys.stderr)
-        return 1
+        return _failed(exc)
     return 0
 
 
@@ -139,26 +165,40 @@ def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     from .providers import PROVIDERS
 
     for name, provider in sorted(PROVIDERS.items()):
-        state = _key_state(provider.key_env, provider.key(os.environ), provider.default_key)
-        print(f"{name:<20} {state}")
+        print(f"{name:<25} {_key_state(provider)}{_url_state(provider)}")
     return 0
 
 
 def _list(provider: str) -> None:
+    import difflib
+
     import anyio
 
+    from .exceptions import UserError
     from .models.listing import list_models
+    from .providers import PROVIDERS
 
+    if provider not in PROVIDERS:
+        near = difflib.get_close_matches(provider, PROVIDERS, n=1, cutoff=0.75)
+        hint = f"Did you mean {near[0]!r}?" if near else "`direct-anyio models` lists them."
+        raise UserError(f"Unknown provider: {provider}. {hint}")
     for name in anyio.run(list_models, provider):
         print(name)
 
 
-def _key_state(variables: tuple[str, ...], key: str | None, default: str | None) -> str:
-    if key:
+def _key_state(provider: Provider) -> str:
+    if provider.key(os.environ):
         return "key set"
-    if default:
+    if provider.default_key:
         return "no key needed"
-    return f"key missing: set {' or '.join(variables)}"
+    return f"key missing: set {' or '.join(provider.key_env)}"
+
+
+def _url_state(provider: Provider) -> str:
+    if provider.local or provider.find_url or provider.url(os.environ):
+        return ""
+    how = " or ".join(provider.base_url_env)
+    return f"; base URL missing: {f'set {how}' if how else 'only Python code can pass it'}"
 
 
 if __name__ == "__main__":

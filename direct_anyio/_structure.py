@@ -6,7 +6,8 @@ Promises:
 2.  Nothing is guessed: "5" is no number and "false" is no bool. A whole number is a float too.
     Unknown keys are ignored. Of a union the first member that fits is taken; of its classes
     those that know more of the keys come first.
-3.  What does not fit is one `UnexpectedModelBehavior` that names the places, in linear time.
+3.  Where `str` is asked for, a text that is no JSON is the value itself.
+4.  What does not fit is one `UnexpectedModelBehavior` that names the places, in linear time.
 
 Objects are made by cattrs, which knows what each kind of class wants.
 """
@@ -234,7 +235,7 @@ def structured(kind: Any, text: str | None, call: str | None = None) -> Any:
 
     Args:
         kind: The type.
-        text: The model's text: JSON, or JSON in a Markdown fence.
+        text: The model's text: JSON, or JSON in a Markdown fence; for `str` plain text too.
         call: Arguments of a call, which count where the text is no JSON.
 
     Raises:
@@ -242,7 +243,12 @@ def structured(kind: Any, text: str | None, call: str | None = None) -> Any:
         UnexpectedModelBehavior: There is no JSON, or it does not fit the type.
     """
     wrapped = wraps(kind)
-    written, document = _document([each for each in (text, call) if each and each.strip()])
+    try:
+        written, document = _document([each for each in (text, call) if each and each.strip()])
+    except UnexpectedModelBehavior:
+        if kind is str and text and _is_plain(text):
+            return text
+        raise
     if wrapped and type(document) is dict and OUTER_KEY in document:
         document = document[OUTER_KEY]
     token = _tried.set({})
@@ -252,6 +258,11 @@ def structured(kind: Any, text: str | None, call: str | None = None) -> Any:
         raise UnexpectedModelBehavior("The output is nested too deeply", written) from None
     finally:
         _tried.reset(token)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text says something, and is no object that was cut short."""
+    return text.strip()[:1] not in ("", "{")
 
 
 def _fitted(document: Any, kind: Any, written: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, overload
 
 from attrs import field, frozen
 
@@ -122,14 +122,28 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
 ResponseState = Literal["complete", "incomplete", "suspended", "interrupted"]
 
 OutputT = TypeVar("OutputT")
+PartT = TypeVar("PartT")
+
+_RESPONSE_PARTS = get_args(ModelResponsePart)
+# A response's part in a request is refused, with its place, where it would be stored or sent.
+_REQUEST_PARTS = (*get_args(ModelRequestPart), *_RESPONSE_PARTS)
 
 
 def _request_parts(value: Iterable[ModelRequestPart]) -> tuple[ModelRequestPart, ...]:
-    return tuple(value)
+    example = "ModelRequest.user_text_prompt('Hello') or ModelRequest([UserPromptPart('Hello')])"
+    return _parts(value, _REQUEST_PARTS, example)
 
 
 def _response_parts(value: Iterable[ModelResponsePart]) -> tuple[ModelResponsePart, ...]:
-    return tuple(value)
+    return _parts(value, _RESPONSE_PARTS, "ModelResponse([TextPart('Hello')])")
+
+
+def _parts(value: Iterable[PartT], kinds: tuple[type, ...], example: str) -> tuple[PartT, ...]:
+    parts: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
+    for part in parts:
+        if not isinstance(part, kinds):
+            raise UserError(f"A message is made of parts, such as {example}; got {value!r:.80}")
+    return parts
 
 
 @frozen(repr=False)
@@ -268,7 +282,8 @@ class ModelResponse(Record):
 
         The text is JSON, alone or in a Markdown fence. A value that is no object may stand
         in the member `response` of one, as `OutputObjectDefinition.from_type` asks for it.
-        Nothing is guessed: "5" is no number. Unknown members are ignored.
+        Nothing is guessed: "5" is no number. Unknown members are ignored. For `str` a text
+        that is no JSON, nor starts like an object, is the answer as it stands.
 
         Args:
             kind: What `OutputObjectDefinition.from_type` takes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from attrs import field, frozen
 
@@ -29,6 +29,10 @@ ObjectJsonSchema = dict[str, Any]
 StructuredOutputMode = Literal["tool", "native", "prompted"]
 OutputMode = Literal["text", "tool", "native", "prompted", "tool_or_text", "image", "auto"]
 ToolKind = Literal["function", "output", "external", "unapproved"]
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+_OUTPUT_MODES = get_args(OutputMode)
 
 
 def _no_parameters() -> ObjectJsonSchema:
@@ -154,11 +158,35 @@ class OutputObjectDefinition(Record):
 
 
 def _tools(value: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
-    return tuple(value)
+    return _listed(value, ToolDefinition, "ToolDefinition.from_callable(some_function)")
 
 
 def _builtin_tools(value: Iterable[AbstractBuiltinTool]) -> tuple[AbstractBuiltinTool, ...]:
-    return tuple(value)
+    return _listed(value, AbstractBuiltinTool, "WebSearchTool()")
+
+
+def _listed(value: Iterable[RecordT], kind: type[RecordT], example: str) -> tuple[RecordT, ...]:
+    items: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
+    for item in items:
+        if not isinstance(item, kind):
+            raise UserError(f"Tools are a list such as [{example}]; got {value!r:.80}")
+    return items
+
+
+def _output_mode(value: OutputMode) -> OutputMode:
+    if value not in _OUTPUT_MODES:
+        modes = ", ".join(map(repr, _OUTPUT_MODES))
+        raise UserError(f"`output_mode` is one of {modes}, not {value!r:.80}")
+    return value
+
+
+def _output_object(value: OutputObjectDefinition | None) -> OutputObjectDefinition | None:
+    if value is not None and not isinstance(value, OutputObjectDefinition):
+        raise UserError(
+            "`output_object` is such as OutputObjectDefinition.from_type(SomeClass); "
+            f"got {value!r:.80}"
+        )
+    return value
 
 
 @frozen(repr=False, kw_only=True)
@@ -180,8 +208,8 @@ class ModelRequestParameters(Record):
 
     function_tools: Sequence[ToolDefinition] = field(default=(), converter=_tools)
     builtin_tools: Sequence[AbstractBuiltinTool] = field(default=(), converter=_builtin_tools)
-    output_mode: OutputMode = "text"
-    output_object: OutputObjectDefinition | None = None
+    output_mode: OutputMode = field(default="text", converter=_output_mode)
+    output_object: OutputObjectDefinition | None = field(default=None, converter=_output_object)
     output_tools: Sequence[ToolDefinition] = field(default=(), converter=_tools)
     prompted_output_template: str | None = None
     allow_text_output: bool = True

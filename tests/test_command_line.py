@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from direct_anyio import __version__
 
 from .serving import PATIENCE, Connection, answering, delta, reply, serving
 
@@ -82,6 +85,24 @@ def test_it_reads_the_prompt_from_standard_input() -> None:
     assert [message["content"] for message in said] == ["Be brief.", "Is it?"]
 
 
+PROMPTS: dict[str, tuple[list[str], str, str]] = {
+    "both": (["Sum", "up.", "-"], "one\ntwo\n", "Sum up.\n\none\ntwo"),
+    "standard input": (["-"], "one\n", "one"),
+    "nothing there": (["Sum up.", "-"], "", "Sum up."),
+    "not asked for": (["Sum up."], "one\n", "Sum up."),
+    "a minus": (["5", "-", "3"], "one\n", "5 - 3"),
+}
+
+
+@pytest.mark.parametrize("case", PROMPTS)
+def test_a_last_dash_adds_standard_input(case: str) -> None:
+    """Standard input is read where a `-` at the end asks for it, and put below the prompt."""
+    words, stdin, prompt = PROMPTS[case]
+    with serving(answering("Yes.")) as server:
+        _ask(server.url, *words, stdin=stdin)
+    assert server.received[0].json["messages"][-1]["content"] == prompt
+
+
 def test_json_prints_the_whole_response() -> None:
     """`--json` prints the stored form of the response, usage and all."""
     with serving(answering("Yes.")) as server:
@@ -98,6 +119,7 @@ def test_models_lists_providers_and_keys() -> None:
     )
     assert lines["openai"] == "key set"
     assert lines["local"] == "no key needed"
+    assert lines["vllm"] == "no key needed; base URL missing: set VLLM_BASE_URL"
     lines = dict(line.split(maxsplit=1) for line in _run("models").stdout.splitlines())
     assert lines["openai"] == "key missing: set OPENAI_API_KEY"
 
@@ -107,6 +129,55 @@ FAILURES = {
     "missing key": (["-m", "openai:x", "Hi"], "OPENAI_API_KEY"),
     "no such file": (["-m", "local:/no/such.gguf", "Hi"], "/no/such.gguf"),
 }
+
+
+UNKNOWN = {
+    "opnai": "Unknown provider: opnai. Did you mean 'openai'?",
+    "nope": "Unknown provider: nope. `direct-anyio models` lists them.",
+}
+
+
+@pytest.mark.parametrize("provider", UNKNOWN)
+def test_models_of_an_unknown_provider(provider: str) -> None:
+    """A near name is suggested, and else where the names are."""
+    done = _run("models", provider)
+    assert (done.returncode, done.stderr) == (1, f"direct-anyio: {UNKNOWN[provider]}\n")
+
+
+def test_it_tells_its_version() -> None:
+    """`--version` prints the version."""
+    assert _run("--version").stdout == f"direct-anyio {__version__}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["ask", "-m", "test", "Hi"], ["models"]])
+def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
+    """Output that cannot be written is one line on standard error, and exit code 1."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "direct_anyio", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_input_that_is_no_text_is_one_line() -> None:
+    """Bytes that are no text are told in one line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "direct_anyio", "ask", "-m", "test"],
+        input=b"\xff",
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -8,14 +8,21 @@ import httpx
 import pytest
 
 from direct_anyio import (
+    FunctionModel,
     ModelRequest,
+    ModelRequestParameters,
+    ModelResponse,
     TestModel,
+    TextPart,
+    ToolDefinition,
+    UnexpectedModelBehavior,
     UserError,
     UserPromptPart,
+    WebSearchTool,
     infer_model,
 )
 
-from .doors import DOORS, Door
+from .doors import DOORS, Door, unary
 
 MESSAGES = [ModelRequest.user_text_prompt("Hello")]
 
@@ -68,3 +75,97 @@ def test_a_typo_in_the_local_model() -> None:
     """A name that is no path is told from a missing file."""
     with pytest.raises(UserError, match="It is 'smollm2', or the path"):
         infer_model("local:smolm2")
+
+
+TOOL = ToolDefinition(name="t")
+FROM_CALLABLE = r"ToolDefinition\.from_callable\(some_function\)"
+FROM_TYPE = r"OutputObjectDefinition\.from_type\(SomeClass\)"
+PROMPT = r"ModelRequest\.user_text_prompt\('Hello'\) or .*UserPromptPart"
+ANSWER = r"ModelResponse\(\[TextPart\('Hello'\)\]\)"
+
+RECORDS: list[tuple[Any, dict[str, Any], str]] = [
+    (ModelRequestParameters, {"function_tools": [print]}, FROM_CALLABLE),
+    (ModelRequestParameters, {"function_tools": "x"}, FROM_CALLABLE),
+    (ModelRequestParameters, {"function_tools": TOOL}, FROM_CALLABLE),
+    (ModelRequestParameters, {"output_tools": None}, FROM_CALLABLE),
+    (ModelRequestParameters, {"builtin_tools": [WebSearchTool]}, r"WebSearchTool\(\)"),
+    (ModelRequestParameters, {"output_object": TestModel}, FROM_TYPE),
+    (ModelRequestParameters, {"output_object": {"type": "object"}}, FROM_TYPE),
+    (ModelRequestParameters, {"output_mode": "txt"}, "one of 'text', 'tool', .*, not 'txt'"),
+    (ModelRequest, {"parts": ["hi"]}, PROMPT),
+    (ModelRequest, {"parts": "hi"}, PROMPT),
+    (ModelRequest, {"parts": UserPromptPart("hi")}, PROMPT),
+    (ModelResponse, {"parts": ["hi"]}, ANSWER),
+    (ModelResponse, {"parts": [UserPromptPart("hi")]}, ANSWER),
+]
+
+
+@pytest.mark.parametrize(("kind", "members", "message"), RECORDS)
+def test_a_record_of_something_else(kind: Any, members: dict[str, Any], message: str) -> None:
+    """What a message or the parameters cannot be made of is refused where it is passed."""
+    with pytest.raises(UserError, match=message):
+        kind(**members)
+
+
+SETTINGS: list[tuple[str, Any, str]] = [
+    ("max_tokens", "5", "a whole number, not '5'"),
+    ("max_tokens", True, "a whole number, not True"),
+    ("temperature", "0.5", "a number, not '0.5'"),
+    ("top_p", [1], r"a number, not \[1\]"),
+    ("top_k", 1.5, "a whole number, not 1.5"),
+    ("seed", "1", "a whole number"),
+    ("presence_penalty", "1", "a number"),
+    ("frequency_penalty", "1", "a number"),
+    ("max_retries", "2", "a whole number from 0 up, not '2'"),
+    ("max_retries", -1, "a whole number from 0 up, not -1"),
+    ("retry_ambiguous", "no", "True or False"),
+    ("parallel_tool_calls", 1, "True or False"),
+    ("on_retry", "print", "a function"),
+    ("thinking", "hgih", "True, False or one of 'minimal', .*, not 'hgih'"),
+    ("logit_bias", [1], "a dict of numbers"),
+    ("stop_sequences", "END", "a list of texts, not 'END'"),
+    ("extra_headers", {"x-secret": 5}, "a dict of texts, not dict$"),
+    ("extra_body", "secret", "a dict, not str$"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), SETTINGS)
+async def test_a_setting_of_a_wrong_type(key: str, value: Any, message: str) -> None:
+    """It is named, with what it takes; what may be secret is not shown."""
+    with pytest.raises(UserError, match=f"The setting '{key}' takes {message}"):
+        await unary("test", MESSAGES, model_settings={key: value})
+
+
+@pytest.mark.parametrize("key", sorted({key for key, *_ in SETTINGS}))
+def test_a_setting_that_is_none(key: str) -> None:
+    """None is as good as absent, and takes back what the model's own settings say."""
+    model: Any = TestModel(settings={"seed": 1})
+    settings, _ = model.prepare_request({key: None}, ModelRequestParameters())
+    assert settings == ({} if key == "seed" else {"seed": 1})
+
+
+def test_a_timeout_that_is_none() -> None:
+    """It stays, as it is no limit."""
+    model: Any = TestModel()
+    settings, _ = model.prepare_request({"request_timeout": None}, ModelRequestParameters())
+    assert settings == {"request_timeout": None}
+
+
+async def test_a_function_that_returns_a_text() -> None:
+    """A function model's function is told what to return."""
+    function: Any = lambda messages, info: "Hello"  # noqa: E731
+    with pytest.raises(UserError, match=f"{ANSWER}; got 'Hello'"):
+        await unary(FunctionModel(function), MESSAGES)
+
+
+@pytest.mark.parametrize("text", ["Rome!", " Rome\n", "5 of 7", "[1] says so", "```py\nx\n```"])
+def test_a_plain_text_is_a_text(text: str) -> None:
+    """A text that is no JSON is what `str` asks for."""
+    assert ModelResponse([TextPart(text)]).output(str) == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "5", '{"response": "Ro', '{"answer": "Rome"}'])
+def test_what_is_no_plain_text(text: str) -> None:
+    """Other JSON, and an object that was cut short, are not taken for the answer."""
+    with pytest.raises(UnexpectedModelBehavior):
+        ModelResponse([TextPart(text)]).output(str)

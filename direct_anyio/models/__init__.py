@@ -14,7 +14,7 @@ from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
-from ..settings import ModelSettings, merge_model_settings
+from ..settings import ModelSettings, checked_settings, merge_model_settings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ..usage import RequestUsage
@@ -183,12 +183,14 @@ class Model(ABC):
         """Return settings and parameters as this model takes them.
 
         Raises:
-            UserError: The model cannot do what they ask for, or nobody knows a setting.
+            UserError: The model cannot do what they ask for, nobody knows a setting, or it is
+                of the wrong type.
         """
         settings = merge_model_settings(self.settings, model_settings) or {}
         check_settings(settings)
         offered = self.customize_request_parameters(model_request_parameters)
-        return settings, _fitted(offered, self.profile, self.supported_builtin_tools())
+        fitted = _fitted(offered, self.profile, self.supported_builtin_tools())
+        return checked_settings(settings), fitted
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_name!r})"

@@ -21,6 +21,7 @@ from .._core.codec import (
 from .._core.estimate import estimated_tokens, estimated_usage
 from .._core.instructions import instructions_of
 from .._record import Record
+from ..exceptions import UserError
 from ..messages import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
@@ -171,6 +172,11 @@ class FunctionModel(Model):
         response = self.function(messages, info)
         if inspect.isawaitable(response):
             response = await response
+        if not isinstance(response, ModelResponse):
+            raise UserError(
+                "The function of a FunctionModel returns a ModelResponse, such as "
+                f"ModelResponse([TextPart('Hello')]); got {response!r:.80}"
+            )
         used = response.usage
         if not used.has_values():
             used = estimated_usage([*messages, response])
