@@ -7,22 +7,29 @@ and no client is ever used in two event loops.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
-from anyio import CancelScope
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio import CancelScope, sleep_forever
+from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_portal
+from anyio.lowlevel import current_token
 
 from .exceptions import UserError
 
-__all__ = ("call", "open_portal", "portal_for", "spawn")
+__all__ = ("Task", "call", "check_process", "open_portal", "portal_for", "wait")
 
 ResultT = TypeVar("ResultT")
+
+TICK = 0.05
+"""Seconds between two looks at whether the task that waits for this thread is cancelled."""
 
 EXIT_LIMIT = 1.0
 """Seconds that the end of the process waits for what was under way to be cancelled."""
@@ -33,32 +40,37 @@ class _ProcessPortal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._portal: BlockingPortal | None = None
+        self._opened: Future[tuple[BlockingPortal, Future[None]]] | None = None
 
     def get(self) -> BlockingPortal:
+        # Whoever is interrupted here leaves the portal to whoever comes next.
         with self._lock:
-            if self._portal is None:
-                self._portal = self._start()
-            return self._portal
+            if self._opened is None or self._is_dead(self._opened):
+                self._opened = self._start()
+        return self._opened.result()[0]
 
-    def _start(self) -> BlockingPortal:
-        opened: Future[BlockingPortal] = Future()
+    def _is_dead(self, opened: Future[tuple[BlockingPortal, Future[None]]]) -> bool:
+        """Return whether the loop has ended, as a task's SystemExit makes it."""
+        return opened.done() and (opened.exception() is not None or opened.result()[1].done())
+
+    def _start(self) -> Future[tuple[BlockingPortal, Future[None]]]:
+        opened: Future[tuple[BlockingPortal, Future[None]]] = Future()
         watcher = threading.Thread(
             target=self._watch, args=(opened,), name="direct_anyio-exit", daemon=True
         )
         watcher.start()
         # The interpreter waits for no daemon thread, but it must wait for this one to end.
         atexit.register(watcher.join, EXIT_LIMIT)
-        return opened.result()
+        return opened
 
-    def _watch(self, opened: Future[BlockingPortal]) -> None:
+    def _watch(self, opened: Future[tuple[BlockingPortal, Future[None]]]) -> None:
         """Keep the portal open until the main thread has ended, then cancel what it runs.
 
         `atexit` would come too late: it waits for threads that wait for our calls.
         """
         try:
             with start_blocking_portal("asyncio", name="direct_anyio-portal") as portal:
-                opened.set_result(portal)
+                opened.set_result((portal, portal.start_task_soon(sleep_forever)))
                 threading.main_thread().join()
                 raise _ProcessEnds
         except _ProcessEnds:
@@ -73,15 +85,32 @@ class _ProcessEnds(Exception):
 
 _process = _ProcessPortal()
 
+_used: WeakSet[BlockingPortal] = WeakSet()
+_lost: WeakSet[BlockingPortal] = WeakSet()
+"""Portals of the process that this one was forked from: nothing here runs their loops."""
 
-def _forget() -> None:
-    # A forked child has neither the threads nor the loop; it starts its own.
+
+def _after_fork() -> None:
     global _process
     _process = _ProcessPortal()
+    _lost.update(_used)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def check_process(portal: BlockingPortal) -> None:
+    """Check that a portal's loop runs in this process.
+
+    Raises:
+        UserError: It runs in the process that this one was forked from.
+    """
+    if portal in _lost:
+        raise UserError(
+            "This portal or stream belongs to the process that this one was forked from: "
+            "make one in each process."
+        )
 
 
 def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
@@ -94,6 +123,7 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
     Raises:
         RuntimeError: An event loop is running in this thread, which would stand still;
             or gevent has taken the place of threads, in which no event loop can run.
+        UserError: The portal is that of another process.
     """
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("threading"):
@@ -107,7 +137,10 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
             f"A blocking call would stop the running {inside} event loop: "
             f"use `{twin}` instead, or call from another thread."
         )
-    return portal or _process.get()
+    portal = portal or _process.get()
+    check_process(portal)
+    _used.add(portal)
+    return portal
 
 
 def _running_loop() -> str | None:
@@ -147,43 +180,93 @@ def open_portal(
     return start_blocking_portal(backend, backend_options)
 
 
-class _Task(Generic[ResultT]):
-    """A function on its way to a portal; it can be called off before its future is known."""
-
-    def __init__(self, function: Callable[..., Awaitable[ResultT]]) -> None:
-        self._function = function
-        self._scope: CancelScope | None = None
-        self._is_off = False
-
-    async def run(self, *args: Any) -> ResultT:
-        with CancelScope() as self._scope:
-            if self._is_off:
-                self._scope.cancel()
-            return await self._function(*args)
-        raise CancelledError
-
-    def call_off(self, portal: BlockingPortal) -> None:
-        self._is_off = True
-        if self._scope is not None:
-            portal.start_task_soon(self._scope.cancel)
+class _Ended(Exception):
+    """Carries what ends a program to the thread that called; it would end the portal's loop."""
 
 
-def spawn(
-    portal: BlockingPortal, function: Callable[..., Awaitable[ResultT]], *args: Any
-) -> Future[ResultT]:
-    """Start `function` in the portal; interrupted while it does, it is cancelled.
+class Task(Generic[ResultT]):
+    """A function that runs in a portal, for threads that wait for it or call it off.
+
+    Args:
+        portal: Where it runs.
+        function: The function.
+        args: Its arguments.
+
+    Attributes:
+        portal: Where it runs.
+        future: What it returns or raises.
 
     Raises:
         UserError: The portal is closed.
     """
-    task = _Task(function)
-    try:
-        return portal.start_task_soon(task.run, *args)
-    except RuntimeError as exc:
-        raise UserError(f"The portal cannot be used: {exc}") from exc
-    except BaseException:
-        task.call_off(portal)
-        raise
+
+    portal: BlockingPortal
+    future: Future[ResultT]
+
+    def __init__(
+        self, portal: BlockingPortal, function: Callable[..., Awaitable[ResultT]], *args: Any
+    ) -> None:
+        self.portal = portal
+        self._scope: CancelScope | None = None
+        self._soon: Callable[[Callable[[], object]], object] | None = None
+        self._is_off = False
+        try:
+            self.future = portal.start_task_soon(self._run, function, *args)
+        except RuntimeError as exc:
+            raise UserError(f"The portal cannot be used: {exc}") from exc
+        except BaseException:
+            # Interrupted in between, the function is on its way all the same.
+            self.call_off()
+            raise
+
+    async def _run(self, function: Callable[..., Awaitable[ResultT]], *args: Any) -> ResultT:
+        loop: Any = current_token().native_token
+        with CancelScope() as self._scope:
+            self._soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+            if self._is_off:
+                self._scope.cancel()
+            try:
+                return await function(*args)
+            except (KeyboardInterrupt, SystemExit) as exc:
+                raise _Ended from exc
+        raise CancelledError
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or runs in the process that this one was forked from."""
+        return self.future.done() or self.portal in _lost
+
+    def call_off(self) -> None:
+        """Cancel the function, from any thread, and without waiting for that."""
+        self._is_off = True
+        if self._scope is not None:
+            self.soon(self._scope.cancel)
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call a plain function in the event loop, from any thread, and without waiting.
+
+        Where the task has not begun, or its loop is over, nothing is called.
+        """
+        if self._soon is not None:
+            with suppress(RuntimeError):
+                self._soon(function)
+
+    def result(self) -> ResultT:
+        """Wait for the function; interrupted, it is called off.
+
+        Raises:
+            UserError: The portal was closed meanwhile.
+        """
+        try:
+            return wait(self.future)
+        except CancelledError:
+            raise UserError("The portal was closed while a request was under way.") from None
+        except _Ended as exc:
+            raise exc.__cause__ or exc from None
+        except BaseException:
+            # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
+            self.call_off()
+            raise
 
 
 def call(
@@ -194,12 +277,33 @@ def call(
     Raises:
         UserError: The portal is closed.
     """
-    future = spawn(portal, function, *args)
+    return Task(portal, function, *args).result()
+
+
+def wait(future: Future[ResultT], timeout: float | None = None) -> ResultT:
+    """Wait for a future; in a worker thread of anyio's, no longer than its task does.
+
+    Args:
+        future: The future.
+        timeout: Seconds, None for no limit.
+
+    Raises:
+        TimeoutError: It takes longer.
+    """
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        tick = TICK if _has_host() else threading.TIMEOUT_MAX
+        try:
+            return future.result(min(tick, until - time.monotonic()))
+        except TimeoutError:
+            if future.done() or time.monotonic() >= until:
+                raise
+
+
+def _has_host() -> bool:
+    """Return whether a task waits for this thread; where it is cancelled, raise so."""
     try:
-        return future.result()
-    except CancelledError:
-        raise UserError("The portal was closed while a request was under way.") from None
-    except BaseException:
-        # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
-        future.cancel()
-        raise
+        check_cancelled()
+    except RuntimeError:
+        return False
+    return True

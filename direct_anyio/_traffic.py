@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import anyio
 from anyio import current_time
 from attrs import Factory, define, evolve, field, frozen
 
-from ._io.run import HTTPClient, current_run
+from ._core.secrets import SECRET_NAME, Secrets
+from ._io.run import HTTPClient, current_clients
 from .exceptions import UserError, printable
 
 __all__ = ("Cassette", "RecordedChunk", "RecordedExchange", "Recorder", "Replayer")
 
 FORMAT = 1
 """The version of a cassette's file."""
-
-MIN_SECRET = 8
-"""Characters that a secret has at least; what is shorter is a word like any other."""
 
 MAX_DIFFERENCES = 3
 """Places that an error names where a request is not as it was recorded."""
@@ -158,9 +158,6 @@ def _chunk_of(document: dict[str, Any]) -> RecordedChunk:
     return RecordedChunk(data, document["after"])
 
 
-_SECRET_NAME = re.compile("auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
-"""Headers and query parameters with such a name hold a secret."""
-
 _SECRET_FIELD = re.compile("(.*_)?(authorization|authorization_token|api_?key|access_token)", re.I)
 """Texts under such a name in a request's JSON are secrets, such as the key of an MCP server."""
 
@@ -172,50 +169,15 @@ _KEPT_HEADERS = {
 """The headers of a response that say something about the answer."""
 
 
-@define(eq=False)
-class _Secrets:
-    """What must not be written down."""
-
-    _found: set[str] = field(factory=set)
-
-    def learn(self, values: Mapping[str, str]) -> None:
-        """Learn the secrets among headers or query parameters, by their names."""
-        for name, value in values.items():
-            if _SECRET_NAME.search(name):
-                # A key comes as "Bearer <key>", cookies as "name=value; name=value".
-                words = {value, *value.split(), *re.split(r"[\s;=]+", value)}
-                self._found |= {word for word in words if len(word) >= MIN_SECRET}
-
-    def url(self, url: str) -> str:
-        """Return a URL without its secrets, which are learnt."""
-        parts = urlsplit(url)
-        pairs = parse_qsl(parts.query, keep_blank_values=True)
-        self.learn(dict(pairs))
-        shown = [(name, "***" if _SECRET_NAME.search(name) else value) for name, value in pairs]
-        host = parts.netloc.rpartition("@")[2]
-        bare = parts._replace(netloc=host, query=urlencode(shown, safe="*"))
-        return self.hidden(urlunsplit(bare))
-
-    def hidden(self, text: str) -> str:
-        """Return a text without the secrets."""
-        for form in self._forms():
-            text = text.replace(form, "***")
-        return text
-
-    def masked(self, data: bytes) -> bytes:
-        """Return bytes of the same number without the secrets."""
-        for form in self._forms():
-            data = data.replace(form.encode(), b"*" * len(form.encode()))
-        return data
-
-    def _forms(self) -> list[str]:
-        forms = {
-            form
-            for secret in self._found
-            for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])
-        }
-        # One may be a part of another.
-        return sorted(forms, key=len, reverse=True)
+def _url(url: str, secrets: Secrets) -> str:
+    """Return a URL without its secrets, which are learnt."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    secrets.learn(dict(pairs))
+    shown = [(name, "***" if SECRET_NAME.search(name) else value) for name, value in pairs]
+    host = parts.netloc.rpartition("@")[2]
+    bare = parts._replace(netloc=host, query=urlencode(shown, safe="*"))
+    return secrets.hidden(urlunsplit(bare))
 
 
 def _without_secret_fields(document: Any) -> Any:
@@ -247,9 +209,9 @@ class _Built:
     url: str
     more: dict[str, Any] = field(repr=False)
 
-    def exchange(self, secrets: _Secrets) -> RecordedExchange:
+    def exchange(self, secrets: Secrets) -> RecordedExchange:
         """Return the request as it is written down, with no response yet."""
-        url = secrets.url(self.url)
+        url = _url(self.url, secrets)
         text = (self.more.get("content") or b"").decode(errors="replace")
         body = _without_secret_fields(_json_of(secrets.hidden(text)))
         return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
@@ -301,12 +263,16 @@ class Recorder:
 
     async def send(self, request: Any, *, stream: bool = True) -> Any:
         """Send a request and return the response; its body is written down as it is read."""
-        client = self._client or (await current_run()).client
-        sent = client.build_request(request.method, request.url, **request.more)
-        recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())
-        # Here, since the order of requests is that of the cassette.
-        self._recordings.append(recording)
-        recording.begin(await client.send(sent, stream=True))
+        async with AsyncExitStack() as stack:
+            client = self._client
+            if client is None:
+                lent = (await current_clients(math.inf)).lent()
+                client = await stack.enter_async_context(lent)
+            sent = client.build_request(request.method, request.url, **request.more)
+            recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())
+            # Here, since the order of requests is that of the cassette.
+            self._recordings.append(recording)
+            recording.begin(await client.send(sent, stream=True), stack.pop_all())
         return recording
 
     async def aclose(self) -> None:
@@ -321,13 +287,15 @@ class _Recording:
     _sent: Any = field(repr=False)
     _at: float
     _response: Any = field(default=None, init=False)
+    _lending: AsyncExitStack = field(factory=AsyncExitStack, init=False)
     _after: float = field(default=0.0, init=False)
     _chunks: list[RecordedChunk] = field(factory=list, init=False)
     _cut: str | None = field(default="its reader left", init=False)
     _left: bool = field(default=False, init=False)
     _body: Any = field(default=None, init=False)
 
-    def begin(self, response: Any) -> None:
+    def begin(self, response: Any, lending: AsyncExitStack) -> None:
+        self._lending = lending
         self._after = self._passed()
         self._body = aiter(response.stream)
         self._response = response
@@ -376,11 +344,12 @@ class _Recording:
 
     async def aclose(self) -> None:
         self._left = True
-        await self._response.aclose()
+        async with self._lending:
+            await self._response.aclose()
 
     def exchange(self) -> RecordedExchange:
         """Return what has been written down, without secrets."""
-        secrets = _Secrets()
+        secrets = Secrets()
         # By now they hold what the client added as it sent, such as its `auth`.
         secrets.learn(self._sent.headers)
         asked = self._request.exchange(secrets)
@@ -395,7 +364,7 @@ class _Recording:
         )
 
 
-def _masked(chunks: Iterable[RecordedChunk], secrets: _Secrets) -> Iterator[RecordedChunk]:
+def _masked(chunks: Iterable[RecordedChunk], secrets: Secrets) -> Iterator[RecordedChunk]:
     """Yield chunks without secrets, which may lie across their boundaries."""
     chunks = list(chunks)
     whole = BytesIO(secrets.masked(b"".join(chunk.data for chunk in chunks)))
@@ -450,7 +419,7 @@ class Replayer:
         Raises:
             UserError: There is none for this request.
         """
-        secrets = _Secrets()
+        secrets = Secrets()
         secrets.learn(request.more.get("headers") or {})
         asked = request.exchange(secrets)
         try:

@@ -14,11 +14,12 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from ._blocking import call, open_portal, portal_for, spawn
+from ._blocking import Task, call, check_process, open_portal, portal_for, wait
 from .exceptions import UserError
 from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
@@ -265,6 +266,39 @@ def _asked(
     return listed, settings, offered or ModelRequestParameters()
 
 
+class _Held:
+    """A stream that one task enters, holds open and leaves, for readers in other threads."""
+
+    def __init__(self, cm: AbstractAsyncContextManager[StreamedResponse]) -> None:
+        self.opened: Future[StreamedResponse | _Foreign] = Future()
+        self._cm = cm
+        self._leave: anyio.Event | None = None
+
+    async def run(self) -> None:
+        leave = self._leave = anyio.Event()
+        try:
+            async with self._cm as stream:
+                own = isinstance(stream, StreamedResponse)
+                self.opened.set_result(stream if own else _Foreign(stream))
+                await leave.wait()
+        except BaseException as exc:
+            if self.opened.done():
+                raise
+            if isinstance(exc, Exception):
+                self.opened.set_exception(exc)
+                return
+            # A cancellation means nothing outside its event loop.
+            self.opened.set_exception(UserError("The stream was left before it was open."))
+            raise
+
+    def let_go_by(self, task: Task[None]) -> None:
+        """Have the stream left soon, from any thread; where it still opens, that is cancelled."""
+        if self.opened.done() and self._leave is not None:
+            task.soon(self._leave.set)
+        else:
+            task.call_off()
+
+
 class StreamedResponseSync:
     """A streamed response for blocking code; iterate over it for its events.
 
@@ -277,50 +311,31 @@ class StreamedResponseSync:
         portal: Where it runs, instead of the portal of the process.
     """
 
+    # For an object whose making failed.
+    _task: Task[None] | None = None
+
     def __init__(
         self,
         _async_stream_cm: AbstractAsyncContextManager[StreamedResponse],
         *,
         portal: BlockingPortal | None = None,
     ) -> None:
-        self._cm = _async_stream_cm
         self._given_portal = portal
-        self._portal: BlockingPortal | None = None
-        self._opened: Future[StreamedResponse | _Foreign] = Future()
+        # Apart, so that the task in the portal does not keep this object alive.
+        self._held = _Held(_async_stream_cm)
         self._told = False
-        self._leave: anyio.Event | None = None
-        self._held: Future[None] | None = None
-        self._over: Future[None] = Future()
+        self._entering = threading.Lock()
         self._busy = threading.Lock()
         # Both making an event and looking at the response change the fold.
         self._folding = threading.Lock()
 
     def __enter__(self) -> StreamedResponseSync:
-        if self._held is not None:
-            raise UserError("A StreamedResponseSync can be entered only once.")
-        self._portal = portal_for(self._given_portal, "async with model_request_stream(...)")
-        self._held = spawn(self._portal, self._hold)
+        portal = portal_for(self._given_portal, "async with model_request_stream(...)")
+        with self._entering:
+            if self._task is not None:
+                raise UserError("A StreamedResponseSync can be entered only once.")
+            self._task = Task(portal, self._held.run)
         return self
-
-    async def _hold(self) -> None:
-        """Enter and leave the stream in one task, and wait in between."""
-        self._leave = anyio.Event()
-        try:
-            async with self._cm as stream:
-                own = isinstance(stream, StreamedResponse)
-                self._opened.set_result(stream if own else _Foreign(stream))
-                await self._leave.wait()
-        except BaseException as exc:
-            if self._opened.done():
-                raise
-            if isinstance(exc, Exception):
-                self._opened.set_exception(exc)
-                return
-            # A cancellation means nothing outside its event loop.
-            self._opened.set_exception(UserError("The stream was left before it was open."))
-            raise
-        finally:
-            self._over.set_result(None)
 
     def __exit__(
         self,
@@ -329,32 +344,33 @@ class StreamedResponseSync:
         exc_tb: TracebackType | None,
     ) -> None:
         self.close()
-        failure = self._opened.exception() if self._opened.done() else None
+        failure = self._held.opened.exception() if self._held.opened.done() else None
         if exc_val is None and failure is not None and not self._told:
             raise failure
 
     def close(self) -> None:
         """Leave the stream: the connection is closed now, and nothing more is read."""
-        self._check_entered()
-        assert self._portal is not None
-        assert self._held is not None
-        if self._held.done():
+        if self._task is None:
+            raise _not_entered()
+        if self._task.is_over:
             return
-        if self._opened.done() and self._leave is not None:
-            # A portal that is closed has cancelled the stream.
-            try:
-                with suppress(UserError, CancelledError):
-                    call(self._portal, _set, self._leave)
-                    self._held.result()
-            except BaseException:
-                self._held.cancel()
-                raise
-        else:
-            self._held.cancel()
-            self._told = True
-            # A future that is cancelled is done at once; the request takes a moment more.
-            with suppress(TimeoutError):
-                self._over.result(CLOSE_LIMIT)
+        is_open = self._held.opened.done()
+        self._told = self._told or not is_open
+        self._held.let_go_by(self._task)
+        # An opening that is called off has failed of that, which is no news.
+        expected = (CancelledError,) if is_open else (CancelledError, TimeoutError)
+        try:
+            # Not by `wait`: the task that waits for this thread may be cancelled already.
+            with suppress(*expected):
+                self._task.future.result(None if is_open else CLOSE_LIMIT)
+        except BaseException:
+            self._task.call_off()
+            raise
+
+    def __del__(self) -> None:
+        if self._task is not None and not self._task.is_over:
+            self._held.let_go_by(self._task)
+            warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
         """Stream the response as events; a second loop goes on where the first stopped."""
@@ -369,15 +385,14 @@ class StreamedResponseSync:
             ModelAPIError: It never will be; `response` of the error holds what came.
             UserError: The stream was left, or another thread is waiting for its next event.
         """
-        stream = self._stream(None)
+        stream, task = self._stream(None), self._check_entered()
         if not self._busy.acquire(blocking=False):
             raise UserError("Another thread is waiting for the next event of this stream.")
         try:
             while (event := self._advance(stream)) is None:
                 if stream.state == "complete":
                     raise StopIteration
-                assert self._portal is not None
-                call(self._portal, stream.fill)
+                call(task.portal, stream.fill)
             return event
         finally:
             self._busy.release()
@@ -386,12 +401,11 @@ class StreamedResponseSync:
         with self._folding:
             return stream.advance()
 
-    def _check_entered(self) -> None:
-        if self._held is None:
-            raise RuntimeError(
-                "StreamedResponseSync must be used as a context manager. "
-                "Use: `with model_request_stream_sync(...) as stream:`"
-            )
+    def _check_entered(self) -> Task[None]:
+        if self._task is None:
+            raise _not_entered()
+        check_process(self._task.portal)
+        return self._task
 
     def _stream(self, timeout: float | None) -> StreamedResponse | _Foreign:
         """Return the stream, once it is open.
@@ -401,9 +415,9 @@ class StreamedResponseSync:
         """
         self._check_entered()
         try:
-            return self._opened.result(timeout)
+            return wait(self._held.opened, timeout)
         except TimeoutError as exc:
-            if self._opened.done():
+            if self._held.opened.done():
                 self._told = True
                 raise
             raise RuntimeError("Stream failed to initialize within timeout") from exc
@@ -441,13 +455,17 @@ class StreamedResponseSync:
         return self._member().timestamp  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        if self._opened.done() and self._opened.exception() is None:
+        opened = self._held.opened
+        if opened.done() and opened.exception() is None:
             return repr(self._member())
-        return f"{type(self).__name__}(context_entered={self._held is not None})"
+        return f"{type(self).__name__}(context_entered={self._task is not None})"
 
 
-async def _set(event: anyio.Event) -> None:
-    event.set()
+def _not_entered() -> RuntimeError:
+    return RuntimeError(
+        "StreamedResponseSync must be used as a context manager. "
+        "Use: `with model_request_stream_sync(...) as stream:`"
+    )
 
 
 class _Foreign:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from ._record import Record
 from .content import BinaryContent, UserContent
+from .exceptions import UserError
 
 __all__ = (
     "BuiltinToolCallPart",
@@ -52,7 +53,12 @@ def new_tool_call_id() -> str:
 
 def to_json(value: object) -> str:
     """Return compact JSON; bytes as URL-safe base64, records as objects, the rest by `str`."""
-    return json.dumps(value, default=_jsonable, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(
+            value, default=_jsonable, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except ValueError as exc:
+        raise UserError(f"It cannot be written as JSON: {exc}; got {value!r:.80}") from exc
 
 
 def _jsonable(value: object) -> object:

@@ -7,7 +7,7 @@ cut it short, and keeps what it has delivered readable, however it was left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +43,13 @@ class StreamedResponse:
         source: Brings batches.
         fold: Makes events of them.
         held: Events that the source has brought already.
+        describe: Tells an error where it comes from.
     """
 
     _source: Source[Any]
     _fold: Fold[Any]
     _ready: Iterator[ModelResponseStreamEvent] = field(factory=lambda: iter(()))
+    _describe: Callable[[ModelAPIError], None] | None = None
     _batches: deque[Any] = field(factory=deque, init=False)
     _state: ResponseState = field(default="incomplete", init=False)
     _exhausted: bool = field(default=False, init=False)
@@ -138,10 +140,11 @@ class StreamedResponse:
     def _fail(self, exc: BaseException) -> None:
         self._failure = exc
         if isinstance(exc, ModelAPIError):
-            accumulator = self._fold.accumulator
-            exc.model_name = exc.model_name or accumulator.model_name
-            exc.provider = accumulator.provider_name
+            exc.model_name = exc.model_name or self.model_name
+            exc.provider = self.provider_name
             exc.phase = exc.phase or "body"
+            if self._describe is not None:
+                self._describe(exc)
             exc.response = self.response
 
     async def drain(self) -> ModelResponse:

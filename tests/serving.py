@@ -168,6 +168,8 @@ class Server:
         """Set as the server closes; what stalls waits for it."""
         self.received: list[Received] = []
         self.connections = 0
+        self.asked = threading.Semaphore(0)
+        """Released for each request that has come."""
         self.left = threading.Semaphore(0)
         """Released for each connection that the other side has closed."""
         self._open: set[socket.socket] = set()
@@ -210,6 +212,7 @@ class Server:
         with greeted:
             while (request := _read(greeted)) is not None:
                 self.received.append(request)
+                self.asked.release()
                 self.handler(Connection(greeted, self, request, number))
 
     def all_left(self) -> bool:

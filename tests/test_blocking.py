@@ -29,7 +29,7 @@ from direct_anyio import (
     model_request_sync,
 )
 
-from .serving import PATIENCE, Connection, answering, delta, serving
+from .serving import PATIENCE, Connection, Handler, answering, delta, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
@@ -105,7 +105,7 @@ def test_an_open_error_is_told_by_the_end_of_the_block() -> None:
     gate = threading.Event()
     with pytest.raises(StreamInterrupted.__mro__[1], match="Could not connect"):
         with model_request_stream_sync(model, MESSAGES, model_settings=settings) as stream:
-            stream._opened.add_done_callback(lambda _: gate.set())
+            stream._held.opened.add_done_callback(lambda _: gate.set())
             assert gate.wait(PATIENCE)
 
 
@@ -230,6 +230,10 @@ def _endless(connection: Connection) -> None:
     connection.closed_by_peer()
 
 
+def _silent(connection: Connection) -> None:
+    connection.closed_by_peer()
+
+
 def test_exit_with_a_stream_in_flight_is_quick_and_silent() -> None:
     """A process that ends in the middle of a stream ends with 0, and says nothing."""
     code = """
@@ -306,6 +310,112 @@ print("both")
     assert (out, err) == ("both\n", "")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_with_a_stream_open() -> None:
+    """The parent goes on reading; the child is told that the stream is not its own."""
+    code = """
+from direct_anyio import UserError
+
+with model_request_stream_sync(model, MESSAGES) as stream:
+    first = next(stream)
+    child = os.fork()
+    if not child:
+        try:
+            next(stream)
+        except UserError as exc:
+            assert "forked" in str(exc)
+            stream.close()
+            del stream
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert len(list(stream)) == 3
+print(stream.response.text)
+"""
+    with serving(answering("a", "b")) as server:
+        out, err = _child(code, server.url).communicate(timeout=PATIENCE)
+    assert (out, err) == ("ab\n", "")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_is_its_callers(kind: type[BaseException]) -> None:
+    """A model's function that exits does so in the thread that called; others go on."""
+
+    async def ends(messages: Any, info: Any) -> ModelResponse:
+        raise kind
+
+    async def ends_later(messages: Any, info: Any) -> AsyncIterator[str]:
+        yield "a"
+        raise kind
+
+    model = FunctionModel(ends, stream_function=ends_later)
+    with model_request_stream_sync("test", MESSAGES) as other:
+        with pytest.raises(kind):
+            model_request_sync(model, MESSAGES)
+        with pytest.raises(kind), model_request_stream_sync(model, MESSAGES) as stream:
+            for _ in stream:
+                pass
+        assert len(list(other)) == 7
+    assert stream.response.text == "a"
+
+
+def test_a_portal_whose_loop_is_stopped() -> None:
+    """Whoever waits is told, and the next call starts another."""
+    code = """
+import asyncio, threading
+from anyio import sleep_forever
+from direct_anyio import FunctionModel, UserError
+
+async def stops(messages, info):
+    asyncio.get_running_loop().stop()
+    await sleep_forever()
+
+def waits():
+    try:
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            for event in stream:
+                opened.set()
+    except UserError as exc:
+        print("told", flush=True)
+
+opened = threading.Event()
+thread = threading.Thread(target=waits)
+thread.start()
+opened.wait()
+try:
+    model_request_sync(FunctionModel(stops), MESSAGES)
+except UserError as exc:
+    print("told", flush=True)
+thread.join()
+print(model_request_sync("test", MESSAGES).text)
+"""
+    with serving(_endless) as server:
+        out, err = _child(code, server.url).communicate(timeout=PATIENCE)
+        assert (out, err) == ("told\ntold\nsuccess (no tool calls)\n", "")
+        assert server.all_left()
+
+
+@pytest.mark.parametrize("handler", [_endless, _silent], ids=["reading", "opening"])
+async def test_a_thread_is_cancelled_with_its_task(handler: Handler) -> None:
+    """Blocking code in a worker thread ends where the task is cancelled that waits for it."""
+    reading = anyio.Event()
+
+    def read(url: str) -> None:
+        model = infer_model("openai:x", api_key="k", base_url=url)
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            anyio.from_thread.run_sync(reading.set)
+            for _ in stream:
+                pass
+
+    with serving(handler) as server:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as group:
+                group.start_soon(anyio.to_thread.run_sync, read, server.url)
+                await reading.wait()
+                assert await anyio.to_thread.run_sync(server.asked.acquire, True, PATIENCE)
+                group.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(server.all_left)
+
+
 def test_ctrl_c_three_times_ends_the_program() -> None:
     """Impatience does not make it hang."""
     code = """
@@ -328,20 +438,18 @@ finally:
         assert server.all_left()
 
 
-def test_exit_with_an_async_stream_of_the_portal_dropped() -> None:
-    """A stream that nobody holds any more does not keep the process."""
-    code = """
-import gc
-stream = model_request_stream_sync(model, MESSAGES)
-stream.__enter__()
-next(iter(stream))
-del stream
-gc.collect()
-"""
-    with serving(_endless) as server:
-        child = _child(code, server.url)
-        out, err = child.communicate(timeout=PATIENCE)
-        assert (child.returncode, out, err) == (0, "", "")
+@pytest.mark.parametrize("handler", [_endless, _silent], ids=["open", "opening"])
+def test_a_stream_that_is_dropped(handler: Handler) -> None:
+    """A stream that nobody holds any more warns, and its connection is closed."""
+    with serving(handler) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        held = [model_request_stream_sync(model, MESSAGES).__enter__()]
+        if handler is _endless:
+            next(held[0])
+        else:
+            assert server.asked.acquire(timeout=PATIENCE)
+        with pytest.warns(ResourceWarning, match="never closed"):
+            held.clear()
         assert server.all_left()
 
 

@@ -123,24 +123,28 @@ def pumps_driven_by(suspensions: Suspensions) -> Iterator[None]:
 
 @define(eq=False)
 class Stage:
-    """A server, and a model that has a client of its own with two places."""
+    """A server, and a model that has clients of its own with two places."""
 
     server: Server
     model: HTTPModel
-    client: Any
-    limiter: CapacityLimiter
+    clients: run.Clients
     _left: int = field(default=0, init=False)
 
     def check(self) -> None:
         """Nothing is held: no place, no busy connection."""
         assert self.limiter.borrowed_tokens == 0
         assert self.limiter.statistics().tasks_waiting == 0
+        assert not any(share.busy for share in self.clients._shares)
         assert all(connection.is_idle() for connection in self.kept)
 
     @property
+    def limiter(self) -> CapacityLimiter:
+        return self.clients.limiter
+
+    @property
     def kept(self) -> list[Any]:
-        connections: list[Any] = self.client._transport._pool.connections
-        return connections
+        ours: list[Any] = [share.client for share in self.clients._shares]
+        return [kept for client in ours for kept in client._transport._pool.connections]
 
     async def all_closed(self) -> None:
         """Wait until the server has seen every connection close that is not kept."""
@@ -154,20 +158,15 @@ async def staged(
     library: str, handler: Handler, greet: Greeter | None = None, places: int = 2
 ) -> AsyncIterator[Stage]:
     module: Any = pytest.importorskip(library)
-    with serving(handler, greet) as server:
+    with pytest.MonkeyPatch.context() as patch, serving(handler, greet) as server:
+        patch.setattr(transport.new_client, "__defaults__", (module,))
+        # An upload has few pieces, so that its waits can all be tried.
+        patch.setattr(transport, "PIECE", 1_000_000)
         url = server.url.replace("http:", "https:") if greet else server.url
-        client: Any = transport.new_client(module)
-        model = infer_model("openai:x", api_key="k", base_url=url, http_client=client)
+        model = infer_model("openai:x", api_key="k", base_url=url, max_connections=places)
         assert isinstance(model, HTTPModel)
-        # Only the limiter is small: what the pool itself does with a line is its own affair.
-        client._transport._pool._max_connections = places
-        _, limiter = await model.client()
-        client._transport._pool._max_connections = 10_000
-        assert limiter.total_tokens == places
-        try:
-            yield Stage(server, model, client, limiter)
-        finally:
-            await client.aclose()
+        async with model:
+            yield Stage(server, model, await model.clients())
 
 
 async def _unary(stage: Stage) -> None:
@@ -375,9 +374,9 @@ async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None
 async def test_cancelled_in_a_handshake(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside of TLS, too, a cancellation leaves no connection that nobody will close."""
     monkeypatch.setattr(transport, "_SSL_CONTEXT", trusting())
+    monkeypatch.setattr(transport, "EACH", 0)
     async with staged(library, answering("a"), tls("127.0.0.1")) as stage:
         for waking in (False, True):
-            stage.client._transport._pool._max_keepalive_connections = 0
             assert await _swept(stage, _unary, [MOST], waking) > 8
         await stage.all_closed()
 
@@ -422,9 +421,8 @@ LIVE = 200
 """Streams that are open at the same time."""
 
 
-async def test_many_live_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_live_streams() -> None:
     """Of many streams at once a random half is cancelled; the other half is whole."""
-    monkeypatch.setattr(run, "MAX_CONNECTIONS", LIVE)
     gate = threading.Event()
 
     def half(connection: Connection) -> None:

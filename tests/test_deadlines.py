@@ -12,9 +12,10 @@ import selectors
 from collections.abc import AsyncIterator, Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import anyio
+import httpx
 import pytest
 from anyio import current_time, wait_all_tasks_blocked
 from attrs import asdict, define, field, frozen
@@ -22,18 +23,23 @@ from attrs import asdict, define, field, frozen
 from direct_anyio import (
     Model,
     ModelHTTPError,
+    ModelRateLimitError,
     ModelRequest,
+    ModelServerError,
     ModelTimeoutError,
+    ModelUnavailableError,
     StreamedResponse,
+    UnexpectedModelBehavior,
     infer_model,
     model_request,
     model_request_stream,
 )
 from direct_anyio._io import deadlines, retry, transport
 from direct_anyio._io.deadlines import Limits
-from direct_anyio.models.http import HTTPModel
+from direct_anyio.models import http
+from direct_anyio.models.http import HTTPModel, http_model
 
-from .serving import DONE, delta, frame
+from .serving import DONE, completion, delta, frame
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 FOR_EVER = 10.0**6
@@ -102,6 +108,7 @@ class Memory:
         body: What comes of the body, and when.
         close: Seconds until the response is closed.
         status: The status of the answer.
+        told: Further headers of the answer.
         requests: How many were sent.
         closed: How many responses were closed, in time or not.
     """
@@ -112,6 +119,7 @@ class Memory:
     body: list[Step] = field(factory=list)
     close: float = 0
     status: int = 200
+    told: dict[str, str] = field(factory=dict)
     requests: int = 0
     closed: int = 0
 
@@ -138,7 +146,7 @@ class Answer:
         self._memory = memory
         self.status_code = memory.status
         kind = "text/event-stream" if memory.status == 200 else "application/json"
-        self.headers = {"content-type": kind}
+        self.headers = {"content-type": kind, **memory.told}
         self.stream = self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -269,7 +277,7 @@ async def test_waiting_for_a_place(
     monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, pool=seconds, total=9))
     memory = Memory(body=WHOLE)
     model = _model(memory)
-    _, limiter = await model.client()
+    limiter = (await model.clients()).limiter
     holders = [object() for _ in range(int(limiter.total_tokens))]
     for holder in holders:
         await limiter.acquire_on_behalf_of(holder)
@@ -284,6 +292,42 @@ async def test_waiting_for_a_place(
     assert limiter.borrowed_tokens == len(holders) - 1
 
 
+async def test_waiting_for_a_place_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another attempt would only stand in line again: a request gives up at once."""
+    monkeypatch.setattr(deadlines, "UNARY", _limits(math.inf, pool=3))
+    memory = Memory(body=WHOLE)
+    model = _model(memory)
+    limiter = (await model.clients()).limiter
+    limiter.total_tokens = 1
+    await limiter.acquire_on_behalf_of(memory)
+    started = current_time()
+    with pytest.raises(ModelTimeoutError) as caught:
+        await model_request(model, MESSAGES)
+    assert current_time() - started == pytest.approx(3, abs=1e-6)
+    assert (memory.requests, caught.value.attempts) == (0, ())
+
+
+async def test_the_first_in_line_is_served_first() -> None:
+    """Requests that wait for a place get it in the order in which they came."""
+    model = _model(Memory(headers=1, body=WHOLE))
+    limiter = (await model.clients()).limiter
+    limiter.total_tokens = 1
+    served = []
+
+    async def ask(number: int) -> None:
+        await _read(model)
+        served.append((number, round(current_time() - started, 6)))
+
+    started = current_time()
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            group.start_soon(ask, number)
+            # With no task left to run, the clock would jump.
+            while limiter.borrowed_tokens + limiter.statistics().tasks_waiting <= number:
+                await anyio.lowlevel.checkpoint()
+    assert served == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
 async def test_the_body_of_an_error(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error is told with what came of its body in time."""
@@ -296,12 +340,153 @@ async def test_the_body_of_an_error(seconds: float, monkeypatch: pytest.MonkeyPa
     assert memory.closed == 1
 
 
-async def test_the_default_limits() -> None:
+@pytest.mark.parametrize("body", [[STALL], _dripping(b"x", 0.3)], ids=["silent", "dripping"])
+async def test_the_body_of_an_error_that_is_tried_again(body: list[Step]) -> None:
+    """Each attempt waits two seconds for it, and for no more."""
+    memory = Memory(status=502, body=body)
+    started = current_time()
+    with pytest.raises(ModelServerError) as caught:
+        await model_request(_model(memory), MESSAGES)
+    assert current_time() - started == pytest.approx(6, abs=1e-6)
+    assert (memory.requests, memory.closed, len(caught.value.attempts)) == (3, 3, 2)
+
+
+async def test_a_page_that_does_not_end() -> None:
+    """An answer of the wrong type is told with its start; its end is not waited for."""
+    page: list[Step] = [(0, b"<html>Sign in"), STALL]
+    memory = Memory(told={"content-type": "text/html"}, body=page)
+    started = current_time()
+    with pytest.raises(UnexpectedModelBehavior, match="got text/html, body:\n<html>Sign in"):
+        await _read(_model(memory))
+    assert current_time() - started == pytest.approx(2, abs=1e-6)
+
+
+# Seconds of each limit where the user sets none; then those of a request that is no stream.
+DEFAULTS: dict[str, float] = {
+    "connect": 10,
+    "write": 60,
+    "headers": 120,
+    "first_event": 300,
+    "idle": 300,
+    "progress": 600,
+    "total": 3600,
+}
+DEFAULTS_UNARY: dict[str, float] = {"connect": 10, "write": 60, "headers": 600}
+
+
+@pytest.mark.parametrize("limit", DEFAULTS)
+async def test_the_default_limits(limit: str) -> None:
     """Each wait has a limit where the user sets none: nothing waits for ever."""
-    for row in (row for row in ROWS.values() if row.raises):
-        with pytest.raises(ModelTimeoutError):
-            await _read(_model(row.stalled))
-    assert current_time() < 2 * 3600
+    started = current_time()
+    with pytest.raises(ModelTimeoutError) as caught:
+        await _read(_model(ROWS[limit].stalled))
+    assert caught.value.limit == limit
+    assert current_time() - started == pytest.approx(DEFAULTS[limit])
+
+
+@pytest.mark.parametrize("limit", DEFAULTS_UNARY)
+async def test_the_default_limits_of_a_request(limit: str) -> None:
+    """A request that is no stream may take ten minutes to be answered."""
+    settings: Any = {"max_retries": 0}
+    started = current_time()
+    with pytest.raises(ModelTimeoutError):
+        await model_request(_model(ROWS[limit].stalled), MESSAGES, model_settings=settings)
+    assert current_time() - started == pytest.approx(DEFAULTS_UNARY[limit])
+
+
+NO_CONTENT = {
+    "pings": PING,
+    "no text": EMPTY,
+    "a role": delta(role="assistant"),
+    "a usage": frame({"id": "1", "choices": [], "usage": {"prompt_tokens": 1}}),
+    "a byte": b"x",
+}
+
+
+@pytest.mark.parametrize("case", NO_CONTENT)
+async def test_what_has_no_content_is_no_progress(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of it comes, it keeps neither `first_event` nor `progress` from passing."""
+    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, first_event=20, progress=30))
+    drip = _dripping(NO_CONTENT[case], 0.5)
+    for body, limit, seconds in ((drip, "first_event", 20), ([(0, HELLO), *drip], "progress", 30)):
+        started = current_time()
+        with pytest.raises(ModelTimeoutError) as caught:
+            await _read(_model(Memory(body=body)))
+        assert caught.value.limit == limit
+        assert current_time() - started == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(("limit", "requests"), [("write", 1), ("headers", 3), ("first_event", 3)])
+async def test_what_may_be_charged_twice(
+    limit: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that was sent, and not answered in time, is repeated only on request."""
+    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, **{limit: 5}))
+    for settings, times in (({}, 1), ({"retry_ambiguous": True}, requests)):
+        memory = ROWS[limit].stalled
+        memory.requests = 0
+        started = current_time()
+        with pytest.raises(ModelTimeoutError, match=f"{limit!r} limit"):
+            async with model_request_stream(
+                _model(memory), MESSAGES, model_settings=cast("Any", settings)
+            ):
+                pass
+        assert memory.requests == times
+        assert current_time() - started == pytest.approx(5 * times, abs=1e-6)
+
+
+DATE = {"date": "Thu, 22 Jan 2015 12:00:00 GMT"}
+# What the answers say, to the seconds of two waits, and what the error says of them.
+OWN = 1.0 + 2.0
+WAITS: dict[str, tuple[dict[str, str], float, float | None]] = {
+    "nothing": ({}, OWN, None),
+    "seconds": ({"retry-after": "1"}, 2 * 1.1, 1),
+    "decimals": ({"retry-after": "0.5"}, 2 * 0.55, 0.5),
+    "many seconds": ({"retry-after": "60"}, 2 * 61, 60),
+    "milliseconds": ({"retry-after-ms": "300"}, 2 * 0.33, 0.3),
+    "both": ({"retry-after-ms": "300", "retry-after": "5"}, 2 * 0.33, 0.3),
+    "no milliseconds": ({"retry-after-ms": "soon", "retry-after": "5"}, 2 * 5.5, 5),
+    # The server's clock is years behind, and only the difference counts.
+    "a date": (DATE | {"retry-after": "Thu, 22 Jan 2015 12:00:02 GMT"}, 2 * 2.2, 2),
+    "a date of old": (DATE | {"retry-after": "Thursday, 22-Jan-15 12:00:02 GMT"}, 2 * 2.2, 2),
+    "a date of C": (DATE | {"retry-after": "Thu Jan 22 12:00:02 2015"}, 2 * 2.2, 2),
+    "a date that is over": (DATE | {"retry-after": "Thu, 22 Jan 2015 11:59:00 GMT"}, OWN, None),
+    "a date on our clock": ({"retry-after": "Thu, 22 Jan 2015 12:00:02 GMT"}, OWN, None),
+    **{value: ({"retry-after": value}, OWN, None) for value in ("0", "-5", "nan", "inf", "soon")},
+}
+
+
+@pytest.mark.parametrize("case", WAITS)
+async def test_a_provider_may_ask_for_a_wait(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for as long as asked, or a tenth longer; else as long as we think best."""
+    told, seconds, asked = WAITS[case]
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    memory = Memory(status=429, told=told, body=[(0, b"{}")])
+    started = current_time()
+    with pytest.raises(ModelRateLimitError) as caught:
+        await model_request(_model(memory), MESSAGES)
+    assert current_time() - started == pytest.approx(seconds, abs=1e-6)
+    assert (memory.requests, caught.value.retry_after) == (3, asked)
+
+
+# `Retry-After` and `request_timeout`, to the seconds until the error and the requests made.
+TOO_LATE = [(30, 5, 0, 1), (2, 5, 4, 3), (2, 4, 2, 2), (2, 3, 2, 2), (2, 2, 0, 1)]
+
+
+@pytest.mark.parametrize(("wait", "timeout", "seconds", "requests"), TOO_LATE)
+async def test_no_wait_reaches_the_end(
+    wait: int, timeout: int, seconds: int, requests: int
+) -> None:
+    """A retry that would come too late is not waited for: the last error is raised at once."""
+    memory = Memory(status=503, told={"retry-after": str(wait)}, body=[(0, b"{}")])
+    settings: Any = {"request_timeout": timeout}
+    started = current_time()
+    with pytest.raises(ModelUnavailableError) as caught:
+        await model_request(_model(memory), MESSAGES, model_settings=settings)
+    assert current_time() - started == pytest.approx(seconds, abs=1e-6)
+    assert (memory.requests, caught.value.retry_after) == (requests, wait)
 
 
 async def test_a_timeout_with_fractions_has_no_part_in_the_total() -> None:
@@ -345,6 +530,11 @@ async def test_a_readers_own_deadline() -> None:
             with anyio.fail_after(0.25):
                 await _read(_model(row.stalled))
         assert type(caught.value) is TimeoutError
+    waiting = Memory(status=429, told={"retry-after": "30"}, body=[(0, b"{}")])
+    with pytest.raises(TimeoutError) as caught:
+        with anyio.fail_after(0.25):
+            await model_request(_model(waiting), MESSAGES)
+    assert type(caught.value) is TimeoutError
     settings: Any = {"timeout": 0.25}
     with pytest.raises(ModelTimeoutError):
         with anyio.fail_after(1):
@@ -402,3 +592,70 @@ async def test_a_usage_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
         late = frame({"id": "1", "choices": [], "usage": usage})
         body: list[Step] = [(0, HELLO), (0, delta("stop")), (seconds, late), (0, DONE)]
         assert (await _read(_model(Memory(body=body)))).usage().output_tokens == tokens
+
+
+class Untraced(httpx.AsyncBaseTransport):
+    """A transport that tells of no step: it takes the request in pieces, then answers."""
+
+    def __init__(self, piece: float, head: float, *, tells: bool = False) -> None:
+        self._piece, self._head, self._tells = piece, head, tells
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._tells:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for _ in request.stream:
+            await anyio.sleep(self._piece)
+        if self._tells:
+            await request.extensions["trace"]("http11.receive_response_headers.started", {})
+        await anyio.sleep(self._head)
+        return httpx.Response(200, json=completion("well"))
+
+
+async def _through(transport: Untraced, text: str = "Go on.", **settings: Any) -> str | None:
+    asked = [ModelRequest.user_text_prompt(text)]
+    async with httpx.AsyncClient(transport=transport) as client:
+        model = infer_model("openai:x", api_key="k", base_url="http://test/v1", http_client=client)
+        return (await model_request(model, asked, model_settings=cast(Any, settings))).text
+
+
+async def test_a_transport_that_tells_of_no_step() -> None:
+    """What answers by itself, such as a mock, has as long as the head of an answer."""
+    assert await _through(Untraced(piece=0, head=500)) == "well"
+    with pytest.raises(ModelTimeoutError, match="'headers' limit of 20 s") as caught:
+        await _through(Untraced(piece=0, head=21), timeout=20)
+    assert (caught.value.limit, caught.value.phase) == ("headers", "headers")
+
+
+async def test_an_upload_that_goes_on() -> None:
+    """The limit `write` is for each piece: a long upload may take longer, a stalled one not."""
+    large = "x" * 1_000_000
+    slow = Untraced(piece=59, head=0, tells=True)
+    assert await _through(slow, large, request_timeout=3600) == "well"
+    started = current_time()
+    with pytest.raises(ModelTimeoutError, match="'write' limit of 60 s"):
+        await _through(Untraced(piece=61, head=0, tells=True), large)
+    assert current_time() - started == pytest.approx(60, abs=1e-6)
+
+
+@pytest.mark.parametrize("step", ["with_files", "serve"])
+async def test_the_total_holds_before_anything_is_sent(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are downloaded, and a local server that starts, take of the same time."""
+
+    async def stalls(*args: Any) -> Any:
+        await anyio.sleep(FOR_EVER)
+
+    monkeypatch.setattr(http, step, stalls)
+    row = http_model("openai:x", api_key="k", base_url="http://test/v1", downloads=True)
+    local = http.HTTPModel(row._provider, "x", api_key="k", base_url=None)
+    started = current_time()
+    with pytest.raises(ModelTimeoutError) as caught:
+        await model_request(
+            row if step == "with_files" else local,
+            MESSAGES,
+            model_settings={"request_timeout": 7},
+        )
+    assert caught.value.limit == "total"
+    assert current_time() - started == pytest.approx(7, abs=1e-6)

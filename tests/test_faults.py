@@ -5,9 +5,9 @@ async door on both backends and through the blocking stream; after it the same c
 answers the next request, and no place of the limiter is held. How long each limit is, to
 the instant, is in `test_deadlines`; what cancellation leaves behind in `test_cancellation`.
 
-Not here: an HTTP/2 peer, as the client never offers it; a resolver that blocks for good,
-as its thread would outlive the test; and a network without a route, which a machine alone
-has not got: a full backlog stands for it.
+Not here: a peer of HTTP/2, which our own client never offers, see `test_http2`; a
+resolver that blocks for good, as its thread would outlive the test; and a network without
+a route, which a machine alone has not got: a full backlog stands for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -26,14 +27,18 @@ from anyio.from_thread import start_blocking_portal
 from attrs import field, frozen
 
 from direct_anyio import (
+    ModelAPIError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelQuotaExceededError,
     ModelRequest,
     ModelRequestRejectedError,
     ModelResponse,
     ModelServerError,
     ModelTimeoutError,
     StreamInterrupted,
+    ToolCallPart,
+    ToolReturnPart,
     UnexpectedModelBehavior,
     UserError,
     infer_model,
@@ -44,6 +49,7 @@ from direct_anyio.models.http import HTTPModel
 from .doors import streamed, streamed_sync, unary
 from .serving import (
     PATIENCE,
+    SSE_HEAD,
     Connection,
     Greeter,
     Handler,
@@ -57,6 +63,7 @@ from .serving import (
     tls,
     trusting,
 )
+from .serving import streamed as frames
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 LARGE = [ModelRequest.user_text_prompt("x" * (16 * 1024 * 1024))]
@@ -94,7 +101,7 @@ async def _works_again(door: Ask, model: HTTPModel, server: Server) -> None:
     """The next request of the same client is answered, and the limiter is free."""
     server.greet, server.handler = None, answering("well")
     assert (await door(model, MESSAGES)).text == "well"
-    _, limiter = await model.client()
+    limiter = (await model.clients()).limiter
     assert limiter.borrowed_tokens == 0
 
 
@@ -284,9 +291,10 @@ FAULTS: dict[str, Fault] = {
         raises=UnexpectedModelBehavior,
         text="got text/html",
     ),
+    "other protocols": _nonsense("no HTTP", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     "an error in a body of 200": Fault(
         handler=reply({"error": {"message": "no credits", "code": 402}}),
-        raises=ModelHTTPError,
+        raises=ModelQuotaExceededError,
         text="no credits",
     ),
     "a body shorter than it is told": Fault(
@@ -333,10 +341,19 @@ FAULTS: dict[str, Fault] = {
         raises=ModelServerError,
         attempts=3,
     ),
-    "a redirect": Fault(
-        handler=reply(b"", "307 Elsewhere", "location: http://other.test/secret?key=1"),
+    **{
+        f"a redirect of {status}": Fault(
+            handler=reply(b"", f"{status} Elsewhere", "location: http://other.test/secret?key=1"),
+            raises=ModelHTTPError,
+            text=rf"status_code: {status}\b.* to other\.test, which is not followed",
+            phase="headers",
+        )
+        for status in (301, 302, 303, 307, 308)
+    },
+    "a redirect within the host": Fault(
+        handler=reply(b"", "307 Elsewhere", "location: /v2"),
         raises=ModelHTTPError,
-        text="other.test",
+        text="which is not followed",
     ),
 }
 
@@ -456,14 +473,22 @@ def _slow_lookup(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
     return "http://model.test/v1"
 
 
-def _refusing_proxy(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
+def _no_proxy(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("HTTPS_PROXY", _nobody(stack, patch).removesuffix("/v1"))
+    return "https://model.test/v1"
+
+
+def _proxy_says(status: bytes) -> Place:
     def refuse(accepted: socket.socket, server: Server) -> None:
         _head_of(accepted)
-        accepted.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        accepted.sendall(b"HTTP/1.1 %s\r\n\r\n" % status)
 
-    proxy = _server(stack, refuse, "http").removesuffix("/v1")
-    patch.setenv("HTTPS_PROXY", proxy.replace("//", "//user:pass-word@"))
-    return "https://model.test/v1"
+    def place(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
+        proxy = _server(stack, refuse, "http").removesuffix("/v1")
+        patch.setenv("HTTPS_PROXY", proxy.replace("//", "//user:pass-word@"))
+        return "https://model.test/v1"
+
+    return place
 
 
 def _silent_proxy(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
@@ -502,7 +527,15 @@ UNREACHABLE = {
     ),
     "a slow look-up": Unreachable(_slow_lookup, "'connect' limit", 3, "connect"),
     "no answer to TLS behind a proxy": Unreachable(_silent_proxy, "'connect' limit", 3, "connect"),
-    "a proxy that refuses": Unreachable(_refusing_proxy, "(?i:proxy)(?!.*pass-word)", 3),
+    "a proxy that knows us not": Unreachable(
+        _proxy_says(b"407 Proxy Authentication Required"), r"^(?!.*pass-word).*proxy.*407"
+    ),
+    "a proxy that fails": Unreachable(
+        _proxy_says(b"502 Bad Gateway"), r"^(?!.*pass-word).*proxy.*502", 3
+    ),
+    "a proxy that is not there": Unreachable(
+        _no_proxy, "connect to 127.0.0.1, the proxy for https://model.test: ", 3
+    ),
 }
 
 
@@ -523,7 +556,7 @@ async def test_a_place_that_cannot_be_reached(
         assert caught.value.phase == "connect"
         assert getattr(caught.value, "limit", None) == row.limit
         assert len(caught.value.attempts) == row.attempts - 1
-        _, limiter = await model.client()
+        limiter = (await model.clients()).limiter
         assert limiter.borrowed_tokens == 0
 
 
@@ -567,12 +600,31 @@ def _with_hints(connection: Connection) -> None:
     answering("well")(connection)
 
 
+def _whole(text: str) -> bytes:
+    """Return a response to a unary request, as bytes."""
+    body = completion_bytes(text)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+def _events(text: str) -> bytes:
+    """Return a streamed response, as bytes."""
+    return SSE_HEAD + b"".join(map(chunk, frames(text))) + chunk(b"")
+
+
 def _and_more(connection: Connection) -> None:
     """Send the answer and, with it, an answer to a request that nobody made."""
-    body = completion_bytes("well")
-    evil = completion_bytes("EVIL")
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    connection.send(head % len(body) + body + head % len(evil) + evil)
+    made = _events if connection.request.json["stream"] else _whole
+    connection.send(made("well") + made("EVIL"))
+
+
+def _and_more_than_told(connection: Connection) -> None:
+    """Tell the length of the answer alone, and send more than that."""
+    is_stream = connection.request.json["stream"]
+    body = b"".join(frames("well")) if is_stream else completion_bytes("well")
+    kind = b"text/event-stream" if is_stream else b"application/json"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
+    connection.send(head % (kind, len(body)) + body + _whole("EVIL"))
 
 
 def _and_close(connection: Connection) -> None:
@@ -585,27 +637,50 @@ SURVIVED: dict[str, tuple[Handler, int]] = {
     "a length told twice": (_in_both_ways, 2),
     "early hints": (_with_hints, 1),
     "an answer too many": (_and_more, 2),
+    "an answer longer than it is told": (_and_more_than_told, 2),
+    "a whole answer too many to a streamed request": (_sends(_whole("well") + _whole("EVIL")), 2),
     "a stream in one piece": (reply(completion("well")), 1),
     "a kept connection that is dead": (_and_close, 2),
 }
 
 
 @pytest.mark.parametrize("name", SURVIVED)
-async def test_what_is_no_fault(name: str) -> None:
+@pytest.mark.parametrize("ask", [unary, streamed])
+async def test_what_is_no_fault(ask: Ask, name: str) -> None:
     """The answer is the answer, and so is the next one; a doubtful connection is not kept."""
     handler, connections = SURVIVED[name]
     with serving(handler) as server:
         model = _model(server.url)
         for number in (1, 2):
-            assert (await streamed(model, MESSAGES)).text == "well"
+            assert (await ask(model, MESSAGES)).text == "well"
             if connections > 1:
                 assert await anyio.to_thread.run_sync(server.left.acquire, True, PATIENCE)
             assert len(server.received) == number
         assert server.connections == connections
 
 
+ERRORS = {
+    "an error": (b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}", "400"),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", "204"),
+    "not modified": (b"HTTP/1.1 304 Not Modified\r\n\r\n", "304"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("ask", [unary, streamed])
+async def test_an_answer_behind_an_error_is_none(ask: Ask, name: str) -> None:
+    """What is sent behind an error, which has no body or a short one, answers no request."""
+    error, text = ERRORS[name]
+    with serving(_sends(error + _whole("EVIL"))) as server:
+        model = _model(server.url)
+        for number in (1, 2):
+            with pytest.raises(ModelAPIError, match=text):
+                await ask(model, MESSAGES)
+            assert (server.connections, len(server.received)) == (number, number)
+
+
 async def test_a_connection_that_dies_in_use() -> None:
-    """A kept connection that takes a request and closes is replaced, and that is no retry."""
+    """A kept connection that takes a request and closes is replaced: no retry, and no cost."""
     answered = set()
 
     def once(connection: Connection) -> None:
@@ -621,6 +696,42 @@ async def test_a_connection_that_dies_in_use() -> None:
         for _ in range(3):
             assert (await streamed(model, MESSAGES, model_settings=settings)).text == "well"
         assert (server.connections, len(server.received)) == (3, 5)
+        assert [model.budget.take("transient") for _ in range(36)].count(None) == 1
+
+
+async def test_a_server_that_dies_under_kept_connections() -> None:
+    """However many connections are kept, a request that none of them takes is sent twice."""
+    gate, well = threading.Barrier(5), True
+
+    def answer(connection: Connection) -> None:
+        if well:
+            gate.wait(PATIENCE)
+            answering("well")(connection)
+        else:
+            _closes(connection)
+
+    settings: Any = {"max_retries": 0}
+    with serving(answer) as server:
+        model = _model(server.url)
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(streamed, model, MESSAGES)
+        well = False
+        with pytest.raises(ModelConnectionError):
+            await streamed(model, MESSAGES, model_settings=settings)
+        assert len(server.received) == 5 + 2
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "foo://127.0.0.1:1"])
+async def test_a_proxy_that_cannot_be_used(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment's that httpx does not know is the user's to mend."""
+    if proxy.startswith("socks") and find_spec("socksio"):
+        pytest.skip("it can be used here")
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    model = _model("http://127.0.0.1:9/v1")
+    with pytest.raises(UserError, match="No HTTP client can be made"):
+        async with model:
+            await streamed(model, MESSAGES)
 
 
 UNSAYABLE: dict[str, tuple[list[Any], dict[str, Any], str]] = {
@@ -629,6 +740,15 @@ UNSAYABLE: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a line break in a header's name": (MESSAGES, {"extra_headers": {"x\r\na": "1"}}, "header"),
     "a letter outside of Latin-1": (MESSAGES, {"extra_headers": {"x-a": "\u20ac"}}, "'x-a'"),
     "not a number": (MESSAGES, {"temperature": float("nan")}, "(?i:nan|number|JSON)"),
+    "not a number in a tool's arguments": (
+        [
+            *MESSAGES,
+            ModelResponse([ToolCallPart("f", {"a": float("nan")}, "1")]),
+            ModelRequest([ToolReturnPart("f", "b", "1")]),
+        ],
+        {},
+        "JSON",
+    ),
     "infinity": (MESSAGES, {"extra_body": {"x": float("inf")}}, "(?i:inf|number|JSON)"),
 }
 

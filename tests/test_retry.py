@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import anyio
 import pytest
 
 from direct_anyio import (
+    Model,
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelNotFoundError,
     ModelOverloadedError,
     ModelQuotaExceededError,
     ModelRateLimitError,
     ModelRequest,
+    ModelRequestRejectedError,
     ModelServerError,
     ModelTimeoutError,
     ModelUnavailableError,
@@ -26,7 +30,9 @@ from direct_anyio import (
     model_request,
     model_request_stream,
 )
-from direct_anyio._io.retry import Budget, delay_before, kind_of
+from direct_anyio._io import retry
+from direct_anyio._io.retry import Budget, budget_of, delay_before, kind_of
+from direct_anyio.models.http import HTTPModel
 
 from .serving import Connection, Handler, answering, delta, frame, reply, serving
 
@@ -35,8 +41,15 @@ MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
 @pytest.fixture(autouse=True)
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter may be nothing at all."""
+    """Full jitter may be nothing at all, and no test pays for another."""
     monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr(retry, "_budgets", {})
+
+
+def _model(url: str, name: str = "openai:x") -> HTTPModel:
+    model = infer_model(name, api_key="k", base_url=url)
+    assert isinstance(model, HTTPModel)
+    return model
 
 
 def _with(error: ModelAPIError, **attributes: Any) -> ModelAPIError:
@@ -115,6 +128,66 @@ def test_the_budget_runs_out_and_is_refilled() -> None:
     assert [budget.take("transient") for _ in range(36)].count(None) == 1
 
 
+def test_a_budget_is_of_a_host_and_a_key() -> None:
+    """Who has the same host, port and key shares it, and nobody else."""
+    one = _model("http://one.test/v1").budget
+    assert _model("http://one.test/v2", "anthropic:y").budget is one
+    others = [
+        _model("http://two.test/v1").budget,
+        _model("http://one.test:81/v1").budget,
+        budget_of("one.test", "another key"),
+    ]
+    assert len({id(each) for each in (one, *others)}) == 4
+
+
+def _tokens(budget: Budget) -> int:
+    """Take all that a budget holds, and return how much that was."""
+    taken = 0
+    while budget.take("throttle"):
+        taken += 5
+    return taken
+
+
+async def test_an_empty_budget_fails_fast() -> None:
+    """With nothing left to pay for a retry there is none, and the error says so."""
+    with serving(_first(UNAVAILABLE)) as server:
+        model = _model(server.url)
+        _tokens(model.budget)
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model_request(model, MESSAGES)
+        assert len(server.received) == 1
+        assert caught.value.__notes__ == [
+            "It was not tried again: too many requests to this host fail."
+        ]
+        for _ in range(5):
+            await model_request(model, MESSAGES)
+        assert _tokens(model.budget) == 5
+
+
+REFUNDS: dict[str, tuple[tuple[Handler, ...], int]] = {
+    "no failure": ((), 101),
+    "a failure": ((reply({}, "500 No"),), 100),
+    "a failure of the throttled kind": ((reply({}, "429 No"),), 100),
+    "two failures": ((reply({}, "429 No"), reply({}, "500 No")), 95),
+}
+
+
+@pytest.mark.parametrize("case", REFUNDS)
+async def test_an_answer_pays_back(case: str) -> None:
+    """It pays 1 at the first attempt, else the price of the retry that brought it."""
+    failures, left = REFUNDS[case]
+    with serving(_first(*failures)) as server:
+        model = _model(server.url)
+        _tokens(model.budget)
+        model.budget.refund(100)
+        await model_request(model, MESSAGES)
+        # To the token: what is left is counted in fives.
+        model.budget.refund(5 - left % 5)
+        assert _tokens(model.budget) == left + 5 - left % 5
+        model.budget.refund(4)
+        assert _tokens(model.budget) == 0
+
+
 def _first(*failures: Handler) -> Handler:
     """Return a handler that fails the first requests and answers the others."""
 
@@ -164,6 +237,47 @@ async def test_a_lasting_failure_is_three_attempts() -> None:
     assert len(caught.value.attempts) == 2
 
 
+# The status of every answer, to the class of the error and the requests that are made.
+STATUSES: dict[int, tuple[type[ModelHTTPError], int]] = {
+    400: (ModelRequestRejectedError, 1),
+    401: (ModelAuthenticationError, 1),
+    402: (ModelQuotaExceededError, 1),
+    403: (ModelAuthenticationError, 1),
+    404: (ModelNotFoundError, 1),
+    408: (ModelHTTPError, 3),
+    409: (ModelHTTPError, 2),
+    413: (ModelRequestRejectedError, 1),
+    422: (ModelRequestRejectedError, 1),
+    425: (ModelHTTPError, 3),
+    429: (ModelRateLimitError, 3),
+    500: (ModelServerError, 3),
+    501: (ModelServerError, 1),
+    502: (ModelServerError, 3),
+    503: (ModelUnavailableError, 3),
+    504: (ModelServerError, 3),
+    505: (ModelServerError, 1),
+    520: (ModelServerError, 3),
+    529: (ModelOverloadedError, 3),
+    600: (ModelHTTPError, 1),
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_a_status_is_worth_so_many_requests(status: int) -> None:
+    """The last error says all about itself; all requests take the same connection."""
+    kind, requests = STATUSES[status]
+    with serving(reply({}, f"{status} No", "x-request-id: id-7")) as server:
+        with pytest.raises(kind) as caught:
+            await model_request(_model(server.url), MESSAGES)
+        assert (len(server.received), server.connections) == (requests, 1)
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status_code, error.phase, error.request_id) == (status, "headers", "id-7")
+    assert (error.model_name, error.provider) == ("x", "openai")
+    assert (error.response, error.retry_after) == (None, None)
+    assert error.attempts == (f"{kind.__name__}: {error}",) * (requests - 1)
+
+
 async def test_retries_can_be_switched_off() -> None:
     """`max_retries=0` is one attempt."""
     with serving(UNAVAILABLE) as server:
@@ -174,7 +288,6 @@ async def test_retries_can_be_switched_off() -> None:
 
 
 ONCE: dict[str, tuple[Handler, type[Exception]]] = {
-    "a wrong key": (reply({}, "401 Unauthorized"), ModelAuthenticationError),
     "no credit": (
         reply({"error": {"code": "insufficient_quota"}}, "429 Too Many Requests"),
         ModelQuotaExceededError,
@@ -183,17 +296,13 @@ ONCE: dict[str, tuple[Handler, type[Exception]]] = {
         reply({}, "503 Service Unavailable", "x-should-retry: false"),
         ModelUnavailableError,
     ),
+    "x-should-retry: false of a 429": (
+        reply({}, "429 Too Many Requests", "x-should-retry: false"),
+        ModelRateLimitError,
+    ),
     "x-should-retry: true of a 400": (
         reply({}, "400 Bad Request", "x-should-retry: true"),
         ModelHTTPError,
-    ),
-    "a delay of an hour": (
-        reply({}, "429 Too Many Requests", "retry-after: 3600"),
-        ModelRateLimitError,
-    ),
-    "a delay of a nonsense length": (
-        reply({}, "429 Too Many Requests", f"retry-after: 1{'0' * 400}"),
-        ModelRateLimitError,
     ),
 }
 
@@ -204,23 +313,79 @@ async def test_one_attempt_is_enough(case: str) -> None:
     handler, kind = ONCE[case]
     with serving(handler) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
-        with pytest.raises(kind) as caught:
+        with pytest.raises(kind):
             await model_request(model, MESSAGES)
         assert len(server.received) == 1
-    if case == "a delay of an hour":
-        assert caught.value.retry_after == 3600  # type: ignore[attr-defined]
 
 
-async def test_an_error_in_a_stream_before_any_content_is_retried() -> None:
+# Headers, to the seconds that they ask for.
+TOO_LONG: dict[str, tuple[tuple[str, ...], float]] = {
+    "an hour": (("retry-after: 3600",), 3600),
+    "a second over the longest": (("retry-after: 61",), 61),
+    "in milliseconds": (("retry-after-ms: 61000", "retry-after: 1"), 61),
+    "beyond all numbers": ((f"retry-after: 1{'0' * 400}",), math.inf),
+    "milliseconds beyond all numbers": ((f"retry-after-ms: 1{'0' * 400}",), math.inf),
+    "a date on the server's clock": (
+        ("date: Thu, 22 Jan 2015 12:00:00 GMT", "retry-after: Thu, 22 Jan 2015 12:01:40 GMT"),
+        100,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOO_LONG)
+async def test_a_delay_that_is_too_long_is_told(case: str) -> None:
+    """It is not waited for: the error says at once how long it would be."""
+    headers, seconds = TOO_LONG[case]
+    with serving(reply({}, "429 Too Many Requests", *headers)) as server:
+        with pytest.raises(ModelRateLimitError) as caught:
+            await model_request(_model(server.url), MESSAGES)
+        assert len(server.received) == 1
+    assert caught.value.retry_after == seconds
+
+
+BUSY = {"error": {"type": "overloaded_error", "message": "busy"}}
+START = {"type": "message_start", "message": {"id": "1", "role": "assistant", "content": []}}
+
+# What comes before the error, by the name of the model that speaks so.
+BEFORE: dict[str, tuple[str, list[bytes]]] = {
+    "nothing": ("openai:x", []),
+    "a role": ("openai:x", [delta(role="assistant")]),
+    "no text": ("openai:x", [delta(role="assistant", content="")]),
+    "a start": ("anthropic:x", [frame(START), frame({"type": "ping"})]),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE)
+async def test_an_error_in_a_stream_before_any_content_is_retried(case: str) -> None:
     """An in-stream error is of the class of its status, and so are its retries."""
+    name, frames = BEFORE[case]
 
     def overloaded(connection: Connection) -> None:
-        connection.stream(frame({"error": {"type": "overloaded_error", "message": "busy"}}))
+        connection.stream(*frames, frame({"type": "error", **BUSY}))
 
-    with serving(_first(overloaded)) as server:
-        model = infer_model("openai:x", api_key="k", base_url=server.url)
-        async with model_request_stream(model, MESSAGES) as stream:
-            assert (await stream.drain()).text == "Yes."
+    with serving(overloaded) as server:
+        with pytest.raises(ModelOverloadedError) as caught:
+            async with model_request_stream(_model(server.url, name), MESSAGES):
+                pass
+        assert len(server.received) == 3
+    error = caught.value
+    assert (error.in_stream, error.status_code, len(error.attempts)) == (True, 529, 2)
+
+
+async def _unary(model: Model) -> str | None:
+    return (await model_request(model, MESSAGES)).text
+
+
+async def _streamed(model: Model) -> str | None:
+    async with model_request_stream(model, MESSAGES) as stream:
+        return (await stream.drain()).text
+
+
+@pytest.mark.parametrize("ask", [_unary, _streamed])
+async def test_an_error_with_the_status_of_an_answer_is_retried(ask: Any) -> None:
+    """A document that is an error is one, whatever its status and however it was asked for."""
+    with serving(_first(reply(BUSY))) as server:
+        assert await ask(_model(server.url)) == "Yes."
         assert len(server.received) == 2
 
 
@@ -243,12 +408,13 @@ async def test_nothing_is_retried_after_content() -> None:
 
 
 async def test_a_cancelled_wait_sends_nothing_more() -> None:
-    """A request that is cancelled in its backoff is over."""
+    """A request holds no place in its backoff, and is over where it is cancelled there."""
     slow = reply({}, "429 Too Many Requests", "retry-after: 30")
     waiting = anyio.Event()
     settings: Any = {"on_retry": lambda retry: waiting.set()}
     with serving(slow) as server:
-        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        model = _model(server.url)
+        limiter = (await model.clients()).limiter
         async with anyio.create_task_group() as group:
 
             async def ask() -> None:
@@ -257,6 +423,7 @@ async def test_a_cancelled_wait_sends_nothing_more() -> None:
             group.start_soon(ask)
             await waiting.wait()
             await anyio.wait_all_tasks_blocked()
+            assert limiter.borrowed_tokens == 0
             group.cancel_scope.cancel()
         assert len(server.received) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -11,10 +12,28 @@ import anyio
 import httpx
 import pytest
 
-from direct_anyio import ModelRequest, UserError, infer_model, model_request, model_request_sync
+from direct_anyio import (
+    ModelAPIError,
+    ModelRequest,
+    UserError,
+    infer_model,
+    model_request,
+    model_request_stream,
+    model_request_sync,
+)
 from direct_anyio.models.wrapper import WrapperModel
 
-from .serving import PATIENCE, Connection, answering, serving, streamed
+from .serving import (
+    PATIENCE,
+    Connection,
+    Handler,
+    answering,
+    delta,
+    frame,
+    reply,
+    serving,
+    streamed,
+)
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 BACKENDS = ["asyncio", "trio"]
@@ -192,21 +211,38 @@ async def test_a_dead_kept_connection_is_replaced_in_silence() -> None:
         assert len(server.received) == 3
 
 
-async def test_a_key_never_shows() -> None:
-    """The key is in no repr, and not in the error for an answer that echoes it."""
-    from direct_anyio import ModelAuthenticationError
+KEY, TOKEN = "sk-very-secret-key", "another-very-secret-one"
+SAID = f"Not a key of ours: {KEY}, nor is {TOKEN}."
 
-    from .serving import reply
+ECHOES: dict[str, Handler] = {
+    "an error": reply({"error": {"message": SAID}}, "401 Unauthorized"),
+    "an error of text": reply(SAID.encode(), "500 No", kind="text/plain"),
+    "an error that is cut": reply(("x" * 488 + SAID).encode(), "500 No", kind="text/plain"),
+    "an error in an answer": reply({"error": {"message": SAID}}),
+    "an error in a stream": lambda connection: connection.stream(
+        delta(content="a"), frame({"error": {"message": SAID}})
+    ),
+    "a page": reply(SAID.encode(), kind="text/html"),
+    "nonsense": lambda connection: connection.stream(
+        delta(content="a"), f"data: {SAID}\n\n".encode()
+    ),
+}
 
-    key = "sk-very-secret-key"
-    echo = reply({"error": {"message": f"Incorrect API key: {key}"}}, "401 Unauthorized")
-    with serving(echo) as server:
-        model = infer_model("openai:x", api_key=f" {key}\n", base_url=server.url)
-        with pytest.raises(ModelAuthenticationError) as caught:
-            await model_request(model, MESSAGES)
-    assert server.received[0].headers["authorization"] == f"Bearer {key}"
-    shown = repr(model) + repr(vars(model)) + repr(caught.value) + str(caught.value.body)
-    assert key not in shown
+
+@pytest.mark.parametrize("case", ECHOES)
+async def test_a_key_never_shows(case: str) -> None:
+    """Neither a key nor a token among the user's headers is in an error that echoes it."""
+    with serving(ECHOES[case]) as server:
+        model = infer_model("openai:x", api_key=f" {KEY}\n", base_url=server.url)
+        settings: Any = {"max_retries": 0, "extra_headers": {"x-their-token": TOKEN}}
+        with pytest.raises(ModelAPIError) as caught:
+            async with model_request_stream(model, MESSAGES, model_settings=settings) as stream:
+                await stream.drain()
+    assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
+    error = caught.value
+    shown = f"{model!r} {vars(model)!r} {error!r} {error} {vars(error)!r} {pickle.dumps(error)!r}"
+    assert KEY[:12] not in shown
+    assert TOKEN[:12] not in shown
     assert "***" in shown
 
 

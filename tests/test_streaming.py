@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import gc
+import select
 import threading
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 
 from direct_anyio import (
+    ModelConnectionError,
     ModelRequest,
     PartDeltaEvent,
+    StreamedResponse,
     StreamInterrupted,
     TextPart,
     UserError,
     infer_model,
+    model_request,
     model_request_stream,
     model_request_stream_sync,
 )
 
-from .serving import PATIENCE, Connection, answering, delta, serving, streamed
+from .serving import PATIENCE, Connection, answering, chunk, delta, serving, streamed
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
@@ -192,6 +201,256 @@ async def test_two_tasks_cannot_wait_for_one_stream() -> None:
     assert stream.response.text == "ab"
 
 
+async def _unread(stream: StreamedResponse) -> None:
+    """Leave without a look."""
+
+
+async def _closed_in_its_loop(stream: StreamedResponse) -> None:
+    with pytest.raises(UserError, match="closed"):
+        async for _ in stream:
+            await stream.aclose()
+
+
+async def _closed_by_a_block(stream: StreamedResponse) -> None:
+    async with aclosing(stream) as events:
+        async for _ in events:
+            break
+
+
+async def _cancelled_twice(stream: StreamedResponse) -> None:
+    await stream.cancel()
+    await stream.cancel()
+
+
+async def _closed_in_another_task(stream: StreamedResponse) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.aclose)
+
+
+WAYS: dict[str, tuple[Callable[[StreamedResponse], Awaitable[None]], str | None]] = {
+    "unread": (_unread, None),
+    "closed in its loop": (_closed_in_its_loop, "one "),
+    "closed by a block": (_closed_by_a_block, "one "),
+    "cancelled twice": (_cancelled_twice, None),
+    "closed in another task": (_closed_in_another_task, None),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_ways_to_leave(way: str) -> None:
+    """However a stream is left, it is closed for good and what was delivered stays."""
+    leave, text = WAYS[way]
+    closed = threading.Event()
+    with serving(_endless(closed)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            await leave(stream)
+        assert await _saw(closed)
+        for more in (stream.__anext__, stream.drain):
+            with pytest.raises(UserError, match="closed"):
+                await more()
+    assert stream.response.state == "interrupted"
+    assert stream.response.text == text
+
+
+async def test_an_exit_stack_leaves_its_streams() -> None:
+    """Streams that one exit stack holds are open together, and closed with it."""
+    with serving(_endless(threading.Event())) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with AsyncExitStack() as stack:
+            opening = [model_request_stream(model, MESSAGES) for _ in range(3)]
+            streams = [await stack.enter_async_context(each) for each in opening]
+            for stream in streams:
+                await anext(stream)
+        assert await anyio.to_thread.run_sync(server.all_left)
+        assert server.connections == 3
+    assert {stream.state for stream in streams} == {"interrupted"}
+
+
+async def test_a_generator_of_the_readers_that_is_closed() -> None:
+    """A generator around a stream, closed where it was made, closes the stream at once."""
+    closed = threading.Event()
+
+    async def words(model: Any) -> AsyncIterator[str | None]:
+        async with model_request_stream(model, MESSAGES) as stream:
+            async for _ in stream:
+                yield stream.response.text
+
+    with serving(_endless(closed)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with aclosing(words(model)) as texts:  # type: ignore[type-var]
+            async for text in texts:
+                assert text == "one "
+                break
+        assert await _saw(closed)
+
+
+async def test_another_task_may_read() -> None:
+    """A stream is read in any task, one at a time, while its block lasts."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            await anext(stream)
+            async with anyio.create_task_group() as group:
+                group.start_soon(stream.drain)
+            assert stream.state == "complete"
+    assert stream.response.text == "ab"
+
+
+async def test_a_stream_is_closed_while_a_task_waits_for_it() -> None:
+    """The task that waits for the next event is told that another has closed the stream."""
+    told: list[BaseException] = []
+    with serving(_endless(threading.Event())) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+
+            async def read() -> None:
+                try:
+                    await stream.drain()
+                except UserError as exc:
+                    told.append(exc)
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                await _until_it_waits(stream)
+                await stream.aclose()
+    assert "closed while it was being read" in str(told)
+    assert stream.response.text == "one two "
+
+
+async def _until_it_waits(stream: StreamedResponse) -> None:
+    """Wait until all that the server sends has been delivered, and the reader wants more."""
+    while not (stream.response.text == "one two " and stream._filling):
+        await checkpoint()
+
+
+async def test_draining() -> None:
+    """What a loop left is drained; then there is no more, however often it is asked for."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            async for _ in stream:
+                break
+            response = await stream.drain()
+            assert (response.text, response.state) == ("ab", "complete")
+            assert await stream.drain() == response
+            assert [event async for event in stream] == []
+            await stream.aclose()
+        assert await stream.drain() == response
+        assert [event async for event in stream] == []
+    assert stream.state == "complete"
+
+
+async def test_a_wait_that_was_given_up_loses_nothing() -> None:
+    """A reader that was cancelled as it waited gets every event, in order, when it returns."""
+    gate = threading.Event()
+
+    def answer(connection: Connection) -> None:
+        first, *rest = streamed(*"abc")[1:]
+        connection.stream(first, end=False)
+        gate.wait(PATIENCE)
+        for each in rest:
+            connection.send(chunk(each))
+        connection.send(chunk(b""))
+
+    with serving(answer) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            for _ in range(3):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(stream.drain)
+                    while not stream._filling:
+                        await checkpoint()
+                    group.cancel_scope.cancel()
+            assert stream.state == "incomplete"
+            gate.set()
+            assert (await stream.drain()).text == "abc"
+
+
+async def test_a_cancellation_that_is_swallowed_comes_again() -> None:
+    """A reader that swallows its cancellation is cancelled at its next wait, and its block ends."""
+    closed = threading.Event()
+    swallowed = 0
+    with serving(_endless(closed)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with anyio.CancelScope() as scope:
+            async with model_request_stream(model, MESSAGES) as stream:
+                scope.cancel()
+                while swallowed < 3:
+                    try:
+                        await stream.drain()
+                    except anyio.get_cancelled_exc_class():
+                        swallowed += 1
+            assert stream.state == "interrupted"
+            await checkpoint()
+        assert scope.cancelled_caught
+        assert await _saw(closed)
+
+
+OFFERED = 256 * 1024 * 1024
+"""Bytes that an eager server would send."""
+
+TAKEN = 64 * 1024 * 1024
+"""Bytes of them that it gets rid of at most; nearly all stay in the kernel."""
+
+
+async def test_a_slow_reader_stops_the_server() -> None:
+    """A server that sends without end waits while its reader does, and is left at once."""
+    stuck, sent = threading.Event(), 0
+    word = chunk(delta(content="x" * 100_000))
+
+    def answer(connection: Connection) -> None:
+        nonlocal sent
+        connection.stream(delta(content="one "), end=False)
+        while sent < OFFERED:
+            if not select.select([], [connection.socket], [], 0.25)[1]:
+                stuck.set()
+            connection.send(word)
+            sent += len(word)
+
+    with serving(answer) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            await anext(stream)
+            assert await _saw(stuck)
+        assert await anyio.to_thread.run_sync(server.all_left)
+    assert sent < TAKEN
+    assert stream.response.text == "one "
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["between", "waiting"])
+@pytest.mark.parametrize("own", [False, True], ids=["block", "client"])
+async def test_the_client_is_closed_under_a_stream(own: bool, waits: bool) -> None:
+    """A stream whose client is closed fails and never hangs; what came is kept."""
+    with serving(_endless(threading.Event())) as server:
+        client = httpx.AsyncClient()
+        model = infer_model(
+            "openai:x", api_key="k", base_url=server.url, http_client=client if own else None
+        )
+        async with AsyncExitStack() as lifetime:
+            await lifetime.enter_async_context(client)
+            await lifetime.enter_async_context(model)
+            async with model_request_stream(model, MESSAGES) as stream:
+
+                async def read() -> None:
+                    with pytest.raises(ModelConnectionError):
+                        await stream.drain()
+
+                async with anyio.create_task_group() as group:
+                    if waits:
+                        group.start_soon(read)
+                        await _until_it_waits(stream)
+                    await lifetime.aclose()
+                    if not waits:
+                        group.start_soon(read)
+            if own:
+                with pytest.raises(UserError, match="closed"):
+                    await model_request(model, MESSAGES)
+        assert await anyio.to_thread.run_sync(server.all_left)
+    assert stream.response.state == "incomplete"
+    assert stream.response.text in ("one ", "one two ")
+
+
 async def test_iterating_after_a_failure_is_one_clear_error() -> None:
     """A stream that has failed says so again, and never ends as if it were complete."""
 
@@ -238,3 +497,50 @@ def test_the_blocking_stream_is_live() -> None:
             for _ in stream:
                 pass
             assert stream.response.text == "ab"
+
+
+async def _broken(model: Any) -> None:
+    async def events() -> AsyncIterator[Any]:
+        async with model_request_stream(model, MESSAGES) as stream:
+            async for event in stream:
+                yield event
+
+    async for _ in events():
+        break
+
+
+async def _dropped(model: Any) -> None:
+    await anext(await model_request_stream(model, MESSAGES).__aenter__())
+
+
+async def _passed_on(model: Any) -> None:
+    opened = model_request_stream(model, MESSAGES)
+    async with anyio.create_task_group() as group:
+        group.start_soon(opened.__aenter__)
+    async with anyio.create_task_group() as group:
+        group.start_soon(opened.__aexit__, None, None, None)
+
+
+async def _crosswise(model: Any) -> None:
+    first, second = (model_request_stream(model, MESSAGES) for _ in range(2))
+    await first.__aenter__()
+    await second.__aenter__()
+    await first.__aexit__(None, None, None)
+    await second.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("leave", "warned"), [(_broken, 1), (_dropped, 1), (_passed_on, 0), (_crosswise, 0)]
+)
+async def test_a_block_is_left_by_anybody(leave: Any, warned: int) -> None:
+    """Whoever leaves a block, and be it the garbage collector, the tasks around it go on."""
+    closed = threading.Event()
+    with serving(_endless(closed)) as server, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        with anyio.fail_after(PATIENCE):
+            await leave(infer_model("openai:x", api_key="k", base_url=server.url))
+            gc.collect()
+            assert await _saw(closed)
+            for _ in range(5):
+                await checkpoint()
+    assert len(told) == warned

@@ -398,7 +398,7 @@ async def test_the_pool_of_a_users_client_is_respected() -> None:
             model: Any = infer_model(
                 "openai:x", api_key="k", base_url=server.url, http_client=Recorder(client)
             )
-            _, limiter = await model.client()
+            limiter = (await model.clients()).limiter
             assert (await model_request(model, MESSAGES)).text == "a"
     assert limiter.total_tokens == 1
 

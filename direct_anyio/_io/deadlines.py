@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from anyio import CancelScope
 from attrs import evolve, frozen
 
-from ..exceptions import UserError
+from ..exceptions import ModelTimeoutError, Phase, UserError
 from ..settings import ModelSettings, TimeoutLike
 
-__all__ = ("Limits", "limits_of")
+__all__ = ("Limits", "limits_of", "timed_out", "within_total")
 
 Seconds: TypeAlias = float
 
@@ -22,7 +25,7 @@ class Limits:
     Attributes:
         pool: Waiting for one of our connections to be free.
         connect: Name look-up, TCP and TLS together.
-        write: Sending the request.
+        write: Sending a piece of the request, 64 KiB at most.
         headers: From the request sent to the head of the response.
         first_event: From the head to the first item of content.
         idle: Between two reads of the body.
@@ -31,7 +34,7 @@ class Limits:
         error_body: Reading the body of an error.
         drain: Reading on after the end, so that the connection can be used again.
         close: Closing.
-        total: All of it, with the reader's own time.
+        total: All of it, with the reader's own time; what has arrived is still delivered.
     """
 
     pool: Seconds = 30
@@ -88,3 +91,35 @@ def _seconds(name: str, value: Any) -> Seconds:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return value
     raise UserError(f"The setting {name!r} takes seconds above 0, not {value!r}")
+
+
+def timed_out(
+    model_name: str, limit: str, seconds: Seconds, phase: Phase, awaited: str
+) -> ModelTimeoutError:
+    """Return the error for a limit that passed.
+
+    Args:
+        model_name: The model that was asked.
+        limit: Name of the limit.
+        seconds: How long it is.
+        phase: What was being waited for.
+        awaited: Who was.
+    """
+    error = ModelTimeoutError(
+        model_name, f"The {limit!r} limit of {seconds:g} s passed while waiting for {awaited}"
+    )
+    error.limit, error.phase = limit, phase
+    return error
+
+
+@contextmanager
+def within_total(model_name: str, limits: Limits, deadline: float, awaited: str) -> Iterator[None]:
+    """Hold a block, in which nothing is sent yet, to the limit on all of a request.
+
+    Raises:
+        ModelTimeoutError: It passed.
+    """
+    with CancelScope(deadline=deadline) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise timed_out(model_name, "total", limits.total, "connect", awaited)

@@ -20,17 +20,16 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 import attrs
-from anyio import CapacityLimiter
 from attrs import frozen
 
 from .._core.decoder import Decoder
 from .._core.inflate import decompressed
 from ..content import BinaryContent, FileUrl, UserContent
-from ..exceptions import ModelTimeoutError, UserError, printable
+from ..exceptions import UserError, printable
 from ..messages import ModelMessage, ModelRequest
 from ..parts import ToolReturnPart, UserPromptPart
-from .deadlines import Limits
-from .run import HTTPClient, transport
+from .deadlines import Limits, timed_out
+from .run import Clients, transport
 from .tasks import open_task_group
 
 __all__ = ("Download", "is_public", "needs_download_of", "with_files")
@@ -180,13 +179,11 @@ class Download:
 
     Attributes:
         model_name: For errors.
-        client: Who fetches.
-        limiter: Holds a place while a file is fetched.
+        clients: One of them fetches.
     """
 
     model_name: str
-    client: HTTPClient
-    limiter: CapacityLimiter
+    clients: Clients
 
     async def __call__(self, item: FileUrl) -> BinaryContent:
         """Return the file's bytes, under the name and type that `item` gives it.
@@ -206,9 +203,7 @@ class Download:
                     vendor_metadata=item.vendor_metadata,
                 )
             )
-        error = ModelTimeoutError(self.model_name, f"A download took more than {SECONDS} s")
-        error.limit, error.phase = "total", "body"
-        raise error
+        raise timed_out(self.model_name, "total", SECONDS, "body", "a download")
 
     async def _fetch(self, url: str) -> tuple[bytes, str]:
         for _ in range(MAX_HOPS + 1):
@@ -236,9 +231,7 @@ class Download:
         deadline = anyio.current_time() + SECONDS
         gathered = _Bytes()
         async with open_task_group() as group:
-            exchange = await library.open_exchange(
-                group, request, self.client, self.limiter, _LIMITS, deadline
-            )
+            exchange = await library.open_exchange(group, request, self.clients, _LIMITS, deadline)
             try:
                 if exchange.status == 200:
                     coding = exchange.headers.get("content-encoding", "")

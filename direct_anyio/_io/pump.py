@@ -80,9 +80,6 @@ class Pipe(Generic[ItemT]):
     async def send(self, item: ItemT) -> None:
         """Send an item, waiting where eight batches have not been taken.
 
-        The wait is shielded: what was read is passed on, and only the reader's leaving,
-        which closes the other end, may stop that.
-
         Raises:
             anyio.BrokenResourceError: The reader has left.
         """
@@ -96,8 +93,7 @@ class Pipe(Generic[ItemT]):
         try:
             self._send.send_nowait(None)
         except WouldBlock:
-            with CancelScope(shield=True):
-                await self._send.send(None)
+            await self._send.send(None)
 
     def finish(self, failure: BaseException | None = None) -> None:
         """Send the end, or the failure, behind what was sent before."""

@@ -22,7 +22,7 @@ from ..exceptions import (
     StreamInterrupted,
 )
 
-__all__ = ("Budget", "budget_of", "delay_before", "kind_of")
+__all__ = ("Budget", "budget_of", "delay_before", "kind_of", "most_retries")
 
 Kind: TypeAlias = Literal["transient", "throttle"]
 
@@ -41,6 +41,9 @@ _COST: dict[Kind, int] = {"transient": 14, "throttle": 5}
 _TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 _THROTTLE = frozenset({429, 529})
 
+_ONCE = frozenset({409})
+"""A conflict with another request is over by the next attempt, or is none that passes."""
+
 _AMBIGUOUS = ("headers", "first_event")
 """Limits after which the provider may be at work already, and charge for it."""
 
@@ -52,6 +55,7 @@ _HOPELESS = (
     "name or service not known",
     "nodename nor servname",
     "getaddrinfo failed",
+    "proxy authentication required",
 )
 
 
@@ -79,6 +83,12 @@ def _kind_of_status(error: ModelHTTPError) -> Kind | None:
     if error.status_code in _THROTTLE or throttled:
         return "throttle"
     return "transient" if error.status_code in _TRANSIENT else None
+
+
+def most_retries(error: ModelAPIError, asked: int) -> int:
+    """Return how often an error is retried at most, where the settings ask for `asked`."""
+    is_once = isinstance(error, ModelHTTPError) and error.status_code in _ONCE
+    return min(asked, 1) if is_once else asked
 
 
 def _is_hopeless(error: ModelAPIError) -> bool:

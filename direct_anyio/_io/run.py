@@ -1,33 +1,42 @@
-"""What belongs to one run of an event loop: its HTTP client and the limit on its use.
+"""What belongs to one run of an event loop: its HTTP clients and the limit on their use.
 
-A connection never leaves the loop that made it. So each run opens its client on first
-use and closes it as the run ends: the event loop closes the async generators that it has
-seen started, and the client lives inside one.
+A connection never leaves the loop that made it. So each run opens its clients on first
+use and closes them as the run ends: the event loop closes the async generators that it
+has seen started, and the clients live inside one.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib import import_module
 from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Protocol
 
 import anyio
-from anyio import CapacityLimiter
-from anyio.lowlevel import EventLoopToken, RunVar, current_token
-from attrs import define, field
+from anyio import CancelScope, CapacityLimiter, current_time
+from anyio.lowlevel import EventLoopToken, RunVar, RunvarToken, current_token
+from attrs import define, field, frozen
 
 from ..exceptions import UserError
 
-__all__ = ("BoundClient", "HTTPClient", "Lifetime", "Run", "current_run")
+__all__ = ("MAX_CONNECTIONS", "BoundClient", "Clients", "HTTPClient", "Lifetime", "current_clients")
 
 MAX_CONNECTIONS = 100
 """Requests of one run that are under way at once; more wait in turn."""
 
 UNKNOWN_POOL = 10
 """The same for a client of the user's whose own limit cannot be read."""
+
+EACH = 8
+"""Requests that one client of ours is given at once."""
+
+IDLE = 5.0
+"""Seconds after which a client that nobody needs any more is closed, as httpx does with
+its idle connections."""
 
 _TRANSPORT = "direct_anyio._io.transport"
 
@@ -41,21 +50,72 @@ class HTTPClient(Protocol):
 
 
 @define(eq=False)
-class Run:
-    """One run of an event loop.
-
-    Attributes:
-        client: Its HTTP client.
-        limiter: Holds a place for each request that is under way.
-        life: The generator that the client lives in.
-    """
+class _Share:
+    """A client, how many requests it has, and since when it has had none."""
 
     client: HTTPClient
-    life: AsyncGenerator[HTTPClient, None]
-    limiter: CapacityLimiter = field(factory=lambda: CapacityLimiter(MAX_CONNECTIONS))
+    busy: int = 0
+    since: float = 0.0
 
 
-_current: RunVar[Run] = RunVar("direct_anyio.run")
+@define(eq=False)
+class Clients:
+    """The HTTP clients of an event loop, and the line of the requests that want one.
+
+    A client looks at all of its connections whenever a request begins or ends. With a
+    hundred of them that takes longer than the request itself, so none has more than a few.
+
+    Attributes:
+        make: Makes a client.
+        limiter: Holds a place for each request that is under way.
+        each: Requests that one client is given at once.
+    """
+
+    make: Callable[[], HTTPClient]
+    limiter: CapacityLimiter
+    each: float = EACH
+    _shares: list[_Share] = field(factory=list, init=False)
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[HTTPClient]:
+        """Lend the first client that has not enough to do, for one request."""
+        share = next((each for each in self._shares if each.busy < self.each), None)
+        if share is None:
+            share = _Share(self.make())
+            self._shares.append(share)
+        share.busy += 1
+        try:
+            await self._shrink()
+            yield share.client
+        finally:
+            share.busy -= 1
+            share.since = current_time()
+
+    async def _shrink(self) -> None:
+        """Close the last client where nobody has needed it for a while."""
+        last = self._shares[-1]
+        if not last.busy and current_time() - last.since > IDLE:
+            await self._close(self._shares.pop())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        while self._shares:
+            await self._close(self._shares.pop())
+
+    async def _close(self, share: _Share) -> None:
+        with CancelScope(shield=True):
+            await share.client.aclose()
+
+
+@frozen
+class _Run:
+    """The clients of one run, by the limit on their use, and the generator they live in."""
+
+    clients: dict[float, Clients]
+    life: AsyncGenerator[dict[float, Clients], None]
+
+
+_current: RunVar[_Run] = RunVar("direct_anyio.run")
 
 
 async def transport() -> Any:
@@ -73,60 +133,73 @@ def _load() -> ModuleType:
     return module
 
 
-async def _life(client: HTTPClient) -> AsyncGenerator[HTTPClient, None]:
+async def _life() -> AsyncGenerator[dict[float, Clients], None]:
+    clients: dict[float, Clients] = {}
     try:
-        yield client
+        yield clients
     finally:
-        await client.aclose()
+        for each in clients.values():
+            await each.aclose()
 
 
-async def current_run() -> Run:
-    """Return the run of the current event loop, opened on first use."""
+async def current_clients(most: float) -> Clients:
+    """Return the clients of the current event loop that have at most `most` requests at once.
+
+    They are made on first use, and shared by all who ask for the same number.
+    """
     module = await transport()
     run = _current.get(None)
     if run is None:
-        life = _life(module.new_client())
-        run = Run(await anext(life), life)
+        life = _life()
+        run = _Run(await anext(life), life)
         _current.set(run)
-    return run
+    if most not in run.clients:
+        run.clients[most] = Clients(module.new_client, CapacityLimiter(most))
+    return run.clients[most]
 
 
 @define(eq=False)
 class _Entered:
-    """A client that lasts for a block, or for several inside each other."""
+    """Clients that last for a block, or for several inside each other."""
 
-    client: HTTPClient
-    limiter: CapacityLimiter = field(factory=lambda: CapacityLimiter(MAX_CONNECTIONS))
+    clients: Clients
     count: int = 0
+    token: RunvarToken[_Entered] | None = None
 
 
+@define(eq=False)
 class Lifetime:
-    """The client of a model whose lifetime is a block, counted for each event loop."""
+    """The clients of a model whose lifetime is a block, counted for each event loop.
 
-    def __init__(self) -> None:
-        self._entered: RunVar[_Entered | None] = RunVar("direct_anyio.lifetime")
+    Attributes:
+        most: Requests at once.
+    """
 
-    def of_run(self) -> _Entered | None:
+    most: float
+    _entered: RunVar[_Entered] = field(factory=lambda: RunVar("direct_anyio.lifetime"), init=False)
+
+    def of_run(self) -> Clients | None:
         """Return what was entered in the current event loop."""
-        return self._entered.get(None)
+        here = self._entered.get(None)
+        return None if here is None else here.clients
 
     async def enter(self) -> None:
-        """Open a client, or count another block on the one that is open."""
+        """Begin a block, or another one inside it."""
         module = await transport()
-        here = self.of_run()
+        here = self._entered.get(None)
         if here is None:
-            here = _Entered(module.new_client())
-            self._entered.set(here)
+            here = _Entered(Clients(module.new_client, CapacityLimiter(self.most)))
+            here.token = self._entered.set(here)
         here.count += 1
 
     async def leave(self) -> None:
-        """Count a block less, and close the client behind the last."""
-        here = self.of_run()
-        assert here is not None
+        """End a block; with the outermost the connections are closed."""
+        here = self._entered.get()
         here.count -= 1
         if not here.count:
-            self._entered.set(None)
-            await here.client.aclose()
+            assert here.token is not None
+            self._entered.reset(here.token)
+            await here.clients.aclose()
 
 
 def _sends_async(bound: object, attribute: object, client: HTTPClient) -> None:
@@ -142,19 +215,21 @@ class BoundClient:
 
     Attributes:
         client: The client; whoever made it closes it.
+        most: Requests at once; its own pool may allow fewer.
     """
 
     client: HTTPClient = field(validator=_sends_async)
-    _loop: EventLoopToken | None = None
-    _limiter: CapacityLimiter | None = None
+    most: float
+    _loop: EventLoopToken | None = field(default=None, init=False)
+    _clients: Clients | None = field(default=None, init=False)
 
     @property
     def offline(self) -> bool:
         """Whether the client reaches nobody, as one that replays, so that it is never forbidden."""
         return bool(getattr(self.client, "offline", False))
 
-    def enter(self) -> tuple[HTTPClient, CapacityLimiter]:
-        """Return the client and its limiter for use in the current event loop.
+    def enter(self) -> Clients:
+        """Return the client for use in the current event loop.
 
         Raises:
             UserError: It was used in another loop before, or it is closed.
@@ -163,20 +238,22 @@ class BoundClient:
             raise UserError("The `http_client` of this model is closed: pass an open one.")
         if getattr(self.client, "any_loop", False):
             # It has no connections of its own, so nobody need wait for one.
-            return self.client, CapacityLimiter(MAX_CONNECTIONS)
+            return self._lending(math.inf)
         loop = current_token()
-        if self._limiter is None or self._loop is None:
-            self._loop, self._limiter = loop, CapacityLimiter(_pool_size(self.client))
+        if self._clients is None or self._loop is None:
+            self._loop, self._clients = loop, self._lending(min(self.most, _pool_size(self.client)))
         if self._loop != loop:
             raise UserError(
                 "The `http_client` of this model belongs to another event loop: make one in "
                 "each loop, or pass none, and each loop gets its own."
             )
-        return self.client, self._limiter
+        return self._clients
+
+    def _lending(self, most: float) -> Clients:
+        return Clients(lambda: self.client, CapacityLimiter(most), math.inf)
 
 
 def _pool_size(client: HTTPClient) -> int:
-    """Return how many requests may be under way: ours or the client's limit, the smaller."""
+    """Return how many requests the pool of a client of the user's takes at once."""
     pool = getattr(getattr(client, "_transport", None), "_pool", None)
-    size = getattr(pool, "_max_connections", UNKNOWN_POOL)
-    return int(min(MAX_CONNECTIONS, size))
+    return int(getattr(pool, "_max_connections", UNKNOWN_POOL))

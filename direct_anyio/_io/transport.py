@@ -7,14 +7,15 @@ library are translated here, once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from functools import cache
+from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import anyio
 import httpx
-from anyio import BrokenResourceError, CancelScope, CapacityLimiter, Event, current_time
+from anyio import BrokenResourceError, CancelScope, Event, current_time
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from attrs import define, field, frozen
@@ -29,10 +30,11 @@ from ..exceptions import (
     UserError,
     printable,
 )
-from .deadlines import Limits
+from .deadlines import Limits, timed_out
+from .http2 import Multiplexed, multiplexed
 from .pump import Pipe
 from .queueing import queued
-from .run import HTTPClient
+from .run import EACH, Clients, HTTPClient
 
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
 
@@ -45,8 +47,8 @@ MAX_DRAIN = 64 * 1024
 FULL = 64 * 1024
 """Bytes from which on a batch grows no more; eight of them are as far as we read ahead."""
 
-KEEPALIVE = 100
-"""Idle connections that a client keeps."""
+PIECE = 64 * 1024
+"""Bytes of a request that must be accepted within the `write` limit."""
 
 
 @frozen
@@ -80,12 +82,16 @@ def new_client(library: Any = httpx) -> HTTPClient:
     Queueing is left to our limiter: httpcore's own queue is quadratic, and a request
     cancelled in it holds its place for ever (encode/httpcore#1093).
     """
-    client = library.AsyncClient(
-        verify=_SSL_CONTEXT,
-        timeout=None,
-        limits=library.Limits(max_connections=None, max_keepalive_connections=KEEPALIVE),
-        follow_redirects=False,
-    )
+    try:
+        client = library.AsyncClient(
+            verify=_SSL_CONTEXT,
+            timeout=None,
+            limits=library.Limits(max_connections=None, max_keepalive_connections=EACH),
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError) as exc:
+        # A proxy of the environment's that httpx does not know, or not yet.
+        raise UserError(f"No HTTP client can be made: {exc}") from exc
     client.cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
     return client  # type: ignore[no-any-return]
 
@@ -109,6 +115,14 @@ _MADE = (
 )
 """What it calls that there is a new connection."""
 
+_SHARED = "http2.send_request_headers.started"
+
+_UNDIVIDED = (*_MADE, "http2.send_connection_init.complete", _SHARED)
+"""What it calls the beginnings of steps that must not be cut short."""
+
+_DROPPED = ("Server disconnected", "<ConnectionTerminated", "<StreamReset")
+"""Begin what it says of a peer that is gone; the last two are of HTTP/2."""
+
 
 @define(eq=False)
 class Exchange:
@@ -125,7 +139,11 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
+    _is_traced: bool = False
     _made: Any = None
+    _via: str | None = None
+    _head_is_out: bool = False
+    _multiplexed: Multiplexed | None = None
     _has_content: bool = False
     _waited: float = 0.0
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
@@ -181,7 +199,8 @@ class Exchange:
         body = b""
         # One that is cut short is none the less the error that its status says.
         cut = (anyio.EndOfStream, ModelAPIError)
-        with anyio.move_on_after(self._limits.error_body), suppress(*cut):
+        passes = min(current_time() + self._limits.error_body, self._deadline)
+        with CancelScope(deadline=passes), suppress(*cut):
             while len(body) < MAX_ERROR_BODY:
                 body += b"".join(await self._pipe.receive())
         return body[:MAX_ERROR_BODY]
@@ -211,13 +230,13 @@ class Exchange:
         if not self.status:
             await self._pipe.receive()
 
-    async def pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
+    async def pump(self, clients: Clients) -> None:
         """Own the response: send the request, pass the body on, close."""
         # A cancellation from without is no end: the reader may be out of its reach.
         failure: BaseException | None = anyio.ClosedResourceError()
         try:
             with self._pipe.scope:
-                await self._pump(client, limiter)
+                await self._pump(clients)
             failure = None
         except Exception as exc:
             failure = exc
@@ -225,14 +244,14 @@ class Exchange:
             self._pipe.finish(failure)
             self._headed.set()
 
-    async def _pump(self, client: HTTPClient, limiter: CapacityLimiter | None) -> None:
+    async def _pump(self, clients: Clients) -> None:
         response: Any = None
         async with AsyncExitStack() as stack:
             with self._limiting:
                 self._enter("pool")
-                if limiter is not None:
-                    with queued("connections"):
-                        await stack.enter_async_context(limiter)
+                with queued("connections"):
+                    await stack.enter_async_context(clients.limiter)
+                client = await stack.enter_async_context(clients.lent())
                 response = await self._send(client)
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)
@@ -245,14 +264,26 @@ class Exchange:
         seconds = getattr(self._limits, phase)
         self._limiting.deadline = min(current_time() + seconds, self._deadline)
 
-    async def _trace(self, name: str, info: dict[str, Any]) -> None:
+    async def _trace(self, client: HTTPClient, name: str, info: dict[str, Any]) -> None:
+        self._is_traced = True
         # A connection that is cancelled between its making and its use keeps its place in
         # httpcore's pool for ever, so there is no cancellation from here to the next step.
-        self._limiting.shield = name in _MADE or name.endswith("start_tls.complete")
+        # Nor in a head of HTTP/2: where a part of one is lost, none after it can be read.
+        self._limiting.shield = name in _UNDIVIDED or name.endswith("start_tls.complete")
         if name in _PHASES:
             self._enter(_PHASES[name])
+            self._via = info.get("host", self._via)
         elif name in _MADE:
             self._made = info["return_value"]
+        elif name.endswith("send_request_headers.complete"):
+            self._head_is_out = True
+        if name == _SHARED:
+            self._multiplexed = multiplexed(client, info)
+
+    def _written(self) -> None:
+        """Take note that a piece of the body is sent; the next has a limit of its own."""
+        if self._phase == "write":
+            self._enter("write")
 
     @property
     def stale(self) -> bool:
@@ -260,7 +291,7 @@ class Exchange:
 
         Then no byte of an answer came, and the connection was none of its own making.
         """
-        used_kept = self._phase in ("write", "headers") and self._made is None
+        used_kept = self._is_traced and self._phase in ("write", "headers") and self._made is None
         return used_kept and not self._limiting.cancelled_caught and not self.status
 
     async def _send(self, client: HTTPClient) -> Any:
@@ -272,14 +303,14 @@ class Exchange:
                 headers=request.headers,
                 content=request.content,
                 timeout=None,
-                extensions={"trace": self._trace}
+                extensions={"trace": partial(self._trace, client)}
                 | ({"sni_hostname": request.sni} if request.sni else {}),
             )
             if request.content is not None and hasattr(built, "stream"):
                 kind: Any = type(built.stream)
-                built.stream = _body_class(kind)(request.content)
-            # A pool or transport without traces, such as a mock, is in no other phase.
-            self._enter("connect")
+                built.stream = _body_class(kind)(request.content, self._written)
+            # A transport without traces, such as a mock, is in no other phase.
+            self._enter("headers")
             response = await self._sent(client, built)
         except Exception as exc:
             raise self._translated(exc) from exc
@@ -296,7 +327,12 @@ class Exchange:
             if self._made is not None and self._phase == "connect":
                 with CancelScope(shield=True, deadline=current_time() + self._limits.close):
                     await self._made.aclose()
+            await self._reset()
             raise
+
+    async def _reset(self) -> None:
+        if self._multiplexed is not None:
+            await self._multiplexed.reset(self._limits.close)
 
     async def _forward(self, response: Any) -> None:
         # The raw stream does not close itself at its end, so the check comes in time.
@@ -310,8 +346,13 @@ class Exchange:
         except Exception as exc:
             raise self._translated(exc) from exc
         finally:
-            with CancelScope(shield=True, deadline=current_time() + self._limits.close):
+            await self._reset()
+            passes = current_time() + self._limits.close
+            with CancelScope(shield=True, deadline=passes) as scope:
                 await response.aclose()
+                if self._multiplexed is not None:
+                    # A stream of HTTP/2 that is closed waits for bytes none the less.
+                    scope.cancel()
                 # Unwinds the library's nested generators here, not in the garbage collector.
                 # What they had read before comes out first.
                 with suppress(Exception):
@@ -321,31 +362,41 @@ class Exchange:
     def _translated(self, exc: Exception) -> Exception:
         """Return our error for one of the library's; a bug stays what it is."""
         names = {kind.__name__ for kind in type(exc).__mro__}
-        if not names & {"HTTPError", "InvalidURL", "StreamError", "OSError"}:
+        if not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
             return exc
         text = printable(_reason(exc)) or type(exc).__name__
         host = _host(self._request.url)
-        if names & {"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"}:
+        # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
+        unsayable = "LocalProtocolError" in names and not self._head_is_out
+        if unsayable or names & {"UnsupportedProtocol", "InvalidURL"}:
             return UserError(f"The request to {host} cannot be sent: {text}")
+        if names & {"ConnectError", "ProxyError"}:
+            self._phase = "connect"
         if self._phase == "body":
             message = f"The connection to {host} broke during the response: {text}"
             return self._failed(StreamInterrupted, message)
         if "ProxyError" in names:
-            self._phase = "connect"
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
             message = (
-                f"Could not connect to {host}: {text}. "
+                f"Could not connect to {self._whom(host)}: {text}. "
                 "Is the server running, and is the base URL right?"
             )
             return self._failed(ModelConnectionError, message)
-        if "RemoteProtocolError" in names and not text.startswith("Server disconnected"):
+        answered = self._head_is_out and self._phase == "headers"
+        unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)
+        if unreadable and not text.startswith(_DROPPED):
             error = UnexpectedModelBehavior(f"{host} answered in no HTTP that can be read: {text}")
             error.phase = self._phase
             return error
         message = f"The connection to {host} broke before the response: {text}"
         return self._failed(ModelConnectionError, message)
+
+    def _whom(self, host: str) -> str:
+        """Return the host, and the proxy that stands before it."""
+        direct = self._via is None or httpx.URL(self._request.url).host == self._via
+        return host if direct else f"{self._via}, the proxy for {host}"
 
     def _failed(self, kind: type[ModelConnectionError], message: str) -> ModelConnectionError:
         error = kind(self._request.model_name, message)
@@ -356,33 +407,31 @@ class Exchange:
         if current_time() >= self._deadline:
             limit = "total"
         seconds = getattr(self._limits, limit)
-        error = ModelTimeoutError(
-            self._request.model_name,
-            f"The {limit!r} limit of {seconds:g} s passed while waiting for "
-            f"{_host(self._request.url)}",
-        )
-        error.limit, error.phase = limit, phase
-        return error
+        host = _host(self._request.url)
+        return timed_out(self._request.model_name, limit, seconds, phase, host)
 
 
 class _Body:
-    """A request's body, whole.
+    """A request's body, in pieces.
 
     The library's own is an async generator, which an upload that is cut short would leave
     to the garbage collector.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, written: Callable[[], None]) -> None:
         self._content = content
+        self._written = written
 
     def __aiter__(self) -> _Body:
-        self._rest = [self._content]
+        starts = range(0, len(self._content), PIECE)
+        self._pieces = (self._content[start : start + PIECE] for start in starts)
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._rest:
-            raise StopAsyncIteration
-        return self._rest.pop()
+        self._written()
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 @cache
@@ -394,8 +443,7 @@ def _body_class(kind: Any) -> Any:
 async def open_exchange(
     group: TaskGroup,
     request: Request,
-    client: HTTPClient,
-    limiter: CapacityLimiter | None,
+    clients: Clients,
     limits: Limits,
     deadline: float,
 ) -> Exchange:
@@ -404,8 +452,7 @@ async def open_exchange(
     Args:
         group: Where the task runs that owns the response.
         request: The request.
-        client: Who sends it.
-        limiter: Holds a place until the response is closed, None for no limit.
+        clients: One of them sends it, and is held until the response is closed.
         limits: How long each step may take.
         deadline: When all of it must be over, on the clock of the event loop.
 
@@ -413,23 +460,34 @@ async def open_exchange(
         ModelAPIError: There is no answer.
         UserError: The request cannot be sent.
     """
-    while True:
+    exchange = Exchange(request, limits, deadline)
+    try:
+        await _headed(group, exchange, clients)
+    except ModelConnectionError:
+        if not exchange.stale:
+            raise
+        # It may be the connection that failed, not the server: one more is free.
         exchange = Exchange(request, limits, deadline)
-        group.start_soon(exchange.pump, client, limiter)
-        try:
-            await exchange.head()
-            return exchange
-        except BaseException as exc:
-            # Also where the head came and nobody waited for it any more.
-            await exchange.aclose(drain=False)
-            # Each dead connection is tried once, and is then gone from the pool.
-            if not (isinstance(exc, ModelConnectionError) and exchange.stale):
-                raise
+        await _headed(group, exchange, clients)
+    return exchange
+
+
+async def _headed(group: TaskGroup, exchange: Exchange, clients: Clients) -> None:
+    group.start_soon(exchange.pump, clients)
+    try:
+        await exchange.head()
+    except BaseException:
+        # Also where the head came and nobody waited for it any more.
+        await exchange.aclose(drain=False)
+        raise
 
 
 def _reason(exc: BaseException | None) -> str:
     """Return what an error says, else what its cause says: on trio, only that tells of TLS."""
-    while exc is not None and not str(exc):
+    # httpcore raises one error for each stream of a connection, so the chain may be a ring.
+    seen: list[BaseException] = []
+    while exc is not None and not str(exc) and exc not in seen:
+        seen.append(exc)
         exc = exc.__cause__ or exc.__context__
     return str(exc or "")
 

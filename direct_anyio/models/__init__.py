@@ -306,6 +306,7 @@ def infer_model(
     api_key: str | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
+    max_connections: int = 100,
     downloads: bool = False,
     settings: ModelSettings | None = None,
     profile: ModelProfileSpec | None = None,
@@ -319,6 +320,9 @@ def infer_model(
         base_url: The base URL, instead of the provider's.
         http_client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it
             stays yours to close.
+        max_connections: Requests that are under way at once in an event loop; more wait
+            in turn. Models with the same number share it; a client of yours may allow
+            fewer, and a local model has no limit.
         downloads: Whether files are downloaded and sent as bytes whose URL the model
             cannot read, or that have `force_download`; hosts that are not on the public
             internet are refused.
@@ -345,6 +349,7 @@ def infer_model(
         api_key=api_key,
         base_url=base_url,
         http_client=http_client,
+        max_connections=max_connections,
         downloads=downloads,
         settings=settings,
         profile=profile,

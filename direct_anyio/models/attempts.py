@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio
-from anyio import CapacityLimiter
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
@@ -19,11 +19,12 @@ from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import BytesFold
 from .._core.inflate import decompressed
 from .._core.json import dumps
+from .._core.secrets import Secrets
 from .._io.deadlines import Limits
-from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of
+from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of, most_retries
 from .._io.run import transport
 from .._record import Record
-from ..exceptions import ModelAPIError, UnexpectedModelBehavior
+from ..exceptions import ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
 from ..messages import now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
@@ -31,7 +32,6 @@ from ..tools import ModelRequestParameters
 from .known import nearest_model
 
 if TYPE_CHECKING:
-    from .._io.run import HTTPClient
     from .._io.transport import Exchange, Request
     from .http import HTTPModel
 
@@ -68,6 +68,7 @@ class Asking:
         parameters: What is offered.
         settings: How it should answer.
         limits: How long each step may take.
+        deadline: When all of it must be over, on the clock of the event loop.
         stream: Whether the answer is streamed.
     """
 
@@ -76,9 +77,11 @@ class Asking:
     parameters: ModelRequestParameters
     settings: ModelSettings
     limits: Limits
+    deadline: float
     stream: bool
-    _deadline: float = field(init=False)
+    _sent: dict[str, str] = field(init=False, factory=dict)
     _failed: list[str] = field(init=False, factory=list)
+    _last: ModelAPIError | None = field(init=False, default=None)
     _price: int = field(init=False, default=1)
     _may_retry: bool = field(init=False, default=True)
 
@@ -88,14 +91,13 @@ class Asking:
         Raises:
             ModelAPIError: There is none.
         """
-        self._deadline = anyio.current_time() + self.limits.total
         library = await transport()
-        request = await self._request(library, call)
+        request = self._request(library, call)
         while True:
             try:
                 response = await self._attempt(group, library, request)
             except ModelAPIError as error:
-                error.attempts = tuple(self._failed)
+                error.__context__ = error.__context__ or self._last
                 await self._back_off(error)
             else:
                 self.model.budget.refund(self._price)
@@ -103,10 +105,11 @@ class Asking:
                     response.note(attempts=list(self._failed))
                 return response
 
-    async def _request(self, library: Any, call: HTTPCall) -> Request:
-        url = await self.model.located() + call.path
+    def _request(self, library: Any, call: HTTPCall) -> Request:
+        url = f"{self.model.base_url}{call.path}"
         query = self.model.query(call)
         headers = self.model.headers(call, self.settings, stream=self.stream)
+        self._sent = headers | query
         # Best effort: the same for all attempts, for a provider that heeds it.
         headers.setdefault("idempotency-key", str(uuid.uuid4()))
         body = None if call.body is None else call.body | (self.settings.get("extra_body") or {})
@@ -130,6 +133,7 @@ class Asking:
         delay = None if kind is None else self._delay(kind, error)
         if delay is None:
             raise error
+        self._last = error
         self._failed.append(f"{type(error).__name__}: {error}")
         told = self.settings.get("on_retry")
         if told is not None:
@@ -138,10 +142,10 @@ class Asking:
 
     def _delay(self, kind: Kind, error: ModelAPIError) -> float | None:
         attempt = len(self._failed) + 1
-        if attempt > self.settings.get("max_retries", MAX_RETRIES):
+        if attempt > most_retries(error, self.settings.get("max_retries", MAX_RETRIES)):
             return None
         delay = delay_before(attempt, kind, error.retry_after)
-        if delay is None or anyio.current_time() + delay >= self._deadline:
+        if delay is None or anyio.current_time() + delay >= self.deadline:
             return None
         price = self.model.budget.take(kind)
         if price is None:
@@ -151,10 +155,10 @@ class Asking:
         return delay
 
     async def _attempt(self, group: TaskGroup, library: Any, request: Request) -> StreamedResponse:
-        client, limiter = await self._client()
+        clients = await self.model.clients()
         try:
             exchange: Exchange = await library.open_exchange(
-                group, request, client, limiter, self.limits, self._deadline
+                group, request, clients, self.limits, self.deadline
             )
         except ModelAPIError as exc:
             self._describe(exc, {})
@@ -166,11 +170,6 @@ class Asking:
             if isinstance(exc, ModelAPIError):
                 self._describe(exc, exchange.headers)
             raise
-
-    async def _client(self) -> tuple[HTTPClient, CapacityLimiter | None]:
-        """Return who sends, and the limit; a server on this machine has a queue of its own."""
-        client, limiter = await self.model.client()
-        return client, None if self.model.is_local else limiter
 
     async def _first_content(self, exchange: Exchange) -> StreamedResponse:
         decoder = await self._decoder(exchange)
@@ -187,7 +186,8 @@ class Asking:
                 pass
         except anyio.EndOfStream:
             fold.hold_end()
-        return StreamedResponse(exchange, fold, fold.held())
+        describe = partial(self._describe, headers=exchange.headers)
+        return StreamedResponse(exchange, fold, fold.held(), describe)
 
     async def _decoder(self, exchange: Exchange) -> Decoder:
         """Return what decodes the body, by what the head says it is.
@@ -200,7 +200,9 @@ class Asking:
         if not 200 <= exchange.status < 300:
             return ItemsDecoder(await self._answer_in_error(exchange, reader))
         if exchange.status == 204:
-            raise UnexpectedModelBehavior("The response has no content (status 204)")
+            error = UnexpectedModelBehavior("The response has no content (status 204)")
+            error.phase = "headers"
+            raise error
         kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
         wanted = "text/event-stream" if self.stream else "application/json"
         decoder: Decoder
@@ -210,8 +212,7 @@ class Asking:
         elif self.stream and (kind or wanted) == "text/event-stream":
             decoder = StreamDecoder(reader, self.model.model_name)
         else:
-            body = self.model.scrubbed(await exchange.read_error())
-            start = body.decode(errors="replace")
+            start = (await exchange.read_error()).decode(errors="replace")
             message = f"Expected a response of type {wanted}, got {kind}"
             raise UnexpectedModelBehavior(message, start[:SNIPPET])
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))
@@ -222,7 +223,7 @@ class Asking:
         Raises:
             ModelHTTPError: It holds none, as nearly always.
         """
-        document = document_of(self.model.scrubbed(await exchange.read_error()))
+        document = document_of(await exchange.read_error())
         items = failed_of(reader)(document)
         if items is None:
             raise self._error(exchange, document)
@@ -230,19 +231,32 @@ class Asking:
 
     def _error(self, exchange: Exchange, document: Any) -> ModelAPIError:
         if exchange.status < 400:
-            host = urlsplit(exchange.headers.get("location", "")).netloc
-            document = f"a redirect to {host or 'nowhere'}, which is not followed"
+            place = _place(exchange.headers.get("location", ""))
+            document = f"a redirect to {place}, which is not followed"
         near = nearest_model(self.model.system, self.model.model_name)
         meant = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
         error = http_error(exchange.status, document, self.model.model_name, meant)
         error.phase = "headers"
-        error.retry_after = retry_after(exchange.headers, now())
-        self._may_retry = exchange.headers.get("x-should-retry") != "false"
         return error
 
     def _describe(self, error: ModelAPIError, headers: Mapping[str, str]) -> None:
         error.model_name = error.model_name or self.model.model_name
         error.provider = self.model.system
         error.phase = error.phase or "body"
-        ids = (headers.get(name) for name in _REQUEST_IDS)
-        error.request_id = next((id for id in ids if id), None)
+        error.attempts = tuple(self._failed)
+        error.request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        if isinstance(error, ModelHTTPError):
+            error.retry_after = retry_after(headers, now())
+        self._may_retry = headers.get("x-should-retry", "").lower() != "false"
+        # Some providers, and more gateways, say what they were sent.
+        secrets = Secrets()
+        secrets.learn(self._sent)
+        secrets.scrub(error)
+
+
+def _place(location: str) -> str:
+    """Return where a redirect leads, without what may be a secret."""
+    try:
+        return urlsplit(location).hostname or "the same host"
+    except ValueError:
+        return "nowhere"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from anyio import CapacityLimiter
+from anyio import current_time
 from attrs import frozen
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall
-from .._io.deadlines import limits_of
+from .._io.deadlines import limits_of, within_total
 from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
-from .._io.run import BoundClient, Lifetime, current_run
-from .._io.tasks import open_task_group
+from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
+from .._io.tasks import open_task_group, open_task_group_apart
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse, OpaquePart, UserPromptPart
 from ..profiles import ModelProfile, ModelProfileSpec
@@ -55,6 +56,7 @@ class HTTPModel(Model):
         api_key: The key.
         base_url: The base URL, None for a server of our own on this machine.
         http_client: A client of the user's, None for one of ours in each event loop.
+        max_connections: Requests that are under way at once in an event loop.
         downloads: Whether files are downloaded whose URL the model cannot read.
         settings: Settings for every request.
         profile: What the model can do, None for what the provider's row says.
@@ -68,6 +70,7 @@ class HTTPModel(Model):
         api_key: str,
         base_url: str | None,
         http_client: HTTPClient | None = None,
+        max_connections: int = MAX_CONNECTIONS,
         downloads: bool = False,
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
@@ -81,8 +84,10 @@ class HTTPModel(Model):
         self._key = Secret(_checked_key(api_key))
         self._is_served = base_url is None
         self._base_url = None if base_url is None else _checked_url(base_url)
-        self._lifetime = Lifetime()
-        self._own_client = None if http_client is None else BoundClient(http_client)
+        # A server of our own has a line of its own.
+        self._most = math.inf if self._is_served else _checked_most(max_connections)
+        self._lifetime = Lifetime(self._most)
+        self._own_client = None if http_client is None else BoundClient(http_client, self._most)
         self._downloads = downloads
 
     @property
@@ -186,11 +191,16 @@ class HTTPModel(Model):
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         limits = limits_of(settings, stream=stream)
+        deadline = current_time() + limits.total
         codec = codec or self.codec
-        messages = await self._with_files(messages, codec)
-        call = encoded(codec, messages, settings, parameters, stream=stream)
-        asking = Asking(self, codec, parameters, settings, limits, stream)
-        async with open_task_group() as group:
+        with within_total(self._model_name, limits, deadline, "files, or a local server"):
+            messages = await self._with_files(messages, codec)
+            call = encoded(codec, messages, settings, parameters, stream=stream)
+            await self._locate()
+        asking = Asking(self, codec, parameters, settings, limits, deadline, stream)
+        # The block of a stream is its reader's, and may be left by whoever comes along.
+        opened = open_task_group_apart if stream else open_task_group
+        async with opened() as group:
             response = await asking.open(group, call)
             try:
                 yield response
@@ -201,26 +211,19 @@ class HTTPModel(Model):
         """Return messages with the bytes of those files that must not go by URL."""
         if not self._downloads:
             return messages
-        client, limiter = await self.client()
-        fetch = Download(self._model_name, client, limiter)
+        fetch = Download(self._model_name, await self.clients())
         return await with_files(messages, needs_download_of(codec), fetch)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether a server of our own on this machine serves the model."""
-        return self._is_served
 
     @property
     def budget(self) -> Budget:
         """What retries to this host with this key may cost."""
         return budget_of(urlsplit(self._base_url or "").netloc, self._key.value)
 
-    async def client(self) -> tuple[HTTPClient, CapacityLimiter]:
-        """Return the HTTP client for the current event loop, and the limit on its use."""
+    async def clients(self) -> Clients:
+        """Return the HTTP clients for the current event loop."""
         if self._own_client is not None:
             return self._own_client.enter()
-        run = self._lifetime.of_run() or await current_run()
-        return run.client, run.limiter
+        return self._lifetime.of_run() or await current_clients(self._most)
 
     async def __aenter__(self) -> Self:
         if self._own_client is None:
@@ -231,12 +234,10 @@ class HTTPModel(Model):
         if self._own_client is None:
             await self._lifetime.leave()
 
-    async def located(self) -> str:
-        """Return the base URL, with a local server started, or started again."""
+    async def _locate(self) -> None:
+        """See to it that there is a base URL: a local server is started, or started again."""
         if self._is_served:
             self._base_url = f"{await serve(self._model_name)}/v1"
-        assert self._base_url is not None
-        return self._base_url
 
     @property
     def reported_url(self) -> str:
@@ -260,11 +261,6 @@ class HTTPModel(Model):
         ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
         return _checked_headers(ours | call.headers | theirs)
-
-    def scrubbed(self, body: bytes) -> bytes:
-        """Return a body without the key, which some providers echo."""
-        key = self._key.value.encode()
-        return body.replace(key, b"***") if len(key) > 7 else body
 
 
 def encoded(
@@ -303,6 +299,7 @@ def http_model(
     api_key: str | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
+    max_connections: int = MAX_CONNECTIONS,
     downloads: bool = False,
     settings: ModelSettings | None = None,
     profile: ModelProfileSpec | None = None,
@@ -320,6 +317,7 @@ def http_model(
         api_key=key,
         base_url=url,
         http_client=http_client,
+        max_connections=max_connections,
         downloads=downloads,
         settings=settings,
         profile=profile,
@@ -373,6 +371,12 @@ def _checked_key(key: str) -> str:
         if not "!" <= character <= "~":
             raise UserError(f"The API key has an invalid character at position {position}.")
     return key
+
+
+def _checked_most(max_connections: int) -> int:
+    if isinstance(max_connections, int) and max_connections > 0:
+        return max_connections
+    raise UserError(f"`max_connections` is a number above 0, not {max_connections!r}")
 
 
 def _checked_url(url: str) -> str:

@@ -13,7 +13,7 @@ from .._core.accumulator import Accumulator
 from .._core.codec import Item
 from .._core.fold import ItemFold
 from .._io.pump import Pipe
-from .._io.tasks import open_task_group
+from .._io.tasks import open_task_group_apart
 from ..streaming import StreamedResponse
 
 __all__ = ("closing", "stream_items")
@@ -46,7 +46,7 @@ class _ItemSource:
             failure = None
         except anyio.BrokenResourceError:
             pass
-        except Exception as exc:
+        except (Exception, KeyboardInterrupt, SystemExit) as exc:
             failure = exc
         finally:
             self._pipe.finish(failure)
@@ -77,8 +77,8 @@ async def stream_items(
     Yields:
         The stream; it is left with the block.
     """
-    source = _ItemSource()
-    async with open_task_group() as group:
+    async with open_task_group_apart() as group:
+        source = _ItemSource()
         group.start_soon(source.pump, batches)
         fold = ItemFold(accumulator)
         try:

@@ -1,0 +1,76 @@
+"""What must not show in an error or a recording: keys, and headers that hold one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from attrs import define, field
+
+__all__ = ("SECRET_NAME", "Secrets")
+
+MIN_SECRET = 8
+"""Characters that a secret has at least; what is shorter is a word like any other."""
+
+SECRET_NAME = re.compile("auth|key|token|secret|cookie|password|signature|^sig$", re.IGNORECASE)
+"""Headers and query parameters with such a name hold a secret."""
+
+
+@define(eq=False)
+class Secrets:
+    """The secrets of a request, each of which is shown as three stars."""
+
+    _found: set[str] = field(factory=set)
+
+    def learn(self, values: Mapping[str, str]) -> None:
+        """Learn the secrets among headers or query parameters, by their names."""
+        for name, value in values.items():
+            if SECRET_NAME.search(name):
+                # A key comes as "Bearer <key>", cookies as "name=value; name=value".
+                words = {value, *value.split(), *re.split(r"[\s;=]+", value)}
+                self._found |= {word for word in words if len(word) >= MIN_SECRET}
+
+    def hidden(self, text: str) -> str:
+        """Return a text without the secrets."""
+        for form in self._forms():
+            text = text.replace(form, "***")
+        return text
+
+    def masked(self, data: bytes) -> bytes:
+        """Return bytes of the same number without the secrets."""
+        for form in self._forms():
+            data = data.replace(form.encode(), b"*" * len(form.encode()))
+        return data
+
+    def scrub(self, error: Exception) -> None:
+        """Hide the secrets in what an error says and holds."""
+        error.args = tuple(map(self._without, error.args))
+        for name, value in vars(error).items():
+            setattr(error, name, self._without(value))
+
+    def _without(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self._uncut(self.hidden(value))
+            case dict() | list():
+                return json.loads(self._uncut(self.hidden(json.dumps(value))))
+        return value
+
+    def _uncut(self, text: str) -> str:
+        """Return a text without the larger part of a secret, as where the text was cut."""
+        for form in self._forms():
+            head = form[: max(MIN_SECRET, len(form) // 2)]
+            text = re.sub(rf"{re.escape(head)}[\w.~+/%=-]*", "***", text)
+        return text
+
+    def _forms(self) -> list[str]:
+        forms = {
+            form
+            for secret in self._found
+            for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])
+        }
+        # One may be a part of another.
+        return sorted(forms, key=len, reverse=True)
