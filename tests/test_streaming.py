@@ -433,7 +433,7 @@ async def test_the_client_is_closed_under_a_stream(own: bool, waits: bool) -> No
             async with model_request_stream(model, MESSAGES) as stream:
 
                 async def read() -> None:
-                    with pytest.raises(ModelConnectionError):
+                    with pytest.raises(ModelConnectionError, match="client was closed"):
                         await stream.drain()
 
                 async with anyio.create_task_group() as group:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from functools import cache, partial
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -140,6 +140,7 @@ class Exchange:
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
     _is_traced: bool = False
+    _client: HTTPClient | None = None
     _made: Any = None
     _via: str | None = None
     _head_is_out: bool = False
@@ -251,8 +252,8 @@ class Exchange:
                 self._enter("pool")
                 with queued("connections"):
                     await stack.enter_async_context(clients.limiter)
-                client = await stack.enter_async_context(clients.lent())
-                response = await self._send(client)
+                self._client = await stack.enter_async_context(clients.lent())
+                response = await self._send(self._client)
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)
             self._phase = "body"
@@ -264,7 +265,7 @@ class Exchange:
         seconds = getattr(self._limits, phase)
         self._limiting.deadline = min(current_time() + seconds, self._deadline)
 
-    async def _trace(self, client: HTTPClient, name: str, info: dict[str, Any]) -> None:
+    async def _trace(self, name: str, info: dict[str, Any]) -> None:
         self._is_traced = True
         # A connection that is cancelled between its making and its use keeps its place in
         # httpcore's pool for ever, so there is no cancellation from here to the next step.
@@ -278,7 +279,7 @@ class Exchange:
         elif name.endswith("send_request_headers.complete"):
             self._head_is_out = True
         if name == _SHARED:
-            self._multiplexed = multiplexed(client, info)
+            self._multiplexed = multiplexed(self._client, info)
 
     def _written(self) -> None:
         """Take note that a piece of the body is sent; the next has a limit of its own."""
@@ -303,7 +304,7 @@ class Exchange:
                 headers=request.headers,
                 content=request.content,
                 timeout=None,
-                extensions={"trace": partial(self._trace, client)}
+                extensions={"trace": self._trace}
                 | ({"sni_hostname": request.sni} if request.sni else {}),
             )
             if request.content is not None and hasattr(built, "stream"):
@@ -373,8 +374,9 @@ class Exchange:
         if names & {"ConnectError", "ProxyError"}:
             self._phase = "connect"
         if self._phase == "body":
-            message = f"The connection to {host} broke during the response: {text}"
-            return self._failed(StreamInterrupted, message)
+            is_ours = getattr(self._client, "is_closed", False)
+            broke = "The HTTP client was closed" if is_ours else f"The connection to {host} broke"
+            return self._failed(StreamInterrupted, f"{broke} during the response: {text}")
         if "ProxyError" in names:
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
