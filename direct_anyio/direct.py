@@ -367,6 +367,20 @@ class StreamedResponseSync:
             self._task.call_off()
             raise
 
+    def cancel(self) -> None:
+        """Leave the stream; the same as `close`."""
+        self.close()
+
+    def drain(self) -> ModelResponse:
+        """Read the stream to its end and return the whole response.
+
+        Raises:
+            ModelAPIError: There is no whole response.
+        """
+        for _ in self:
+            pass
+        return self.response
+
     def __del__(self) -> None:
         if self._task is not None and not self._task.is_over:
             self._held.let_go_by(self._task)

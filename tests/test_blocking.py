@@ -77,6 +77,23 @@ def test_break_closes_the_connection() -> None:
     assert stream.response.text == "one "
 
 
+def test_draining_and_cancelling() -> None:
+    """`drain` gives the whole response; `cancel` leaves, and what follows is an error."""
+    with serving(answering("a", "b")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            next(stream)
+            assert stream.drain().text == "ab"
+            assert stream.drain().state == "complete"
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            next(stream)
+            stream.cancel()
+            stream.close()
+            with pytest.raises(UserError, match="closed"):
+                stream.drain()
+    assert stream.response.state == "interrupted"
+
+
 def test_a_stream_travels_between_threads() -> None:
     """One thread opens a stream, another reads it, a third leaves it."""
     with serving(answering("a", "b")) as server:

@@ -28,8 +28,14 @@ from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from direct_anyio import (
+    ConcurrencyLimitedModel,
+    FallbackModel,
     ModelRequest,
+    ModelRequestParameters,
+    RateLimitedModel,
+    RateLimiter,
     infer_model,
+    list_models,
     model_request,
     model_request_stream,
     model_request_stream_sync,
@@ -132,9 +138,10 @@ class Stage:
 
     def check(self) -> None:
         """Nothing is held: no place, no busy connection."""
-        assert self.limiter.borrowed_tokens == 0
-        assert self.limiter.statistics().tasks_waiting == 0
-        assert not any(share.busy for share in self.clients._shares)
+        for line in self.lines:
+            assert line.limiter.borrowed_tokens == 0
+            assert line.limiter.statistics().tasks_waiting == 0
+            assert not any(share.busy for share in line._shares)
         assert all(connection.is_idle() for connection in self.kept)
 
     @property
@@ -142,8 +149,14 @@ class Stage:
         return self.clients.limiter
 
     @property
+    def lines(self) -> list[run.Clients]:
+        """The model's clients, and those of the event loop."""
+        here = run._current.get(None)
+        return [self.clients, *(here.clients.values() if here else ())]
+
+    @property
     def kept(self) -> list[Any]:
-        ours: list[Any] = [share.client for share in self.clients._shares]
+        ours: list[Any] = [share.client for line in self.lines for share in line._shares]
         return [kept for client in ours for kept in client._transport._pool.connections]
 
     async def all_closed(self) -> None:
@@ -166,7 +179,10 @@ async def staged(
         model = infer_model("openai:x", api_key="k", base_url=url, max_connections=places)
         assert isinstance(model, HTTPModel)
         async with model:
-            yield Stage(server, model, await model.clients())
+            stage = Stage(server, model, await model.clients())
+            yield stage
+            for line in stage.lines:
+                await line.aclose()
 
 
 async def _unary(stage: Stage) -> None:
@@ -195,6 +211,28 @@ async def _left_by_an_error(stage: Stage) -> None:
             async for _ in stream:
                 raise mine
     assert caught.value is mine
+
+
+async def _wrapped(stage: Stage) -> None:
+    limited = RateLimitedModel(ConcurrencyLimitedModel(stage.model, 1), RateLimiter())
+    async with model_request_stream(FallbackModel(limited, stage.model), MESSAGES) as stream:
+        await stream.drain()
+
+
+async def _in_a_block_of_its_own(stage: Stage) -> None:
+    async with infer_model("openai:x", api_key="k", base_url=stage.server.url) as model:
+        await model_request(model, MESSAGES)
+
+
+async def _listed(stage: Stage) -> None:
+    assert await list_models("openai", api_key="k", base_url=stage.server.url) == ["x"]
+
+
+async def _counted(stage: Stage) -> None:
+    url = stage.server.url.removesuffix("/v1")
+    model = infer_model("anthropic:x", api_key="k", base_url=url)
+    used = await model.count_tokens([*MESSAGES], None, ModelRequestParameters())
+    assert used.input_tokens == 7
 
 
 async def _in_line(stage: Stage) -> None:
@@ -260,6 +298,10 @@ SCENARIOS: dict[str, Scenario] = {
     "left by an error": (_left_by_an_error, _endless),
     "backoff": (_unary, _second_time),
     "in line": (_in_line, answering("a")),
+    "wrapped": (_wrapped, answering("a")),
+    "a block of its own": (_in_a_block_of_its_own, answering("a")),
+    "listed": (_listed, reply({"data": [{"id": "x"}]})),
+    "counted": (_counted, reply({"input_tokens": 7})),
 }
 
 MOST = 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from direct_anyio import (
     model_request_stream,
     model_request_sync,
 )
+from direct_anyio.models.http import HTTPModel
 from direct_anyio.models.wrapper import WrapperModel
 
 from .serving import (
@@ -209,6 +211,20 @@ async def test_a_dead_kept_connection_is_replaced_in_silence() -> None:
             assert (await model_request(model, MESSAGES)).text == "a"
             assert await anyio.to_thread.run_sync(server.left.acquire, True, PATIENCE)
         assert len(server.received) == 3
+
+
+async def test_the_system_looks_after_a_silent_connection() -> None:
+    """A connection is probed while nothing is said, so that no router forgets it."""
+    with serving(answering("a")) as server:
+        async with infer_model("openai:x", api_key="k", base_url=server.url) as model:
+            assert isinstance(model, HTTPModel)
+            await model_request(model, MESSAGES)
+            clients: Any = await model.clients()
+            (kept,) = clients._shares[0].client._transport._pool.connections
+            connected = kept._connection._network_stream.get_extra_info("socket")
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
 KEY, TOKEN = "sk-very-secret-key", "another-very-secret-one"

@@ -7,6 +7,7 @@ library are translated here, once.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import cache
@@ -95,6 +96,10 @@ def new_client(library: Any = httpx) -> HTTPClient:
     client.cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
     return client  # type: ignore[no-any-return]
 
+
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the first probe, seconds between two, and probes in vain after
+which a connection is dead: two minutes in all."""
 
 _PHASES: dict[str, Phase] = {
     "connection.connect_tcp.started": "connect",
@@ -276,6 +281,7 @@ class Exchange:
             self._via = info.get("host", self._via)
         elif name in _MADE:
             self._made = info["return_value"]
+            _keep_alive(self._made)
         elif name.endswith("send_request_headers.complete"):
             self._head_is_out = True
         if name == _SHARED:
@@ -482,6 +488,15 @@ async def _headed(group: TaskGroup, exchange: Exchange, clients: Clients) -> Non
         # Also where the head came and nobody waited for it any more.
         await exchange.aclose(drain=False)
         raise
+
+
+def _keep_alive(made: Any) -> None:
+    """Have the system look after a silent connection, so that a router does not forget it."""
+    connected = made.get_extra_info("socket")
+    with suppress(AttributeError, OSError):  # A stream of another kind, or of another system.
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _PROBES.items():
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _reason(exc: BaseException | None) -> str:
