@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import copy_context
+from types import TracebackType
 from typing import Any
 from warnings import warn
+from weakref import ref
 
 import anyio
-from anyio import CancelScope, Event, get_cancelled_exc_class, get_current_task
+from anyio import CancelScope, Event, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
 
@@ -54,57 +56,73 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
         raise of_tasks
 
 
-@asynccontextmanager
-async def open_task_group_apart() -> AsyncIterator[TaskGroup]:
+def open_task_group_apart() -> AbstractAsyncContextManager[TaskGroup]:
     """Open a task group in a task of its own, so that any task may leave the block.
 
     The block may be left out of order, in another task, or by the garbage collector. Its
     end cancels what runs in the group, and waits for that, whatever comes meanwhile. The
     tasks pass their failures on themselves; only what ends a program is raised.
-
-    Yields:
-        The group.
     """
-    apart = _Apart()
-    entered = get_current_task().id
-    _spawn(apart.host)
-    try:
-        await apart.opened.wait()
-        yield apart.group
-    except GeneratorExit:
-        # trio warns by itself.
-        if _is_asyncio() and get_current_task().id != entered:
-            warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
-        raise
-    finally:
-        apart.leave.set()
-        await _until(apart.over)
-        if apart.failure is not None:
-            raise apart.failure
+    return _Apart()
 
 
 class _Apart:
-    """A task group, and the task that opens it and closes it."""
+    """A task group, and the task that opens it and closes it.
 
-    group: TaskGroup
+    No generator: a collector that finds several within each other closes them at once.
+    """
+
+    _group: TaskGroup
+    _entered: Callable[[], object] | None
 
     def __init__(self) -> None:
-        self.opened, self.leave, self.over = Event(), Event(), Event()
-        self.failure: BaseException | None = None
+        self._opened, self._leave, self._over = Event(), Event(), Event()
+        self._failure: BaseException | None = None
 
-    async def host(self) -> None:
+    async def __aenter__(self) -> TaskGroup:
+        self._entered = _current_task()
+        _spawn(self._host)
         try:
-            async with anyio.create_task_group() as self.group:
-                self.opened.set()
-                await self.leave.wait()
-                self.group.cancel_scope.cancel()
+            await self._opened.wait()
+        except BaseException:
+            await self._end()
+            raise
+        return self._group
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        if exc_type is GeneratorExit and self._is_elsewhere():
+            warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
+        await self._end()
+
+    def _is_elsewhere(self) -> bool:
+        """Return whether the block is left by another task, on asyncio; trio warns by itself."""
+        here = _current_task()
+        return here is not None and self._entered is not None and here() is not self._entered()
+
+    async def _end(self) -> None:
+        self._leave.set()
+        await _until(self._over)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _host(self) -> None:
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._opened.set()
+                await self._leave.wait()
+                self._group.cancel_scope.cancel()
         except get_cancelled_exc_class():
             pass  # The event loop ends, and with it all that nobody waits for.
         except BaseExceptionGroup as exc:
-            self.failure = _lone(exc)
+            self._failure = _lone(exc)
         finally:
-            self.opened.set()
-            self.over.set()
+            self._opened.set()
+            self._over.set()
 
 
 _hosts: set[Any] = set()
@@ -113,6 +131,11 @@ _hosts: set[Any] = set()
 
 def _is_asyncio() -> bool:
     return hasattr(current_token().native_token, "create_task")
+
+
+def _current_task() -> Callable[[], object] | None:
+    """Return a weak reference to the task of asyncio's that runs; its id may come again."""
+    return ref(sys.modules["asyncio"].current_task()) if _is_asyncio() else None
 
 
 def _spawn(function: Callable[[], Awaitable[None]]) -> None:

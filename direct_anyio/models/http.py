@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -156,21 +156,18 @@ class HTTPModel(Model):
             response = await stream.drain()
         return response.usage
 
-    @asynccontextmanager
-    async def request_stream(
+    def request_stream(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Send a request and stream the response.
 
-        Yields:
-            The stream, once its first content has arrived.
+        Returns:
+            The stream's block, which is entered once its first content has arrived.
         """
-        asked = self._ask(messages, model_settings, model_request_parameters, stream=True)
-        async with asked as stream:
-            yield stream
+        return self._ask(messages, model_settings, model_request_parameters, stream=True)
 
     @asynccontextmanager
     async def _ask(
