@@ -12,9 +12,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -26,6 +26,7 @@ from .exceptions import UserError
 
 __all__ = ("Task", "call", "check_process", "open_portal", "portal_for", "wait")
 
+ArgT = TypeVar("ArgT")
 ResultT = TypeVar("ResultT")
 
 TICK = 0.05
@@ -162,9 +163,10 @@ def _in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None and not on_portal
 
 
+@contextmanager
 def open_portal(
     backend: str = "asyncio", backend_options: dict[str, Any] | None = None
-) -> AbstractContextManager[BlockingPortal]:
+) -> Iterator[BlockingPortal]:
     """Open a portal of your own: an event loop in a thread, for as long as the block lasts.
 
     Pass it as `portal=` to the blocking doors, for trio or for a lifetime that you choose.
@@ -173,11 +175,13 @@ def open_portal(
         backend: 'asyncio' or 'trio'.
         backend_options: As `anyio.run` takes them, such as `{'use_uvloop': True}`.
 
-    Returns:
-        A context manager for the portal; what still runs as the block ends is waited
-        for, or cancelled where the block ends with an exception.
+    Yields:
+        The portal; what still runs as the block ends is waited for, or cancelled where
+        the block ends with an exception.
     """
-    return start_blocking_portal(backend, backend_options)
+    with start_blocking_portal(backend, backend_options) as portal:
+        _used.add(portal)
+        yield portal
 
 
 class _Ended(Exception):
@@ -258,15 +262,33 @@ class Task(Generic[ResultT]):
             UserError: The portal was closed meanwhile.
         """
         try:
-            return wait(self.future)
+            return _carried(wait, self.future)
         except CancelledError:
             raise UserError("The portal was closed while a request was under way.") from None
-        except _Ended as exc:
-            raise exc.__cause__ or exc from None
         except BaseException:
             # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
             self.call_off()
             raise
+
+    def join(self, timeout: float | None) -> None:
+        """Wait for the end, also where the task that waits for this thread is cancelled.
+
+        Args:
+            timeout: Seconds, None for no limit.
+        """
+        try:
+            _carried(self.future.result, timeout)
+        except BaseException:
+            self.call_off()
+            raise
+
+
+def _carried(result: Callable[[ArgT], ResultT], *args: ArgT) -> ResultT:
+    """Return a result, or raise what ended the program that made it."""
+    try:
+        return result(*args)
+    except _Ended as exc:
+        raise exc.__cause__ or exc from None
 
 
 def call(
@@ -296,7 +318,9 @@ def wait(future: Future[ResultT], timeout: float | None = None) -> ResultT:
         try:
             return future.result(min(tick, until - time.monotonic()))
         except TimeoutError:
-            if future.done() or time.monotonic() >= until:
+            if future.done():
+                return future.result()  # Its own error, or what has come just now.
+            if time.monotonic() >= until:
                 raise
 
 

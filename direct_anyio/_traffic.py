@@ -213,7 +213,7 @@ class _Built:
         """Return the request as it is written down, with no response yet."""
         url = _url(self.url, secrets)
         text = (self.more.get("content") or b"").decode(errors="replace")
-        body = _without_secret_fields(_json_of(secrets.hidden(text)))
+        body = _without_secret_fields(secrets.without(_json_of(text)))
         return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
 
 

@@ -284,7 +284,7 @@ class _Held:
         except BaseException as exc:
             if self.opened.done():
                 raise
-            if isinstance(exc, Exception):
+            if isinstance(exc, (Exception, KeyboardInterrupt, SystemExit)):
                 self.opened.set_exception(exc)
                 return
             # A cancellation means nothing outside its event loop.
@@ -344,7 +344,7 @@ class StreamedResponseSync:
         exc_tb: TracebackType | None,
     ) -> None:
         self.close()
-        failure = self._held.opened.exception() if self._held.opened.done() else None
+        failure = self._failure()
         if exc_val is None and failure is not None and not self._told:
             raise failure
 
@@ -359,13 +359,8 @@ class StreamedResponseSync:
         self._held.let_go_by(self._task)
         # An opening that is called off has failed of that, which is no news.
         expected = (CancelledError,) if is_open else (CancelledError, TimeoutError)
-        try:
-            # Not by `wait`: the task that waits for this thread may be cancelled already.
-            with suppress(*expected):
-                self._task.future.result(None if is_open else CLOSE_LIMIT)
-        except BaseException:
-            self._task.call_off()
-            raise
+        with suppress(*expected):
+            self._task.join(None if is_open else CLOSE_LIMIT)
 
     def cancel(self) -> None:
         """Leave the stream; the same as `close`."""
@@ -430,14 +425,16 @@ class StreamedResponseSync:
         self._check_entered()
         try:
             return wait(self._held.opened, timeout)
-        except TimeoutError as exc:
-            if self._held.opened.done():
+        except BaseException as exc:
+            if exc is self._failure():
                 self._told = True
-                raise
-            raise RuntimeError("Stream failed to initialize within timeout") from exc
-        except Exception:
-            self._told = True
+            elif isinstance(exc, TimeoutError):
+                raise RuntimeError("Stream failed to initialize within timeout") from exc
             raise
+
+    def _failure(self) -> BaseException | None:
+        """Return what kept the stream from opening."""
+        return self._held.opened.exception() if self._held.opened.done() else None
 
     def _member(self) -> Any:
         stream = self._stream(STREAM_INITIALIZATION_TIMEOUT)

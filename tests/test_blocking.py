@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -25,9 +26,11 @@ from direct_anyio import (
     TextPart,
     UserError,
     infer_model,
+    model_request_stream,
     model_request_stream_sync,
     model_request_sync,
 )
+from direct_anyio._blocking import wait
 
 from .serving import PATIENCE, Connection, Handler, answering, delta, serving
 
@@ -364,13 +367,28 @@ def test_what_ends_a_program_is_its_callers(kind: type[BaseException]) -> None:
         yield "a"
         raise kind
 
+    async def ends_at_once(messages: Any, info: Any) -> AsyncIterator[str]:
+        raise kind
+        yield "never"
+
+    @asynccontextmanager
+    async def ends_as_it_is_left() -> AsyncIterator[Any]:
+        async with model_request_stream("test", MESSAGES) as stream:
+            yield stream
+        raise kind
+
     model = FunctionModel(ends, stream_function=ends_later)
+    at_once = FunctionModel(ends, stream_function=ends_at_once)
     with model_request_stream_sync("test", MESSAGES) as other:
         with pytest.raises(kind):
             model_request_sync(model, MESSAGES)
         with pytest.raises(kind), model_request_stream_sync(model, MESSAGES) as stream:
             for _ in stream:
                 pass
+        with pytest.raises(kind), model_request_stream_sync(at_once, MESSAGES) as opening:
+            next(opening)
+        with pytest.raises(kind), StreamedResponseSync(ends_as_it_is_left()) as whole:
+            whole.drain()
         assert len(list(other)) == 7
     assert stream.response.text == "a"
 
@@ -431,6 +449,39 @@ async def test_a_thread_is_cancelled_with_its_task(handler: Handler) -> None:
                 assert await anyio.to_thread.run_sync(server.asked.acquire, True, PATIENCE)
                 group.cancel_scope.cancel()
         assert await anyio.to_thread.run_sync(server.all_left)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_with_a_portal_of_ones_own() -> None:
+    """The child is told that the portal is not its own, though the parent has not used it."""
+    code = """
+from direct_anyio import UserError, open_portal
+
+with open_portal() as portal:
+    child = os.fork()
+    if not child:
+        try:
+            model_request_sync("test", MESSAGES, portal=portal)
+        except UserError as exc:
+            os._exit(7 if "forked" in str(exc) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    print(model_request_sync("test", MESSAGES, portal=portal).text)
+"""
+    out, err = _child(code, "").communicate(timeout=PATIENCE)
+    assert (out, err) == ("success (no tool calls)\n", "")
+
+
+def test_an_answer_that_comes_with_the_tick() -> None:
+    """A result that arrives as a wait runs out is the result."""
+
+    class Late(Future[str]):
+        def result(self, timeout: float | None = None) -> str:
+            if self.done():
+                return super().result(timeout)
+            self.set_result("answer")
+            raise TimeoutError
+
+    assert wait(Late()) == "answer"
 
 
 def test_ctrl_c_three_times_ends_the_program() -> None:

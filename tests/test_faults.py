@@ -478,6 +478,11 @@ def _no_proxy(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
     return "https://model.test/v1"
 
 
+def _mute_proxy(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("HTTPS_PROXY", _server(stack, _no_byte_read, "http").removesuffix("/v1"))
+    return "https://model.test/v1"
+
+
 def _proxy_says(status: bytes) -> Place:
     def refuse(accepted: socket.socket, server: Server) -> None:
         _head_of(accepted)
@@ -527,6 +532,7 @@ UNREACHABLE = {
     ),
     "a slow look-up": Unreachable(_slow_lookup, "'connect' limit", 3, "connect"),
     "no answer to TLS behind a proxy": Unreachable(_silent_proxy, "'connect' limit", 3, "connect"),
+    "a proxy that is silent": Unreachable(_mute_proxy, "'connect' limit", 3, "connect"),
     "a proxy that knows us not": Unreachable(
         _proxy_says(b"407 Proxy Authentication Required"), r"^(?!.*pass-word).*proxy.*407"
     ),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from direct_anyio import ModelMessage, ModelRequestParameters, UserError, infer_model
 from direct_anyio._core.json import dumps
-from direct_anyio.models.http import encoded
+from direct_anyio.models.attempts import encoded
 
 from .strategies import histories
 

@@ -7,11 +7,14 @@ import pickle
 import socket
 import subprocess
 import sys
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, cast
 
 import anyio
 import httpx
 import pytest
+from anyio import CapacityLimiter
+from anyio.lowlevel import checkpoint
 
 from direct_anyio import (
     ModelAPIError,
@@ -22,6 +25,8 @@ from direct_anyio import (
     model_request_stream,
     model_request_sync,
 )
+from direct_anyio._io import run as run_module
+from direct_anyio._io.run import Clients
 from direct_anyio.models.http import HTTPModel
 from direct_anyio.models.wrapper import WrapperModel
 
@@ -113,6 +118,8 @@ SCRIPTS = {
     "asyncio.run": "asyncio.run(ask())",
     "trio.run": "trio.run(ask)",
     "uvloop": "import uvloop; uvloop.run(ask())",
+    "a task that has not begun": "asyncio.run(begin()); print('a')",
+    "all tasks cancelled": "asyncio.run(cancel()); print('a')",
     "bare loop": (
         "loop = asyncio.new_event_loop(); loop.run_until_complete(ask());"
         "loop.run_until_complete(loop.shutdown_asyncgens()); loop.close()"
@@ -123,19 +130,34 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_run_ends_in_silence(script: str) -> None:
     """No loop leaves a warning behind, with all of them on and as errors."""
-    library = script.partition(".")[0].partition(" ")[0]
-    if library not in ("bare", "asyncio"):
+    library = script.partition(".")[0]
+    if library in ("trio", "uvloop"):
         pytest.importorskip(library)
     code = f"""
 import sys, asyncio
 if {library == "trio"}: import trio
-from direct_anyio import ModelRequest, infer_model, model_request
+from direct_anyio import ModelRequest, infer_model, model_request, model_request_stream
 
 # Outside of the loop, which would complain of the time that the import takes.
 model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
 
 async def ask():
     print((await model_request(model, [ModelRequest.user_text_prompt("Go.")])).text)
+
+async def read():
+    async with model_request_stream("test", [ModelRequest.user_text_prompt("Go.")]):
+        pass
+
+async def begin():
+    begin.held = asyncio.create_task(read())
+
+async def cancel():
+    reading = asyncio.create_task(read())
+    while len(asyncio.all_tasks()) < 3:
+        await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {{asyncio.current_task()}}:
+        task.cancel()
+    await asyncio.wait([reading])
 
 {SCRIPTS[script]}
 """
@@ -211,6 +233,115 @@ async def test_a_dead_kept_connection_is_replaced_in_silence() -> None:
             assert (await model_request(model, MESSAGES)).text == "a"
             assert await anyio.to_thread.run_sync(server.left.acquire, True, PATIENCE)
         assert len(server.received) == 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_request_while_another_imports(backend: str) -> None:
+    """The first requests of a process may come while the first of all loads what it needs."""
+    pytest.importorskip(backend)
+    code = f"""
+import sys
+import anyio
+from anyio.lowlevel import checkpoint
+from direct_anyio import ModelRequest, infer_model, model_request
+
+async def ask():
+    model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
+    print((await model_request(model, [ModelRequest.user_text_prompt("Go.")])).text)
+
+async def main():
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        while "direct_anyio._io.transport" not in sys.modules:
+            await checkpoint()
+        await ask()
+
+anyio.run(main, backend={backend!r})
+"""
+    with serving(answering("a")) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", code, server.url],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("a\na\n", "")
+
+
+async def test_in_line_as_the_block_of_a_model_is_left() -> None:
+    """A request that waits for a place gets none of what is closed, and is told so."""
+
+    def endless(connection: Connection) -> None:
+        connection.stream(delta(content="one "), end=False)
+        connection.closed_by_peer()
+
+    with serving(endless) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url, max_connections=1)
+        assert isinstance(model, HTTPModel)
+
+        async def ask() -> None:
+            with pytest.raises(UserError, match="was left before the request was sent"):
+                await model_request(model, MESSAGES)
+
+        block = AsyncExitStack()
+        await block.enter_async_context(model)
+        limiter = (await model.clients()).limiter
+        async with anyio.create_task_group() as group, model_request_stream(model, MESSAGES):
+            group.start_soon(ask)
+            while not limiter.statistics().tasks_waiting:
+                await checkpoint()
+            await block.aclose()
+        assert limiter.borrowed_tokens == 0
+
+
+async def test_a_client_that_does_not_close() -> None:
+    """What goes wrong in closing one client is no other's business, and no request's."""
+    closed: list[Any] = []
+
+    class Broken:
+        async def aclose(self) -> None:
+            closed.append(self)
+            raise OSError("It does not close.")
+
+    clients = Clients(cast(Any, Broken), CapacityLimiter(3), each=1)
+    async with AsyncExitStack() as stack:
+        lent = {await stack.enter_async_context(clients.lent()) for _ in range(3)}
+    await clients.aclose()
+    assert lent == set(closed)
+
+
+async def test_a_burst_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few requests at once need one client; what a burst needed more is closed after it."""
+    monkeypatch.setattr(run_module, "IDLE", 0.0)
+    with serving(answering("a")) as server:
+        async with infer_model("openai:x", api_key="k", base_url=server.url) as model:
+            assert isinstance(model, HTTPModel)
+            clients = await model.clients()
+            async with AsyncExitStack() as stack:
+                for _ in range(2 * run_module.EACH + 1):
+                    await stack.enter_async_context(clients.lent())
+                assert len(clients._shares) == 3
+            for left in (2, 1, 1):
+                await anyio.wait_all_tasks_blocked()
+                assert (await model_request(model, MESSAGES)).text == "a"
+                assert len(clients._shares) == left
+
+
+async def test_a_bug_of_a_transport_keeps_its_cause() -> None:
+    """An error that is none of the HTTP library's leaves as it is, cause and all."""
+    mine = ValueError("a bug")
+
+    class Buggy(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            raise mine from KeyError("its cause")
+
+    async with httpx.AsyncClient(transport=Buggy()) as client:
+        model = infer_model("openai:x", api_key="k", base_url="http://test/v1", http_client=client)
+        with pytest.raises(ValueError, match="a bug") as caught:
+            await model_request(model, MESSAGES)
+    assert caught.value is mine
+    assert isinstance(mine.__cause__, KeyError)
 
 
 async def test_the_system_looks_after_a_silent_connection() -> None:

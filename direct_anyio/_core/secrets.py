@@ -30,8 +30,9 @@ class Secrets:
         for name, value in values.items():
             if SECRET_NAME.search(name):
                 # A key comes as "Bearer <key>", cookies as "name=value; name=value".
-                words = {value, *value.split(), *re.split(r"[\s;=]+", value)}
-                self._found |= {word for word in words if len(word) >= MIN_SECRET}
+                pairs = (pair.partition("=") for pair in re.split(r"[\s;,]+", value))
+                found = {value, value.rpartition(" ")[2], *(pair[2] for pair in pairs)}
+                self._found |= {each for each in found if len(each) >= MIN_SECRET}
 
     def hidden(self, text: str) -> str:
         """Return a text without the secrets."""
@@ -47,23 +48,27 @@ class Secrets:
 
     def scrub(self, error: Exception) -> None:
         """Hide the secrets in what an error says and holds."""
-        error.args = tuple(map(self._without, error.args))
+        error.args = self.without(error.args)
         for name, value in vars(error).items():
-            setattr(error, name, self._without(value))
+            setattr(error, name, self.without(value))
 
-    def _without(self, value: Any) -> Any:
+    def without(self, value: Any) -> Any:
+        """Return a text, or a document of texts, without the secrets."""
         match value:
             case str():
                 return self._uncut(self.hidden(value))
-            case dict() | list():
-                return json.loads(self._uncut(self.hidden(json.dumps(value))))
+            case dict():
+                return {self.without(key): self.without(item) for key, item in value.items()}
+            case list() | tuple():
+                return type(value)(map(self.without, value))
         return value
 
     def _uncut(self, text: str) -> str:
-        """Return a text without the larger part of a secret, as where the text was cut."""
+        """Return a text without the larger part of a long secret, as where it was cut."""
         for form in self._forms():
-            head = form[: max(MIN_SECRET, len(form) // 2)]
-            text = re.sub(rf"{re.escape(head)}[\w.~+/%=-]*", "***", text)
+            if len(form) >= 2 * MIN_SECRET:
+                head = re.escape(form[: len(form) // 2])
+                text = re.sub(rf"{head}[\w.~+/%=-]*", "***", text)
         return text
 
     def _forms(self) -> list[str]:

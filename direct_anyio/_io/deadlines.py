@@ -114,7 +114,7 @@ def timed_out(
 
 @contextmanager
 def within_total(model_name: str, limits: Limits, deadline: float, awaited: str) -> Iterator[None]:
-    """Hold a block, in which nothing is sent yet, to the limit on all of a request.
+    """Hold a block, in which the model is not asked yet, to the limit on all of a request.
 
     Raises:
         ModelTimeoutError: It passed.

@@ -227,6 +227,7 @@ class Download:
             {"host": target.header, "accept-encoding": "identity, gzip", "connection": "close"},
             None,
             target.host,
+            "Is the URL of the file right?",
         )
         deadline = anyio.current_time() + SECONDS
         gathered = _Bytes()

@@ -8,9 +8,8 @@ has seen started, and the clients live inside one.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from inspect import iscoroutinefunction
 from types import ModuleType
@@ -26,7 +25,7 @@ from ..exceptions import UserError
 __all__ = ("MAX_CONNECTIONS", "BoundClient", "Clients", "HTTPClient", "Lifetime", "current_clients")
 
 MAX_CONNECTIONS = 100
-"""Requests of one run that are under way at once; more wait in turn."""
+"""Requests that are under way at once in a run, of all models that ask for this number."""
 
 UNKNOWN_POOL = 10
 """The same for a client of the user's whose own limit cannot be read."""
@@ -35,8 +34,11 @@ EACH = 8
 """Requests that one client of ours is given at once."""
 
 IDLE = 5.0
-"""Seconds after which a client that nobody needs any more is closed, as httpx does with
-its idle connections."""
+"""Seconds for which a client is kept that nobody needs. The next request closes it after
+that, as httpx does with an idle connection."""
+
+CLOSE = 1.0
+"""Seconds that closing a client may take."""
 
 _TRANSPORT = "direct_anyio._io.transport"
 
@@ -75,10 +77,17 @@ class Clients:
     limiter: CapacityLimiter
     each: float = EACH
     _shares: list[_Share] = field(factory=list, init=False)
+    _is_closed: bool = field(default=False, init=False)
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[HTTPClient]:
-        """Lend the first client that has not enough to do, for one request."""
+        """Lend the first client that has not enough to do, for one request.
+
+        Raises:
+            UserError: The connections were closed while the request was in line.
+        """
+        if self._is_closed:
+            raise UserError("The block of this model was left before the request was sent.")
         share = next((each for each in self._shares if each.busy < self.each), None)
         if share is None:
             share = _Share(self.make())
@@ -99,11 +108,14 @@ class Clients:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        self._is_closed = True
         while self._shares:
             await self._close(self._shares.pop())
 
     async def _close(self, share: _Share) -> None:
-        with CancelScope(shield=True):
+        # What does not close in good order is none of the next request's business.
+        passes = current_time() + CLOSE
+        with CancelScope(shield=True, deadline=passes), suppress(Exception):
             await share.client.aclose()
 
 
@@ -120,16 +132,19 @@ _current: RunVar[_Run] = RunVar("direct_anyio.run")
 
 async def transport() -> Any:
     """Return the module that speaks HTTP; its import takes 0.1 s, so not on the loop."""
-    module = sys.modules.get(_TRANSPORT)
-    if module is None:
-        module = await anyio.to_thread.run_sync(_load)
-    return module
+    # Not from `sys.modules`, where a module stands while it is still being imported.
+    return _loaded or await anyio.to_thread.run_sync(_load)
+
+
+_loaded: ModuleType | None = None
 
 
 def _load() -> ModuleType:
+    global _loaded
     module = import_module(_TRANSPORT)
     # A first client makes httpx import what it imports late, another 50 ms.
     module.new_client()
+    _loaded = module
     return module
 
 

@@ -9,18 +9,19 @@ of a block that the user holds open lives in a task of its own.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 from warnings import warn
-from weakref import ref
 
 import anyio
 from anyio import CancelScope, Event, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
+
+from ..exceptions import UserError
 
 __all__ = ("open_task_group", "open_task_group_apart")
 
@@ -73,15 +74,14 @@ class _Apart:
     """
 
     _group: TaskGroup
-    _entered: Callable[[], object] | None
+    _task: object = None
 
     def __init__(self) -> None:
         self._opened, self._leave, self._over = Event(), Event(), Event()
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> TaskGroup:
-        self._entered = _current_task()
-        _spawn(self._host)
+        self._spawn()
         try:
             await self._opened.wait()
         except BaseException:
@@ -95,14 +95,22 @@ class _Apart:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        if exc_type is GeneratorExit and self._is_elsewhere():
+        if exc_type is GeneratorExit and _is_collected():
             warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
         await self._end()
 
-    def _is_elsewhere(self) -> bool:
-        """Return whether the block is left by another task, on asyncio; trio warns by itself."""
-        here = _current_task()
-        return here is not None and self._entered is not None and here() is not self._entered()
+    def _spawn(self) -> None:
+        """Start the host, as a task that is nobody's child."""
+        loop: Any = current_token().native_token
+        if _is_asyncio():
+            self._task = task = loop.create_task(self._host())
+            # Also where the loop ends before the task has begun.
+            task.add_done_callback(lambda _: self._tell())
+            return
+        try:
+            sys.modules["trio"].lowlevel.spawn_system_task(self._host, context=copy_context())
+        except RuntimeError as exc:
+            raise UserError(f"The event loop ends, and takes no more streams: {exc}") from exc
 
     async def _end(self) -> None:
         self._leave.set()
@@ -111,56 +119,53 @@ class _Apart:
             raise self._failure
 
     async def _host(self) -> None:
+        cancelled = get_cancelled_exc_class()
         try:
             async with anyio.create_task_group() as self._group:
                 self._opened.set()
                 await self._leave.wait()
                 self._group.cancel_scope.cancel()
-        except get_cancelled_exc_class():
+        except cancelled:
             pass  # The event loop ends, and with it all that nobody waits for.
         except BaseExceptionGroup as exc:
             self._failure = _lone(exc)
         finally:
-            self._opened.set()
-            self._over.set()
+            self._tell()
 
-
-_hosts: set[Any] = set()
-"""An event loop of asyncio's holds its tasks weakly."""
+    def _tell(self) -> None:
+        self._opened.set()
+        self._over.set()
 
 
 def _is_asyncio() -> bool:
     return hasattr(current_token().native_token, "create_task")
 
 
-def _current_task() -> Callable[[], object] | None:
-    """Return a weak reference to the task of asyncio's that runs; its id may come again."""
-    return ref(sys.modules["asyncio"].current_task()) if _is_asyncio() else None
+def _is_collected() -> bool:
+    """Return whether the garbage collector closes a generator, on asyncio; trio warns by itself.
 
-
-def _spawn(function: Callable[[], Awaitable[None]]) -> None:
-    """Start a task that is nobody's child."""
+    asyncio does that in a task whose only work it is.
+    """
     if not _is_asyncio():
-        sys.modules["trio"].lowlevel.spawn_system_task(function, context=copy_context())
-        return
-    loop: Any = current_token().native_token
-    task = loop.create_task(function())
-    _hosts.add(task)
-    task.add_done_callback(_hosts.discard)
+        return False
+    task = sys.modules["asyncio"].current_task()
+    return type(task.get_coro()).__name__ == "async_generator_athrow"
 
 
 async def _until(over: Event) -> None:
     """Wait for an event; a cancellation is raised after it has come."""
-    cancelled: BaseException | None = None
+    # Looked up now, since a coroutine may be closed when there is no event loop any more.
+    cancelled = get_cancelled_exc_class()
+    after: BaseException | None = None
     while not over.is_set():
         try:
             with CancelScope(shield=True):
                 await over.wait()
-        except get_cancelled_exc_class() as exc:
+        except cancelled as exc:
             # A native one of asyncio's, which knows no shield.
-            cancelled = exc
-    if cancelled is not None:
-        raise cancelled
+            after = exc
+    if after is not None:
+        raise after
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -7,12 +7,11 @@ library are translated here, once.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import httpx
@@ -32,10 +31,10 @@ from ..exceptions import (
     printable,
 )
 from .deadlines import Limits, timed_out
-from .http2 import Multiplexed, multiplexed
 from .pump import Pipe
 from .queueing import queued
 from .run import EACH, Clients, HTTPClient
+from .trace import Trace
 
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
 
@@ -63,6 +62,7 @@ class Request:
         headers: All headers, the key among them; never printed.
         content: The body.
         sni: The name to show and check in TLS, where the URL has an address in its place.
+        hint: What to look at where nobody can be reached.
     """
 
     model_name: str
@@ -71,6 +71,7 @@ class Request:
     headers: dict[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
     sni: str | None = None
+    hint: str = "Is the server running, and is the base URL right?"
 
 
 # It takes 25 ms to build, so it is built once, with the import and off the event loop.
@@ -97,36 +98,8 @@ def new_client(library: Any = httpx) -> HTTPClient:
     return client  # type: ignore[no-any-return]
 
 
-_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-"""Seconds of silence before the first probe, seconds between two, and probes in vain after
-which a connection is dead: two minutes in all."""
-
-_PHASES: dict[str, Phase] = {
-    "connection.connect_tcp.started": "connect",
-    "connection.connect_unix_socket.started": "connect",
-    "socks.connect_tcp.started": "connect",
-    "proxy.start_tls.started": "connect",
-    "http11.send_request_headers.started": "write",
-    "http2.send_request_headers.started": "write",
-    "http11.receive_response_headers.started": "headers",
-    "http2.receive_response_headers.started": "headers",
-}
-"""What httpcore's trace calls the beginning of each phase."""
-
-_MADE = (
-    "connection.connect_tcp.complete",
-    "connection.connect_unix_socket.complete",
-    "socks.connect_tcp.complete",
-)
-"""What it calls that there is a new connection."""
-
-_SHARED = "http2.send_request_headers.started"
-
-_UNDIVIDED = (*_MADE, "http2.send_connection_init.complete", _SHARED)
-"""What it calls the beginnings of steps that must not be cut short."""
-
 _DROPPED = ("Server disconnected", "<ConnectionTerminated", "<StreamReset")
-"""Begin what it says of a peer that is gone; the last two are of HTTP/2."""
+"""Begin what httpcore says of a peer that is gone; the last two are of HTTP/2."""
 
 
 @define(eq=False)
@@ -144,12 +117,8 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
-    _is_traced: bool = False
     _client: HTTPClient | None = None
-    _made: Any = None
-    _via: str | None = None
-    _head_is_out: bool = False
-    _multiplexed: Multiplexed | None = None
+    _trace: Trace | None = None
     _has_content: bool = False
     _waited: float = 0.0
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
@@ -202,29 +171,28 @@ class Exchange:
 
     async def read_error(self) -> bytes:
         """Return the start of the body, as much of it as comes in a moment."""
-        body = b""
-        # One that is cut short is none the less the error that its status says.
-        cut = (anyio.EndOfStream, ModelAPIError)
         passes = min(current_time() + self._limits.error_body, self._deadline)
-        with CancelScope(deadline=passes), suppress(*cut):
-            while len(body) < MAX_ERROR_BODY:
-                body += b"".join(await self._pipe.receive())
-        return body[:MAX_ERROR_BODY]
+        return (await self._read(MAX_ERROR_BODY, passes))[:MAX_ERROR_BODY]
 
     async def aclose(self, *, drain: bool) -> None:
         """Close the connection now, or with `drain` once the body is complete, in a moment."""
         try:
             if drain:
-                await self._drain()
+                await self._read(MAX_DRAIN, current_time() + self._limits.drain)
         finally:
             self._pipe.leave()
+            # A step that must not be cut short has no more time than the closing.
+            passes = current_time() + self._limits.close
+            self._limiting.deadline = min(self._limiting.deadline, passes)
 
-    async def _drain(self) -> None:
-        seen = 0
+    async def _read(self, most: int, deadline: float) -> bytes:
+        """Return what comes of the body until then; one that is cut short is none the less it."""
+        body = b""
         over = (anyio.EndOfStream, anyio.ClosedResourceError, ModelAPIError)
-        with anyio.move_on_after(self._limits.drain), suppress(*over):
-            while seen < MAX_DRAIN:
-                seen += sum(map(len, await self._pipe.receive()))
+        with CancelScope(deadline=deadline), suppress(*over):
+            while len(body) < most:
+                body += b"".join(await self._pipe.receive())
+        return body
 
     async def head(self) -> None:
         """Wait for the head of the answer.
@@ -270,23 +238,6 @@ class Exchange:
         seconds = getattr(self._limits, phase)
         self._limiting.deadline = min(current_time() + seconds, self._deadline)
 
-    async def _trace(self, name: str, info: dict[str, Any]) -> None:
-        self._is_traced = True
-        # A connection that is cancelled between its making and its use keeps its place in
-        # httpcore's pool for ever, so there is no cancellation from here to the next step.
-        # Nor in a head of HTTP/2: where a part of one is lost, none after it can be read.
-        self._limiting.shield = name in _UNDIVIDED or name.endswith("start_tls.complete")
-        if name in _PHASES:
-            self._enter(_PHASES[name])
-            self._via = info.get("host", self._via)
-        elif name in _MADE:
-            self._made = info["return_value"]
-            _keep_alive(self._made)
-        elif name.endswith("send_request_headers.complete"):
-            self._head_is_out = True
-        if name == _SHARED:
-            self._multiplexed = multiplexed(self._client, info)
-
     def _written(self) -> None:
         """Take note that a piece of the body is sent; the next has a limit of its own."""
         if self._phase == "write":
@@ -298,11 +249,15 @@ class Exchange:
 
         Then no byte of an answer came, and the connection was none of its own making.
         """
-        used_kept = self._is_traced and self._phase in ("write", "headers") and self._made is None
-        return used_kept and not self._limiting.cancelled_caught and not self.status
+        trace = self._trace
+        if trace is None or not trace.is_told or trace.made is not None:
+            return False
+        is_sent = self._phase in ("write", "headers") and not self.status
+        return is_sent and not self._limiting.cancelled_caught
 
     async def _send(self, client: HTTPClient) -> Any:
         request = self._request
+        self._trace = Trace(client, self._enter, self._limiting)
         try:
             built = client.build_request(
                 request.method,
@@ -318,28 +273,20 @@ class Exchange:
                 built.stream = _body_class(kind)(request.content, self._written)
             # A transport without traces, such as a mock, is in no other phase.
             self._enter("headers")
-            response = await self._sent(client, built)
+            response = await self._sent(client, built, self._trace)
         except Exception as exc:
-            raise self._translated(exc) from exc
+            self._fail(exc)
         self.status = response.status_code
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._headed.set()
         return response
 
-    async def _sent(self, client: HTTPClient, built: Any) -> Any:
+    async def _sent(self, client: HTTPClient, built: Any, trace: Trace) -> Any:
         try:
             return await client.send(built, stream=True)
         except BaseException:
-            # A cancellation in the TLS handshake makes httpcore forget its connection.
-            if self._made is not None and self._phase == "connect":
-                with CancelScope(shield=True, deadline=current_time() + self._limits.close):
-                    await self._made.aclose()
-            await self._reset()
+            await trace.abandon(self._limits.close, connecting=self._phase == "connect")
             raise
-
-    async def _reset(self) -> None:
-        if self._multiplexed is not None:
-            await self._multiplexed.reset(self._limits.close)
 
     async def _forward(self, response: Any) -> None:
         # The raw stream does not close itself at its end, so the check comes in time.
@@ -351,13 +298,14 @@ class Exchange:
         except BrokenResourceError:
             pass
         except Exception as exc:
-            raise self._translated(exc) from exc
+            self._fail(exc)
         finally:
-            await self._reset()
+            assert self._trace is not None
+            await self._trace.abandon(self._limits.close, connecting=False)
             passes = current_time() + self._limits.close
             with CancelScope(shield=True, deadline=passes) as scope:
                 await response.aclose()
-                if self._multiplexed is not None:
+                if self._trace.shared is not None:
                     # A stream of HTTP/2 that is closed waits for bytes none the less.
                     scope.cancel()
                 # Unwinds the library's nested generators here, not in the garbage collector.
@@ -366,15 +314,20 @@ class Exchange:
                     async for _ in chunks:
                         await checkpoint()
 
+    def _fail(self, exc: Exception) -> NoReturn:
+        """Raise our error for one of the library's; a bug stays what it is."""
+        translated = self._translated(exc)
+        raise translated from (exc.__cause__ if translated is exc else exc)
+
     def _translated(self, exc: Exception) -> Exception:
-        """Return our error for one of the library's; a bug stays what it is."""
         names = {kind.__name__ for kind in type(exc).__mro__}
         if not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
             return exc
         text = printable(_reason(exc)) or type(exc).__name__
         host = _host(self._request.url)
+        head_is_out = self._trace is not None and self._trace.head_is_out
         # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
-        unsayable = "LocalProtocolError" in names and not self._head_is_out
+        unsayable = "LocalProtocolError" in names and not head_is_out
         if unsayable or names & {"UnsupportedProtocol", "InvalidURL"}:
             return UserError(f"The request to {host} cannot be sent: {text}")
         if names & {"ConnectError", "ProxyError"}:
@@ -387,12 +340,9 @@ class Exchange:
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
-            message = (
-                f"Could not connect to {self._whom(host)}: {text}. "
-                "Is the server running, and is the base URL right?"
-            )
+            message = f"Could not connect to {self._whom(host)}: {text}. {self._request.hint}"
             return self._failed(ModelConnectionError, message)
-        answered = self._head_is_out and self._phase == "headers"
+        answered = head_is_out and self._phase == "headers"
         unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)
         if unreadable and not text.startswith(_DROPPED):
             error = UnexpectedModelBehavior(f"{host} answered in no HTTP that can be read: {text}")
@@ -403,8 +353,9 @@ class Exchange:
 
     def _whom(self, host: str) -> str:
         """Return the host, and the proxy that stands before it."""
-        direct = self._via is None or httpx.URL(self._request.url).host == self._via
-        return host if direct else f"{self._via}, the proxy for {host}"
+        via = None if self._trace is None else self._trace.via
+        is_direct = via is None or httpx.URL(self._request.url).raw_host == via.encode()
+        return host if is_direct else f"{via}, the proxy for {host}"
 
     def _failed(self, kind: type[ModelConnectionError], message: str) -> ModelConnectionError:
         error = kind(self._request.model_name, message)
@@ -488,15 +439,6 @@ async def _headed(group: TaskGroup, exchange: Exchange, clients: Clients) -> Non
         # Also where the head came and nobody waited for it any more.
         await exchange.aclose(drain=False)
         raise
-
-
-def _keep_alive(made: Any) -> None:
-    """Have the system look after a silent connection, so that a router does not forget it."""
-    connected = made.get_extra_info("socket")
-    with suppress(AttributeError, OSError):  # A stream of another kind, or of another system.
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _PROBES.items():
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _reason(exc: BaseException | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -20,12 +20,18 @@ from .._core.fold import BytesFold
 from .._core.inflate import decompressed
 from .._core.json import dumps
 from .._core.secrets import Secrets
-from .._io.deadlines import Limits
+from .._io.deadlines import Limits, within_total
 from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of, most_retries
 from .._io.run import transport
 from .._record import Record
-from ..exceptions import ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
-from ..messages import now
+from ..exceptions import (
+    ModelAPIError,
+    ModelHTTPError,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+from ..messages import ModelMessage, OpaquePart, UserPromptPart, now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from .._io.transport import Exchange, Request
     from .http import HTTPModel
 
-__all__ = ("Asking", "Retry")
+__all__ = ("Asking", "Retry", "encoded")
 
 _REQUEST_IDS = ("request-id", "x-request-id")
 
@@ -68,7 +74,6 @@ class Asking:
         parameters: What is offered.
         settings: How it should answer.
         limits: How long each step may take.
-        deadline: When all of it must be over, on the clock of the event loop.
         stream: Whether the answer is streamed.
     """
 
@@ -77,27 +82,31 @@ class Asking:
     parameters: ModelRequestParameters
     settings: ModelSettings
     limits: Limits
-    deadline: float
     stream: bool
-    _sent: dict[str, str] = field(init=False, factory=dict)
+    _deadline: float = field(init=False)
+    _secrets: Secrets = field(init=False, factory=Secrets)
     _failed: list[str] = field(init=False, factory=list)
     _last: ModelAPIError | None = field(init=False, default=None)
     _price: int = field(init=False, default=1)
     _may_retry: bool = field(init=False, default=True)
 
-    async def open(self, group: TaskGroup, call: HTTPCall) -> StreamedResponse:
+    def __attrs_post_init__(self) -> None:
+        self._deadline = anyio.current_time() + self.limits.total
+
+    async def open(self, group: TaskGroup, messages: list[ModelMessage]) -> StreamedResponse:
         """Send the request and wait for its first content, in as many attempts as it takes.
 
         Raises:
             ModelAPIError: There is none.
         """
         library = await transport()
-        request = self._request(library, call)
+        request = self._request(library, await self._call(messages))
         while True:
             try:
                 response = await self._attempt(group, library, request)
             except ModelAPIError as error:
-                error.__context__ = error.__context__ or self._last
+                if isinstance(error, ModelTimeoutError):
+                    error.__cause__ = error.__cause__ or self._last
                 await self._back_off(error)
             else:
                 self.model.budget.refund(self._price)
@@ -105,11 +114,27 @@ class Asking:
                     response.note(attempts=list(self._failed))
                 return response
 
+    async def _call(self, messages: list[ModelMessage]) -> HTTPCall:
+        """Return what is to be sent, once the files are there and so is a local server."""
+        model = self.model
+        awaited = "files, or a local server"
+        try:
+            with within_total(model.model_name, self.limits, self._deadline, awaited):
+                messages = await model.with_files(messages, self.codec)
+                call = encoded(
+                    self.codec, messages, self.settings, self.parameters, stream=self.stream
+                )
+                await model.locate()
+        except ModelAPIError as error:
+            self._describe(error, {})
+            raise
+        return call
+
     def _request(self, library: Any, call: HTTPCall) -> Request:
         url = f"{self.model.base_url}{call.path}"
         query = self.model.query(call)
         headers = self.model.headers(call, self.settings, stream=self.stream)
-        self._sent = headers | query
+        self._secrets.learn(headers | query)
         # Best effort: the same for all attempts, for a provider that heeds it.
         headers.setdefault("idempotency-key", str(uuid.uuid4()))
         body = None if call.body is None else call.body | (self.settings.get("extra_body") or {})
@@ -145,7 +170,7 @@ class Asking:
         if attempt > most_retries(error, self.settings.get("max_retries", MAX_RETRIES)):
             return None
         delay = delay_before(attempt, kind, error.retry_after)
-        if delay is None or anyio.current_time() + delay >= self.deadline:
+        if delay is None or anyio.current_time() + delay >= self._deadline:
             return None
         price = self.model.budget.take(kind)
         if price is None:
@@ -158,7 +183,7 @@ class Asking:
         clients = await self.model.clients()
         try:
             exchange: Exchange = await library.open_exchange(
-                group, request, clients, self.limits, self.deadline
+                group, request, clients, self.limits, self._deadline
             )
         except ModelAPIError as exc:
             self._describe(exc, {})
@@ -249,9 +274,7 @@ class Asking:
             error.retry_after = retry_after(headers, now())
         self._may_retry = headers.get("x-should-retry", "").lower() != "false"
         # Some providers, and more gateways, say what they were sent.
-        secrets = Secrets()
-        secrets.learn(self._sent)
-        secrets.scrub(error)
+        self._secrets.scrub(error)
 
 
 def _place(location: str) -> str:
@@ -260,3 +283,33 @@ def _place(location: str) -> str:
         return urlsplit(location).hostname or "the same host"
     except ValueError:
         return "nowhere"
+
+
+def encoded(
+    codec: Codec,
+    messages: list[ModelMessage],
+    settings: ModelSettings,
+    parameters: ModelRequestParameters,
+    *,
+    stream: bool,
+) -> HTTPCall:
+    """Return a request as `codec` writes it.
+
+    Raises:
+        UserError: It cannot be written; a file of an unknown type is a reason, too.
+    """
+    for piece in _said_by_user(messages):
+        # What a later version stored; only a part is known to be able to hold it.
+        if isinstance(piece, OpaquePart):
+            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
+    try:
+        return codec.encode(messages, settings, parameters, stream=stream)
+    except ValueError as exc:
+        raise UserError(f"The messages cannot be sent: {exc}") from exc
+
+
+def _said_by_user(messages: list[ModelMessage]) -> Iterator[object]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, UserPromptPart) and not isinstance(part.content, str):
+                yield from part.content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
@@ -182,13 +182,12 @@ class FunctionModel(Model):
             used = estimated_usage([*messages, response])
         return attrs.evolve(response, usage=used, model_name=self._model_name)
 
-    @asynccontextmanager
-    async def request_stream(
+    def request_stream(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Stream what the stream function yields; it runs in a task of its own."""
         if self.stream_function is None:
             raise TypeError("FunctionModel must receive a `stream_function` for streamed requests")
@@ -200,8 +199,7 @@ class FunctionModel(Model):
             usage=RequestUsage(input_tokens=estimated_usage(messages).input_tokens),
         )
         batches = _items(self.stream_function(messages, info), accumulator.usage)
-        async with stream_items(batches, accumulator, FunctionStreamedResponse) as stream:
-            yield stream
+        return stream_items(batches, accumulator, FunctionStreamedResponse)
 
     def _info(
         self,

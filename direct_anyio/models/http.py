@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from anyio import current_time
 from attrs import frozen
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall
-from .._io.deadlines import limits_of, within_total
+from .._io.deadlines import limits_of
 from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
 from .._io.tasks import open_task_group, open_task_group_apart
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelResponse, OpaquePart, UserPromptPart
+from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
 from ..settings import ModelSettings
@@ -188,23 +187,17 @@ class HTTPModel(Model):
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         limits = limits_of(settings, stream=stream)
-        deadline = current_time() + limits.total
-        codec = codec or self.codec
-        with within_total(self._model_name, limits, deadline, "files, or a local server"):
-            messages = await self._with_files(messages, codec)
-            call = encoded(codec, messages, settings, parameters, stream=stream)
-            await self._locate()
-        asking = Asking(self, codec, parameters, settings, limits, deadline, stream)
+        asking = Asking(self, codec or self.codec, parameters, settings, limits, stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if stream else open_task_group
         async with opened() as group:
-            response = await asking.open(group, call)
+            response = await asking.open(group, messages)
             try:
                 yield response
             finally:
                 await response.aclose()
 
-    async def _with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
+    async def with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
         """Return messages with the bytes of those files that must not go by URL."""
         if not self._downloads:
             return messages
@@ -231,7 +224,7 @@ class HTTPModel(Model):
         if self._own_client is None:
             await self._lifetime.leave()
 
-    async def _locate(self) -> None:
+    async def locate(self) -> None:
         """See to it that there is a base URL: a local server is started, or started again."""
         if self._is_served:
             self._base_url = f"{await serve(self._model_name)}/v1"
@@ -258,36 +251,6 @@ class HTTPModel(Model):
         ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
         return _checked_headers(ours | call.headers | theirs)
-
-
-def encoded(
-    codec: Codec,
-    messages: list[ModelMessage],
-    settings: ModelSettings,
-    parameters: ModelRequestParameters,
-    *,
-    stream: bool,
-) -> HTTPCall:
-    """Return a request as `codec` writes it.
-
-    Raises:
-        UserError: It cannot be written; a file of an unknown type is a reason, too.
-    """
-    for piece in _said_by_user(messages):
-        # What a later version stored; only a part is known to be able to hold it.
-        if isinstance(piece, OpaquePart):
-            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
-    try:
-        return codec.encode(messages, settings, parameters, stream=stream)
-    except ValueError as exc:
-        raise UserError(f"The messages cannot be sent: {exc}") from exc
-
-
-def _said_by_user(messages: list[ModelMessage]) -> Iterator[object]:
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, UserPromptPart) and not isinstance(part.content, str):
-                yield from part.content
 
 
 def http_model(
@@ -371,7 +334,7 @@ def _checked_key(key: str) -> str:
 
 
 def _checked_most(max_connections: int) -> int:
-    if isinstance(max_connections, int) and max_connections > 0:
+    if type(max_connections) is int and max_connections > 0:
         return max_connections
     raise UserError(f"`max_connections` is a number above 0, not {max_connections!r}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 import attrs
@@ -100,13 +100,12 @@ class TestModel(Model):
         response = ModelResponse(self._answer(messages, offered), model_name=self._model_name)
         return attrs.evolve(response, usage=estimated_usage([*messages, response]))
 
-    @asynccontextmanager
-    async def request_stream(
+    def request_stream(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Stream the answer, text word by word."""
         offered = self._prepared(model_settings, model_request_parameters)
         accumulator = Accumulator(
@@ -117,8 +116,7 @@ class TestModel(Model):
             usage=estimated_usage(messages),
         )
         batches = _items(self._answer(messages, offered), accumulator.usage)
-        async with stream_items(batches, accumulator, TestStreamedResponse) as stream:
-            yield stream
+        return stream_items(batches, accumulator, TestStreamedResponse)
 
     def _prepared(
         self, settings: ModelSettings | None, offered: ModelRequestParameters

@@ -1,0 +1,129 @@
+"""Follows a request through httpcore, which tells of each step that it begins and ends.
+
+So a limit holds for a phase, a step that must not be cut short is shielded, and what
+httpcore would forget is known. httpx and httpx2 pass the trace on; a transport of
+another kind, such as a mock, tells of nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from anyio import CancelScope, current_time
+from attrs import define, field, frozen
+
+from ..exceptions import Phase
+from .http2 import Multiplexed, multiplexed
+from .run import HTTPClient
+
+__all__ = ("Trace",)
+
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the first probe, seconds between two, and probes in vain after
+which a connection is dead: two minutes in all."""
+
+
+@frozen
+class _Step:
+    """What the beginning or the end of a step means.
+
+    Attributes:
+        phase: The phase that begins with it.
+        is_whole: Whether nothing may be cancelled from here to the next step.
+        makes: Whether it has made a connection.
+    """
+
+    phase: Phase | None = None
+    is_whole: bool = False
+    makes: bool = False
+
+
+# A connection that is cancelled between its making and its use keeps its place in
+# httpcore's pool for ever. Where part of a head of HTTP/2 is lost, none after it can be read.
+_STEPS = {
+    "connection.connect_tcp.started": _Step(phase="connect"),
+    "connection.connect_tcp.complete": _Step(is_whole=True, makes=True),
+    "connection.connect_unix_socket.started": _Step(phase="connect"),
+    "connection.connect_unix_socket.complete": _Step(is_whole=True, makes=True),
+    "connection.start_tls.complete": _Step(is_whole=True),
+    "socks.connect_tcp.started": _Step(phase="connect"),
+    "socks.connect_tcp.complete": _Step(is_whole=True, makes=True),
+    "socks.start_tls.complete": _Step(is_whole=True),
+    "proxy.start_tls.started": _Step(phase="connect"),
+    "proxy.start_tls.complete": _Step(is_whole=True),
+    "http11.send_request_headers.started": _Step(phase="write"),
+    "http11.receive_response_headers.started": _Step(phase="headers"),
+    "http2.send_connection_init.complete": _Step(is_whole=True),
+    "http2.send_request_headers.started": _Step(phase="write", is_whole=True),
+    "http2.receive_response_headers.started": _Step(phase="headers"),
+}
+"""By the names that httpcore gives them."""
+
+
+@define(eq=False)
+class Trace:
+    """Where a request is.
+
+    Attributes:
+        client: Who sends it.
+        enter: Told of each phase as it begins.
+        limiting: Cancels what is being waited for.
+        is_told: Whether anything was told.
+        made: The connection that was made for the request, None for a kept one.
+        via: The host that was connected to, which may be a proxy.
+        head_is_out: Whether the head of the request was sent.
+        shared: The request's stream of a connection of HTTP/2.
+    """
+
+    client: HTTPClient
+    enter: Callable[[Phase], None]
+    limiting: CancelScope
+    is_told: bool = field(default=False, init=False)
+    made: Any = field(default=None, init=False)
+    via: str | None = field(default=None, init=False)
+    head_is_out: bool = field(default=False, init=False)
+    shared: Multiplexed | None = field(default=None, init=False)
+
+    async def __call__(self, name: str, info: dict[str, Any]) -> None:
+        """Take note of a step."""
+        self.is_told = True
+        step = _STEPS.get(name, _Step())
+        self.limiting.shield = step.is_whole
+        self.via = info.get("host", self.via)
+        if step.makes:
+            self.made = info["return_value"]
+            _keep_alive(self.made)
+        # What is said to a proxy first is a part of connecting.
+        if getattr(info.get("request"), "method", None) == b"CONNECT":
+            return
+        if step.phase is not None:
+            self.enter(step.phase)
+        if name == "http2.send_request_headers.started":
+            self.shared = multiplexed(self.client, info)
+        self.head_is_out |= name.endswith("send_request_headers.complete")
+
+    async def abandon(self, seconds: float, *, connecting: bool) -> None:
+        """End what httpcore only forgets, in so many seconds.
+
+        Args:
+            seconds: How long that may take.
+            connecting: Whether the connection is still being made.
+        """
+        if connecting and self.made is not None:
+            with CancelScope(shield=True, deadline=current_time() + seconds):
+                await self.made.aclose()
+        if self.shared is not None:
+            await self.shared.reset(seconds)
+
+
+def _keep_alive(made: Any) -> None:
+    """Have the system probe a silent connection, so that no router forgets it."""
+    with suppress(AttributeError, OSError):  # A stream of another kind.
+        connected = made.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _PROBES.items():
+            if hasattr(socket, name):
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
