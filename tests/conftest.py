@@ -21,7 +21,7 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 BACKENDS = [name for name in ("asyncio", "trio") if find_spec(name)]
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds that a thread has to end after its test."""
 
 OF_THE_PROCESS = ("direct_anyio", "AnyIO worker", "Trio thread", "ThreadPoolExecutor", "asyncio_")

@@ -220,6 +220,38 @@ def test_a_stream_of_somebody_elses_making() -> None:
         assert (stream.model_name, stream.response.text) == ("theirs", "theirs")
 
 
+def test_two_threads_cannot_wait_for_one_stream() -> None:
+    """The second thread that wants the next event is told so; the first goes on."""
+    waiting = threading.Event()
+
+    class Theirs:
+        def __init__(self) -> None:
+            self.gate = anyio.Event()
+
+        async def __aiter__(self) -> Any:
+            waiting.set()
+            await self.gate.wait()
+            yield "event"
+
+        async def __aenter__(self) -> Any:
+            return self
+
+        async def __aexit__(self, *exc_info: object) -> None:
+            pass
+
+    theirs: Any = Theirs()
+    with start_blocking_portal() as portal, ThreadPoolExecutor(1) as pool:
+        with StreamedResponseSync(theirs, portal=portal) as stream:
+            reading: Any = pool.submit(next, stream)
+            assert waiting.wait(PATIENCE)
+            try:
+                with pytest.raises(UserError, match="Another thread"):
+                    next(stream)
+            finally:
+                portal.call(theirs.gate.set)
+            assert reading.result(PATIENCE) == "event"
+
+
 def test_entering_twice_is_refused() -> None:
     """A stream is one request."""
     with model_request_stream_sync("test", MESSAGES) as stream:
@@ -228,11 +260,13 @@ def test_entering_twice_is_refused() -> None:
 
 
 CHILD = """
-import os, sys
+import logging, os, sys
 from direct_anyio import ModelRequest, infer_model, model_request_stream_sync, model_request_sync
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 model = infer_model("openai:x", api_key="k", base_url=sys.argv[1])
+# A slow machine is no fault of ours.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 """
 
 

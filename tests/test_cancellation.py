@@ -21,7 +21,7 @@ from typing import Any
 import anyio
 import pytest
 import sniffio
-from anyio import CancelScope, CapacityLimiter
+from anyio import CancelScope, CapacityLimiter, current_time
 from anyio.abc import TaskStatus
 from anyio.from_thread import start_blocking_portal
 from anyio.lowlevel import checkpoint
@@ -32,6 +32,7 @@ from direct_anyio import (
     FallbackModel,
     ModelRequest,
     ModelRequestParameters,
+    ModelTimeoutError,
     RateLimitedModel,
     RateLimiter,
     infer_model,
@@ -42,7 +43,8 @@ from direct_anyio import (
     model_request_sync,
 )
 from direct_anyio._io import retry, run, transport
-from direct_anyio._io.tasks import _lone, open_task_group
+from direct_anyio._io.tasks import _lone, open_task_group, open_task_group_apart
+from direct_anyio._io.trace import Trace
 from direct_anyio.models.http import HTTPModel
 
 from .serving import (
@@ -402,6 +404,56 @@ async def test_a_native_cancellation(scenario: Scenario, library: str, times: in
         stage.check()
 
 
+async def test_a_cancelled_task_waits_in_peace() -> None:
+    """Who is cancelled, and leaves a block that takes long to end, waits for it once."""
+
+    async def slow_to_end() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with CancelScope(shield=True):
+                for _ in range(20):
+                    await checkpoint()
+
+    async def hold() -> None:
+        async with open_task_group_apart() as group:
+            group.start_soon(slow_to_end)
+            await checkpoint()
+            scope.cancel()
+
+    suspensions = Suspensions({})
+    with CancelScope() as scope:
+        await suspensions.drive(hold())
+    assert suspensions.count < 10
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_native_cancellation_while_a_block_ends() -> None:
+    """`Task.cancel()` is put off until what the block held is over, and never lost."""
+    gate = anyio.Event()
+
+    async def slow_to_end() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with CancelScope(shield=True):
+                await gate.wait()
+
+    async def hold() -> None:
+        async with open_task_group_apart() as group:
+            group.start_soon(slow_to_end)
+            await checkpoint()
+
+    task = asyncio.ensure_future(hold())
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    await anyio.wait_all_tasks_blocked()
+    assert not task.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 def _canceller(task: asyncio.Future[None]) -> Callable[[], None]:
     def cancel() -> None:
         task.cancel()
@@ -420,6 +472,38 @@ async def test_cancelled_in_a_handshake(library: str, monkeypatch: pytest.Monkey
     async with staged(library, answering("a"), tls("127.0.0.1")) as stage:
         for waking in (False, True):
             assert await _swept(stage, _unary, [MOST], waking) > 8
+        await stage.all_closed()
+
+
+def _cancelled(limiting: CancelScope) -> None:
+    limiting.cancel()
+
+
+def _passed(limiting: CancelScope) -> None:
+    limiting.deadline = current_time()
+
+
+@pytest.mark.parametrize("pass_", [_cancelled, _passed], ids=["before", "meanwhile"])
+async def test_a_limit_that_passes_as_a_connection_is_made(
+    pass_: Callable[[CancelScope], None], library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the very turn in which a connection is made, too, its limit costs no place in the pool."""
+    told = Trace.__call__
+
+    async def passing(self: Trace, name: str, info: dict[str, Any]) -> None:
+        if name == "connection.connect_tcp.complete":
+            pass_(self.limiting)
+        await told(self, name, info)
+
+    async with staged(library, answering("a")) as stage:
+        with monkeypatch.context() as patch:
+            patch.setattr(Trace, "__call__", passing)
+            for _ in range(3):
+                with pytest.raises(ModelTimeoutError):
+                    await model_request(stage.model, MESSAGES, model_settings={"max_retries": 0})
+        assert stage.kept == []
+        stage.check()
+        await _unary(stage)
         await stage.all_closed()
 
 
@@ -537,6 +621,29 @@ def test_a_block_that_is_left_while_it_opens(backend: str) -> None:
         with model_request_stream_sync(model, MESSAGES, portal=portal):
             assert asked.wait(PATIENCE)
         assert portal.call(tasks) == before
+
+
+async def test_a_block_apart_cancels_its_tasks() -> None:
+    """What still runs in a group apart is cancelled as its block ends, and over by then."""
+    let_go, over = anyio.Event(), anyio.Event()
+
+    async def linger() -> None:
+        try:
+            await let_go.wait()
+        finally:
+            over.set()
+
+    async def hold() -> None:
+        async with open_task_group_apart() as group:
+            group.start_soon(linger)
+
+    ended = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(hold)
+        await anyio.wait_all_tasks_blocked()
+        ended.append(over.is_set())
+        let_go.set()
+    assert ended == [True]
 
 
 async def test_a_task_group_does_not_show() -> None:

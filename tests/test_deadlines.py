@@ -340,6 +340,16 @@ async def test_the_body_of_an_error(seconds: float, monkeypatch: pytest.MonkeyPa
     assert memory.closed == 1
 
 
+async def test_the_body_of_an_error_that_is_long() -> None:
+    """What comes within the limit is read until it is enough for an error, and no further."""
+    memory = Memory(status=400, body=_dripping(b"x" * 100_000, 0.5))
+    started = current_time()
+    with pytest.raises(ModelHTTPError):
+        await _read(_model(memory))
+    assert current_time() - started == pytest.approx(0.5, abs=1e-6)
+    assert memory.closed == 1
+
+
 @pytest.mark.parametrize("body", [[STALL], _dripping(b"x", 0.3)], ids=["silent", "dripping"])
 async def test_the_body_of_an_error_that_is_tried_again(body: list[Step]) -> None:
     """Each attempt waits two seconds for it, and for no more."""
@@ -584,14 +594,27 @@ async def test_a_limit_costs_nothing_where_data_is_ready(monkeypatch: pytest.Mon
     assert counts[0] == counts[1]
 
 
+async def test_what_does_not_end_behind_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what follows the end so much is read on, and no more, however long it may take."""
+    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf))
+    memory = Memory(body=[*WHOLE, *_dripping(b"x" * 60_000, 1)])
+    started = current_time()
+    assert (await _read(_model(memory))).state == "complete"
+    assert current_time() - started == pytest.approx(2, abs=1e-6)
+    assert memory.closed == 1
+
+
 async def test_a_usage_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What follows an answer that is whole is waited for, as long as `tail`."""
+    """What follows an answer that is whole is waited for, as long as `tail`; its loss is noted."""
     monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, tail=5))
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     for seconds, tokens in ((4, 2), (6, 0)):
         late = frame({"id": "1", "choices": [], "usage": usage})
         body: list[Step] = [(0, HELLO), (0, delta("stop")), (seconds, late), (0, DONE)]
-        assert (await _read(_model(Memory(body=body)))).usage().output_tokens == tokens
+        stream = await _read(_model(Memory(body=body)))
+        assert stream.usage().output_tokens == tokens
+        noted = (stream.provider_details or {}).get("direct_anyio", {})
+        assert noted.get("tail_lost", False) == (not tokens)
 
 
 class Untraced(httpx.AsyncBaseTransport):

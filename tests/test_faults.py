@@ -22,6 +22,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 from attrs import field, frozen
@@ -374,6 +375,16 @@ async def test_a_fault_is_one_typed_error(door: Ask, name: str) -> None:
             assert error.limit == fault.limit
         assert max(server.connections, len(server.received)) == fault.attempts
         await _works_again(door, model, server)
+
+
+@pytest.mark.parametrize("then", [_closes, _begins(_closes)], ids=["head", "body"])
+async def test_an_error_names_its_cause(door: Ask, then: Handler) -> None:
+    """What the HTTP library raised is the cause of ours, for those who have to look deeper."""
+    settings: Any = {"max_retries": 0}
+    with serving(then) as server:
+        with pytest.raises(ModelConnectionError) as caught:
+            await door(_model(server.url), MESSAGES, model_settings=settings)
+    assert isinstance(caught.value.__cause__, httpx.HTTPError)
 
 
 Place = Callable[[ExitStack, pytest.MonkeyPatch], str]

@@ -15,9 +15,12 @@ from typing import Any
 import anyio
 import pytest
 from anyio import CancelScope
+from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from direct_anyio import ModelRequest, exceptions, infer_model, model_request_stream
+from direct_anyio._io import deadlines, transport
+from direct_anyio._io.pump import BUFFER
 from direct_anyio.models.http import HTTPModel
 
 from . import test_cancellation
@@ -179,6 +182,27 @@ async def test_a_stream_that_is_left(library: str) -> None:
                     break
             assert (await other.drain()).text == "a"
         assert stage.server.connections == 1
+
+
+async def test_a_stream_that_is_left_unread(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its reader is far behind, it is left at once, and not after the limit `close`."""
+    slow = PATIENCE / 4
+    monkeypatch.setattr(deadlines, "STREAMED", deadlines.Limits(close=slow))
+    # One event fills the pipe, so that the pump waits for its reader and not for the peer.
+    monkeypatch.setattr(transport, "FULL", 1)
+
+    def much(stream: Stream) -> None:
+        stream.head()
+        for _ in range(4 * BUFFER):
+            stream.send(delta(content="a"))
+
+    async with staged(library, much) as stage:
+        async with model_request_stream(stage.model, MESSAGES) as stream:
+            source: Any = stream._source
+            while not source._pipe._send.statistics().tasks_waiting_send:
+                await checkpoint()
+            left = anyio.current_time()
+        assert anyio.current_time() - left < slow
 
 
 def _away(last: int) -> Answer:

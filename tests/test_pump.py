@@ -13,7 +13,7 @@ import trio
 from direct_anyio import ModelRequest, model_request_stream, model_request_stream_sync
 from direct_anyio._io.pump import BUFFER, Pipe
 from direct_anyio._io.retry import kind_of
-from direct_anyio._io.tasks import open_task_group
+from direct_anyio._io.tasks import open_task_group, open_task_group_apart
 from direct_anyio.exceptions import ModelConnectionError, UserError
 from direct_anyio.messages import ModelMessage
 from direct_anyio.models import infer_model
@@ -158,6 +158,22 @@ def test_an_interrupt_in_a_task_wins_over_the_body() -> None:
 
     with pytest.raises(SystemExit):
         trio.run(main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_interrupt_in_a_task_apart_is_raised(backend: str) -> None:
+    """A SystemExit of a task that a block holds apart ends the program as any other does."""
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def main() -> None:
+        async with open_task_group_apart() as group:
+            group.start_soon(leave)
+            await anyio.wait_all_tasks_blocked()
+
+    with pytest.raises(SystemExit):
+        anyio.run(main, backend=backend)
 
 
 def test_a_host_called_tls_is_tried_again() -> None:

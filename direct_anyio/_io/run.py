@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import anyio
-from anyio import CancelScope, CapacityLimiter, current_time
+from anyio import CapacityLimiter, current_time
 from anyio.lowlevel import EventLoopToken, RunVar, RunvarToken, current_token
 from attrs import define, field, frozen
 
@@ -114,8 +114,7 @@ class Clients:
 
     async def _close(self, share: _Share) -> None:
         # What does not close in good order is none of the next request's business.
-        passes = current_time() + CLOSE
-        with CancelScope(shield=True, deadline=passes), suppress(Exception):
+        with anyio.move_on_after(CLOSE, shield=True), suppress(Exception):
             await share.client.aclose()
 
 

@@ -7,12 +7,14 @@ another kind, such as a mock, tells of nothing.
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from anyio import CancelScope, current_time
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, field, frozen
 
 from ..exceptions import Phase
@@ -32,32 +34,35 @@ class _Step:
 
     Attributes:
         phase: The phase that begins with it.
-        is_whole: Whether nothing may be cancelled from here to the next step.
         makes: Whether it has made a connection.
+        forgets: Whether httpcore forgets a connection that is cancelled from here to the next
+            step, which then keeps its place in the pool for ever. There is nothing to wait
+            for meanwhile, so no limit need pass.
+        breaks: Whether a cancellation would break the connection for others: where a part of
+            a head of HTTP/2 is lost, none after it can be read.
     """
 
     phase: Phase | None = None
-    is_whole: bool = False
     makes: bool = False
+    forgets: bool = False
+    breaks: bool = False
 
 
-# A connection that is cancelled between its making and its use keeps its place in
-# httpcore's pool for ever. Where part of a head of HTTP/2 is lost, none after it can be read.
 _STEPS = {
     "connection.connect_tcp.started": _Step(phase="connect"),
-    "connection.connect_tcp.complete": _Step(is_whole=True, makes=True),
+    "connection.connect_tcp.complete": _Step(makes=True, forgets=True),
     "connection.connect_unix_socket.started": _Step(phase="connect"),
-    "connection.connect_unix_socket.complete": _Step(is_whole=True, makes=True),
-    "connection.start_tls.complete": _Step(is_whole=True),
+    "connection.connect_unix_socket.complete": _Step(makes=True, forgets=True),
+    "connection.start_tls.complete": _Step(forgets=True),
     "socks.connect_tcp.started": _Step(phase="connect"),
-    "socks.connect_tcp.complete": _Step(is_whole=True, makes=True),
-    "socks.start_tls.complete": _Step(is_whole=True),
+    "socks.connect_tcp.complete": _Step(makes=True, forgets=True),
+    "socks.start_tls.complete": _Step(forgets=True),
     "proxy.start_tls.started": _Step(phase="connect"),
-    "proxy.start_tls.complete": _Step(is_whole=True),
+    "proxy.start_tls.complete": _Step(forgets=True),
     "http11.send_request_headers.started": _Step(phase="write"),
     "http11.receive_response_headers.started": _Step(phase="headers"),
-    "http2.send_connection_init.complete": _Step(is_whole=True),
-    "http2.send_request_headers.started": _Step(phase="write", is_whole=True),
+    "http2.send_connection_init.complete": _Step(breaks=True),
+    "http2.send_request_headers.started": _Step(phase="write", breaks=True),
     "http2.receive_response_headers.started": _Step(phase="headers"),
 }
 """By the names that httpcore gives them."""
@@ -86,16 +91,17 @@ class Trace:
     via: str | None = field(default=None, init=False)
     head_is_out: bool = field(default=False, init=False)
     shared: Multiplexed | None = field(default=None, init=False)
+    _limit: float = field(default=math.inf, init=False)
 
     async def __call__(self, name: str, info: dict[str, Any]) -> None:
         """Take note of a step."""
         self.is_told = True
         step = _STEPS.get(name, _Step())
-        self.limiting.shield = step.is_whole
         self.via = info.get("host", self.via)
         if step.makes:
             self.made = info["return_value"]
             _keep_alive(self.made)
+        await self._guard(step)
         # What is said to a proxy first is a part of connecting.
         if getattr(info.get("request"), "method", None) == b"CONNECT":
             return
@@ -104,6 +110,19 @@ class Trace:
         if name == "http2.send_request_headers.started":
             self.shared = multiplexed(self.client, info)
         self.head_is_out |= name.endswith("send_request_headers.complete")
+
+    async def _guard(self, step: _Step) -> None:
+        """Keep cancellations out of a step that must not be cut short."""
+        limiting = self.limiting
+        if step.forgets:
+            # Here it is still forgotten in good order. A shield is none against the scope's
+            # own deadline.
+            await checkpoint_if_cancelled()
+            self._limit, limiting.deadline = limiting.deadline, math.inf
+        else:
+            limiting.deadline = min(limiting.deadline, self._limit)
+            self._limit = math.inf
+        limiting.shield = step.forgets or step.breaks
 
     async def abandon(self, seconds: float, *, connecting: bool) -> None:
         """End what httpcore only forgets, in so many seconds.

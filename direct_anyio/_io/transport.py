@@ -39,7 +39,7 @@ from .trace import Trace
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
 
 MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error's body that are read."""
+"""Bytes of an error's body after which no more is read."""
 
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
@@ -132,7 +132,7 @@ class Exchange:
             tail: Whether the answer is whole already, so that the wait is short.
 
         Raises:
-            anyio.EndOfStream: The body is complete, or its tail does not come.
+            anyio.EndOfStream: The body is complete.
             ModelAPIError: It is not complete, and never will be.
         """
         # A limit costs a cancel scope, so only where there is something to wait for.
@@ -152,8 +152,6 @@ class Exchange:
         finally:
             # Only our own waiting counts: a reader that sleeps is not the provider's fault.
             self._waited += current_time() - started
-        if limit == "tail":
-            raise anyio.EndOfStream
         raise self._timed_out(limit, "body")
 
     def _next_limit(self, now: float, tail: bool) -> tuple[str, float]:
@@ -172,7 +170,7 @@ class Exchange:
     async def read_error(self) -> bytes:
         """Return the start of the body, as much of it as comes in a moment."""
         passes = min(current_time() + self._limits.error_body, self._deadline)
-        return (await self._read(MAX_ERROR_BODY, passes))[:MAX_ERROR_BODY]
+        return await self._read(MAX_ERROR_BODY, passes)
 
     async def aclose(self, *, drain: bool) -> None:
         """Close the connection now, or with `drain` once the body is complete, in a moment."""
