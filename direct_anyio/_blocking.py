@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from anyio import CancelScope, sleep_forever
@@ -36,12 +36,16 @@ EXIT_LIMIT = 1.0
 """Seconds that the end of the process waits for what was under way to be cancelled."""
 
 
+_Opened: TypeAlias = Future[tuple[BlockingPortal, Future[None]]]
+"""A portal, once there is one, and what is done when its loop has ended."""
+
+
 class _ProcessPortal:
     """The portal of this process, started on first use and stopped as the process ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: Future[tuple[BlockingPortal, Future[None]]] | None = None
+        self._opened: _Opened | None = None
 
     def get(self) -> BlockingPortal:
         # Whoever is interrupted here leaves the portal to whoever comes next.
@@ -50,12 +54,12 @@ class _ProcessPortal:
                 self._opened = self._start()
         return self._opened.result()[0]
 
-    def _is_dead(self, opened: Future[tuple[BlockingPortal, Future[None]]]) -> bool:
+    def _is_dead(self, opened: _Opened) -> bool:
         """Return whether the loop has ended, as a task's SystemExit makes it."""
         return opened.done() and (opened.exception() is not None or opened.result()[1].done())
 
-    def _start(self) -> Future[tuple[BlockingPortal, Future[None]]]:
-        opened: Future[tuple[BlockingPortal, Future[None]]] = Future()
+    def _start(self) -> _Opened:
+        opened: _Opened = Future()
         watcher = threading.Thread(
             target=self._watch, args=(opened,), name="direct_anyio-exit", daemon=True
         )
@@ -64,7 +68,7 @@ class _ProcessPortal:
         atexit.register(watcher.join, EXIT_LIMIT)
         return opened
 
-    def _watch(self, opened: Future[tuple[BlockingPortal, Future[None]]]) -> None:
+    def _watch(self, opened: _Opened) -> None:
         """Keep the portal open until the main thread has ended, then cancel what it runs.
 
         `atexit` would come too late: it waits for threads that wait for our calls.

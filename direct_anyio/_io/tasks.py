@@ -57,6 +57,9 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
         raise of_tasks
 
 
+_ENDS = "The event loop ends, and takes no more streams."
+
+
 def open_task_group_apart() -> AbstractAsyncContextManager[TaskGroup]:
     """Open a task group in a task of its own, so that any task may leave the block.
 
@@ -84,6 +87,8 @@ class _Apart:
         self._spawn()
         try:
             await self._opened.wait()
+            if self._over.is_set():
+                raise UserError(_ENDS)
         except BaseException:
             await self._end()
             raise
@@ -110,7 +115,7 @@ class _Apart:
         try:
             sys.modules["trio"].lowlevel.spawn_system_task(self._host, context=copy_context())
         except RuntimeError as exc:
-            raise UserError(f"The event loop ends, and takes no more streams: {exc}") from exc
+            raise UserError(_ENDS) from exc
 
     async def _end(self) -> None:
         self._leave.set()
