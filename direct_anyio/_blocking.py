@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from anyio import CancelScope, sleep_forever
 from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_portal
@@ -26,11 +26,13 @@ from .exceptions import UserError
 
 __all__ = ("Task", "call", "check_process", "open_portal", "portal_for", "wait")
 
-ArgT = TypeVar("ArgT")
 ResultT = TypeVar("ResultT")
 
 TICK = 0.05
 """Seconds between two looks at whether the task that waits for this thread is cancelled."""
+
+LOOK = 0.5
+"""Seconds between two looks at whether the event loop has ended."""
 
 EXIT_LIMIT = 1.0
 """Seconds that the end of the process waits for what was under way to be cancelled."""
@@ -90,7 +92,9 @@ class _ProcessEnds(Exception):
 
 _process = _ProcessPortal()
 
-_used: WeakSet[BlockingPortal] = WeakSet()
+_used: WeakKeyDictionary[BlockingPortal, Any] = WeakKeyDictionary()
+"""Portals, and the event loops that run them."""
+
 _lost: WeakSet[BlockingPortal] = WeakSet()
 """Portals of the process that this one was forked from: nothing here runs their loops."""
 
@@ -144,8 +148,28 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
         )
     portal = portal or _process.get()
     check_process(portal)
-    _used.add(portal)
+    _know(portal)
     return portal
+
+
+def _know(portal: BlockingPortal) -> None:
+    if portal not in _used:
+        with _portal_errors():
+            _used[portal] = portal.call(current_token).native_token
+
+
+def _has_ended(portal: BlockingPortal) -> bool:
+    """Return whether the event loop is closed; only asyncio forgets tasks that have not begun."""
+    is_closed: Callable[[], bool] = getattr(_used.get(portal), "is_closed", bool)
+    return is_closed()
+
+
+@contextmanager
+def _portal_errors() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as exc:
+        raise UserError(f"The portal cannot be used: {exc}") from exc
 
 
 def _running_loop() -> str | None:
@@ -184,7 +208,7 @@ def open_portal(
         the block ends with an exception.
     """
     with start_blocking_portal(backend, backend_options) as portal:
-        _used.add(portal)
+        _know(portal)
         yield portal
 
 
@@ -219,9 +243,8 @@ class Task(Generic[ResultT]):
         self._soon: Callable[[Callable[[], object]], object] | None = None
         self._is_off = False
         try:
-            self.future = portal.start_task_soon(self._run, function, *args)
-        except RuntimeError as exc:
-            raise UserError(f"The portal cannot be used: {exc}") from exc
+            with _portal_errors():
+                self.future = portal.start_task_soon(self._run, function, *args)
         except BaseException:
             # Interrupted in between, the function is on its way all the same.
             self.call_off()
@@ -266,9 +289,9 @@ class Task(Generic[ResultT]):
             UserError: The portal was closed meanwhile.
         """
         try:
-            return _carried(wait, self.future)
+            return _carried(lambda: wait(self.future, self.portal))
         except CancelledError:
-            raise UserError("The portal was closed while a request was under way.") from None
+            raise UserError(_CLOSED) from None
         except BaseException:
             # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
             self.call_off()
@@ -281,16 +304,16 @@ class Task(Generic[ResultT]):
             timeout: Seconds, None for no limit.
         """
         try:
-            _carried(self.future.result, timeout)
+            _carried(lambda: self.future.result(timeout))
         except BaseException:
             self.call_off()
             raise
 
 
-def _carried(result: Callable[[ArgT], ResultT], *args: ArgT) -> ResultT:
+def _carried(result: Callable[[], ResultT]) -> ResultT:
     """Return a result, or raise what ended the program that made it."""
     try:
-        return result(*args)
+        return result()
     except _Ended as exc:
         raise exc.__cause__ or exc from None
 
@@ -306,19 +329,25 @@ def call(
     return Task(portal, function, *args).result()
 
 
-def wait(future: Future[ResultT], timeout: float | None = None) -> ResultT:
+_CLOSED = "The portal was closed while a request was under way."
+
+
+def wait(future: Future[ResultT], portal: BlockingPortal, timeout: float | None = None) -> ResultT:
     """Wait for a future; in a worker thread of anyio's, no longer than its task does.
 
     Args:
         future: The future.
+        portal: Where it comes from.
         timeout: Seconds, None for no limit.
 
     Raises:
         TimeoutError: It takes longer.
+        UserError: The event loop has ended, and it will never come.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
     while True:
-        tick = TICK if _has_host() else threading.TIMEOUT_MAX
+        tick = TICK if _has_host() else LOOK
+        has_ended = _has_ended(portal)
         try:
             return future.result(min(tick, until - time.monotonic()))
         except TimeoutError:
@@ -326,6 +355,8 @@ def wait(future: Future[ResultT], timeout: float | None = None) -> ResultT:
                 return future.result()  # Its own error, or what has come just now.
             if time.monotonic() >= until:
                 raise
+            if has_ended:
+                raise UserError(_CLOSED) from None
 
 
 def _has_host() -> bool:

@@ -422,9 +422,9 @@ class StreamedResponseSync:
         Raises:
             RuntimeError: It is not open after `timeout` seconds.
         """
-        self._check_entered()
+        task = self._check_entered()
         try:
-            return wait(self._held.opened, timeout)
+            return wait(self._held.opened, task.portal, timeout)
         except BaseException as exc:
             if exc is self._failure():
                 self._told = True

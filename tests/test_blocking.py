@@ -29,6 +29,7 @@ from direct_anyio import (
     model_request_stream,
     model_request_stream_sync,
     model_request_sync,
+    open_portal,
 )
 from direct_anyio._blocking import wait
 
@@ -430,8 +431,11 @@ def test_what_ends_a_program_is_its_callers(kind: type[BaseException]) -> None:
 def test_a_portal_whose_loop_is_stopped() -> None:
     """Whoever waits is told, and the next call starts another."""
     code = """
-import asyncio, threading
+import asyncio, threading, warnings
 from anyio import sleep_forever
+
+# Of a task that had not begun, which asyncio forgets and anyio cannot tell of.
+warnings.filterwarnings("ignore", "coroutine 'BlockingPortal", RuntimeWarning)
 from direct_anyio import FunctionModel, UserError
 
 async def stops(messages, info):
@@ -515,7 +519,16 @@ def test_an_answer_that_comes_with_the_tick() -> None:
             self.set_result("answer")
             raise TimeoutError
 
-    assert wait(Late()) == "answer"
+    with start_blocking_portal("asyncio") as portal:
+        assert wait(Late(), portal) == "answer"
+
+
+def test_a_future_that_its_loop_has_forgotten() -> None:
+    """Where a loop was closed before a task began, whoever waits for that is told."""
+    with open_portal() as portal:
+        assert model_request_sync("test", MESSAGES, portal=portal).text
+    with pytest.raises(UserError, match="portal was closed"):
+        wait(Future(), portal)
 
 
 def test_ctrl_c_three_times_ends_the_program() -> None:
@@ -607,8 +620,6 @@ manager.shutdown_kernel(now=True)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_open_portal_of_the_users_own(backend: str) -> None:
     """`open_portal` lasts as long as its block, and takes its connections along."""
-    from direct_anyio import open_portal
-
     pytest.importorskip(backend)
     with serving(answering("a")) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
