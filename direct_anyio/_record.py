@@ -1,4 +1,4 @@
-"""What all words share: how a record prints, and how its sequences are stored."""
+"""What all words share: how a record prints, and how its sequences are checked and stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-__all__ = ("Record", "as_dict", "as_tuple")
+from .exceptions import UserError
+
+__all__ = ("Record", "as_dict", "as_tuple", "tuple_of")
 
 ItemT = TypeVar("ItemT")
 
@@ -15,6 +17,25 @@ ItemT = TypeVar("ItemT")
 def as_tuple(value: Iterable[ItemT]) -> tuple[ItemT, ...]:
     """Freeze a sequence; the converter of every field that takes one."""
     return tuple(value)
+
+
+def tuple_of(
+    value: Iterable[ItemT], kinds: type | tuple[type, ...], wanted: str
+) -> tuple[ItemT, ...]:
+    """Freeze a sequence whose items are of these kinds.
+
+    Args:
+        value: The sequence.
+        kinds: The kinds.
+        wanted: What the field takes, for the error.
+
+    Raises:
+        UserError: It is no sequence of them.
+    """
+    items: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
+    if not all(isinstance(item, kinds) for item in items):
+        raise UserError(f"{wanted}; got {value!r:.80}")
+    return items
 
 
 def as_dict(value: dict[str, Any] | None) -> dict[str, Any]:

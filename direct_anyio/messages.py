@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, ov
 
 from attrs import field, frozen
 
-from ._record import Record
+from ._record import Record, tuple_of
 from .content import (
     AudioFormat,
     AudioMediaType,
@@ -122,7 +122,7 @@ FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
 ResponseState = Literal["complete", "incomplete", "suspended", "interrupted"]
 
 OutputT = TypeVar("OutputT")
-PartT = TypeVar("PartT")
+_MADE_OF = "A message is made of parts, such as"
 
 _RESPONSE_PARTS = get_args(ModelResponsePart)
 # A response's part in a request is refused, with its place, where it would be stored or sent.
@@ -131,19 +131,12 @@ _REQUEST_PARTS = (*get_args(ModelRequestPart), *_RESPONSE_PARTS)
 
 def _request_parts(value: Iterable[ModelRequestPart]) -> tuple[ModelRequestPart, ...]:
     example = "ModelRequest.user_text_prompt('Hello') or ModelRequest([UserPromptPart('Hello')])"
-    return _parts(value, _REQUEST_PARTS, example)
+    return tuple_of(value, _REQUEST_PARTS, f"{_MADE_OF} {example}")
 
 
 def _response_parts(value: Iterable[ModelResponsePart]) -> tuple[ModelResponsePart, ...]:
-    return _parts(value, _RESPONSE_PARTS, "ModelResponse([TextPart('Hello')])")
-
-
-def _parts(value: Iterable[PartT], kinds: tuple[type, ...], example: str) -> tuple[PartT, ...]:
-    parts: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
-    for part in parts:
-        if not isinstance(part, kinds):
-            raise UserError(f"A message is made of parts, such as {example}; got {value!r:.80}")
-    return parts
+    example = "ModelResponse([TextPart('Hello')])"
+    return tuple_of(value, _RESPONSE_PARTS, f"{_MADE_OF} {example}")
 
 
 @frozen(repr=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from attrs import field, frozen
 
-from ._record import Record
+from ._record import Record, tuple_of
 from .builtin_tools import AbstractBuiltinTool
 from .exceptions import UserError
 
@@ -30,7 +30,6 @@ StructuredOutputMode = Literal["tool", "native", "prompted"]
 OutputMode = Literal["text", "tool", "native", "prompted", "tool_or_text", "image", "auto"]
 ToolKind = Literal["function", "output", "external", "unapproved"]
 
-RecordT = TypeVar("RecordT", bound=Record)
 
 _OUTPUT_MODES = get_args(OutputMode)
 
@@ -158,19 +157,12 @@ class OutputObjectDefinition(Record):
 
 
 def _tools(value: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:
-    return _listed(value, ToolDefinition, "ToolDefinition.from_callable(some_function)")
+    example = "ToolDefinition.from_callable(some_function)"
+    return tuple_of(value, ToolDefinition, f"Tools are a list such as [{example}]")
 
 
 def _builtin_tools(value: Iterable[AbstractBuiltinTool]) -> tuple[AbstractBuiltinTool, ...]:
-    return _listed(value, AbstractBuiltinTool, "WebSearchTool()")
-
-
-def _listed(value: Iterable[RecordT], kind: type[RecordT], example: str) -> tuple[RecordT, ...]:
-    items: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
-    for item in items:
-        if not isinstance(item, kind):
-            raise UserError(f"Tools are a list such as [{example}]; got {value!r:.80}")
-    return items
+    return tuple_of(value, AbstractBuiltinTool, "Tools are a list such as [WebSearchTool()]")
 
 
 def _output_mode(value: OutputMode) -> OutputMode:

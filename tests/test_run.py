@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import pickle
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from direct_anyio import (
     model_request_stream,
     model_request_sync,
 )
-from direct_anyio._io.run import EACH, IDLE, Clients
+from direct_anyio._io.run import EACH, IDLE, MAX_CONNECTIONS, Clients
 from direct_anyio.models.http import HTTPModel
 from direct_anyio.models.wrapper import WrapperModel
 
@@ -358,6 +359,12 @@ async def test_a_client_that_does_not_close() -> None:
         lent = {await stack.enter_async_context(clients.lent()) for _ in range(3)}
     await clients.aclose()
     assert lent == set(closed)
+
+
+def test_the_default_of_max_connections() -> None:
+    """`infer_model` says it in its signature, where nothing of HTTP is imported yet."""
+    default = inspect.signature(infer_model).parameters["max_connections"].default
+    assert default == MAX_CONNECTIONS
 
 
 async def test_a_bug_of_a_transport_keeps_its_cause() -> None:

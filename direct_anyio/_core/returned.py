@@ -1,15 +1,23 @@
-"""Files that a tool returned, for protocols whose tool results are text alone."""
+"""What several protocols write alike of a tool's call and of its result."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
-from ..parts import ToolReturnPart, to_json
+from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart, to_json
 
-__all__ = ("text_and_files",)
+__all__ = ("args_of", "text_and_files")
 
 _FILES = (FileUrl, BinaryContent, UploadedFile)
+
+
+def args_of(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any]:
+    """Return a call's arguments; those of a call that was cut short under a name that says so."""
+    try:
+        return part.args_as_dict()
+    except (ValueError, AssertionError):
+        return {"INVALID_JSON": part.args_as_json_str()}
 
 
 def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:

@@ -117,7 +117,6 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
-    _client: HTTPClient | None = None
     _trace: Trace | None = None
     _has_content: bool = False
     _waited: float = 0.0
@@ -223,8 +222,8 @@ class Exchange:
                 self._enter("pool")
                 with queued("connections"):
                     await stack.enter_async_context(clients.limiter)
-                self._client = await stack.enter_async_context(clients.lent())
-                response = await self._send(self._client)
+                client = await stack.enter_async_context(clients.lent())
+                response = await self._send(client)
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)
             self._phase = "body"
@@ -331,7 +330,7 @@ class Exchange:
         if names & {"ConnectError", "ProxyError"}:
             self._phase = "connect"
         if self._phase == "body":
-            is_ours = getattr(self._client, "is_closed", False)
+            is_ours = getattr(self._trace and self._trace.client, "is_closed", False)
             broke = "The HTTP client was closed" if is_ours else f"The connection to {host} broke"
             return self._failed(StreamInterrupted, f"{broke} during the response: {text}")
         if "ProxyError" in names:

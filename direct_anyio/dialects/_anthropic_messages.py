@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import frozen
 
+from .._core.returned import args_of
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -218,7 +219,7 @@ class MessageWriter:
             case ThinkingPart() if self._is_signed(part):
                 return _thought(part)
             case ToolCallPart():
-                return _tool_use("tool_use", part, part.tool_name, _input(part))
+                return _tool_use("tool_use", part, part.tool_name, args_of(part))
             case BuiltinToolCallPart() if part.provider_name == self.provider_name:
                 return _builtin_call(part)
             case BuiltinToolReturnPart() if part.provider_name == self.provider_name:
@@ -349,14 +350,6 @@ def _tool_result(
     }
 
 
-def _input(part: ToolCallPart | BuiltinToolCallPart) -> JSONObject:
-    """Return a call's arguments; those of a call that was cut short under a name that says so."""
-    try:
-        return part.args_as_dict()
-    except (ValueError, AssertionError):
-        return {"INVALID_JSON": part.args_as_json_str()}
-
-
 def _tool_use(
     kind: str, part: ToolCallPart | BuiltinToolCallPart, name: str, args: JSONObject
 ) -> JSONObject:
@@ -379,14 +372,14 @@ def _builtin_call(part: BuiltinToolCallPart) -> JSONObject:
         return _mcp_call(part)
     if part.tool_name not in _SENT_BACK:
         return {}
-    name, args = _own_name(part), _input(part)
+    name, args = _own_name(part), args_of(part)
     if part.tool_name == "tool_search":
         name, args = _tool_search(part, args)
     return _tool_use("server_tool_use", part, name, args) | _caller(part)
 
 
 def _mcp_call(part: BuiltinToolCallPart) -> JSONObject:
-    args = _input(part)
+    args = args_of(part)
     if "tool_name" not in args:
         return {}
     used = _tool_use("mcp_tool_use", part, args["tool_name"], args.get("tool_args") or {})

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import frozen
 
-from .._core.returned import text_and_files
+from .._core.returned import args_of, text_and_files
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -237,7 +237,7 @@ class ContentWriter:
             case ThinkingPart():
                 return {"text": part.content, "thought": True} if part.content else None
             case ToolCallPart():
-                call = {"name": part.tool_name, "args": _args(part), "id": part.tool_call_id}
+                call = {"name": part.tool_name, "args": args_of(part), "id": part.tool_call_id}
                 return {"functionCall": call}
             case FilePart():
                 return _inline(part.content)
@@ -256,7 +256,7 @@ class ContentWriter:
             return None
         named = {"id": part.tool_call_id, "tool_type": kind}
         if isinstance(part, BuiltinToolCallPart):
-            return {"toolCall": named | {"args": _args(part)}}
+            return {"toolCall": named | {"args": args_of(part)}}
         return {"toolResponse": named | {"response": _tool_response(part)}}
 
 
@@ -319,17 +319,9 @@ def _urlsafe(data: str) -> str:
 _TO_URLSAFE = str.maketrans("+/", "-_")
 
 
-def _args(part: ToolCallPart | BuiltinToolCallPart) -> JSONObject:
-    """Return a call's arguments; those of a call that was cut short as text."""
-    try:
-        return part.args_as_dict()
-    except (ValueError, AssertionError):
-        return {"INVALID_JSON": part.args_as_json_str()}
-
-
 def _code_execution(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject | None:
     if isinstance(part, BuiltinToolCallPart):
-        return {"executableCode": _said_in(_args(part))}
+        return {"executableCode": _said_in(args_of(part))}
     if isinstance(part.content, dict):
         return {"codeExecutionResult": _said_in(part.content)}
     return None
