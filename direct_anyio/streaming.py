@@ -140,11 +140,12 @@ class StreamedResponse:
     def _fail(self, exc: BaseException) -> None:
         self._failure = exc
         if isinstance(exc, ModelAPIError):
-            exc.model_name = exc.model_name or self.model_name
-            exc.provider = self.provider_name
-            exc.phase = exc.phase or "body"
             if self._describe is not None:
                 self._describe(exc)
+            else:
+                exc.model_name = exc.model_name or self.model_name
+                exc.provider = self.provider_name
+                exc.phase = exc.phase or "body"
             exc.response = self.response
 
     async def drain(self) -> ModelResponse:

@@ -65,7 +65,8 @@ class Clients:
     """The HTTP clients of an event loop, and the line of the requests that want one.
 
     A client looks at all of its connections whenever a request begins or ends. With a
-    hundred of them that takes longer than the request itself, so none has more than a few.
+    hundred of them that takes longer than the request itself, so none of ours has more than
+    a few.
 
     Attributes:
         make: Makes a client.
@@ -86,6 +87,7 @@ class Clients:
         Raises:
             UserError: The connections were closed while the request was in line.
         """
+        await self._shrink()
         if self._is_closed:
             raise UserError("The block of this model was left before the request was sent.")
         share = next((each for each in self._shares if each.busy < self.each), None)
@@ -94,14 +96,15 @@ class Clients:
             self._shares.append(share)
         share.busy += 1
         try:
-            await self._shrink()
             yield share.client
         finally:
             share.busy -= 1
             share.since = current_time()
 
     async def _shrink(self) -> None:
-        """Close the last client where nobody has needed it for a while."""
+        """Close the last client, where it is not the only one and nobody has needed it long."""
+        if len(self._shares) < 2:
+            return
         last = self._shares[-1]
         if not last.busy and current_time() - last.since > IDLE:
             await self._close(self._shares.pop())

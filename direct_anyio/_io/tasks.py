@@ -65,7 +65,8 @@ def open_task_group_apart() -> AbstractAsyncContextManager[TaskGroup]:
 
     The block may be left out of order, in another task, or by the garbage collector. Its
     end cancels what runs in the group, and waits for that, whatever comes meanwhile. The
-    tasks pass their failures on themselves; only what ends a program is raised.
+    tasks pass their failures on themselves; what one raises all the same is raised at the
+    end of the block, in place of the block's own exception.
     """
     return _Apart()
 

@@ -107,6 +107,8 @@ class Trace:
             return
         if step.phase is not None:
             self.enter(step.phase)
+        # The end of a step does not tell whose it was: a proxy's head was not ours.
+        self.head_is_out &= step.phase != "write"
         if name == "http2.send_request_headers.started":
             self.shared = multiplexed(self.client, info)
         self.head_is_out |= name.endswith("send_request_headers.complete")
