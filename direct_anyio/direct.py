@@ -399,7 +399,7 @@ class StreamedResponseSync:
             raise UserError("Another thread is waiting for the next event of this stream.")
         try:
             while (event := self._advance(stream)) is None:
-                if stream.state == "complete":
+                if stream.state in ("complete", "suspended"):
                     raise StopIteration
                 call(task.portal, stream.fill)
             return event

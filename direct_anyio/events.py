@@ -166,13 +166,15 @@ class ToolCallPartDelta(Record):
 def joined_args(
     args: str | dict[str, Any] | None, delta: str | dict[str, Any] | None
 ) -> str | dict[str, Any] | None:
-    """Return tool arguments grown by a delta of the same kind.
+    """Return tool arguments grown by a delta of the same kind; an empty text is of both.
 
     Raises:
         UnexpectedModelBehavior: One is JSON text, the other a dict.
     """
-    if delta is None or args is None:
-        return args if delta is None else delta
+    if delta is None or (delta == "" and args is not None):
+        return args
+    if args is None or args == "":
+        return delta
     if isinstance(args, str) and isinstance(delta, str):
         return args + delta
     if isinstance(args, dict) and isinstance(delta, dict):

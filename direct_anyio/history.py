@@ -18,8 +18,9 @@ form for is an object with the key `$direct_anyio`, and comes back as what it wa
     a dict that looks like a file         {"$direct_anyio": "dict", ...}
     a dict that has that key, with a `v`  {"$direct_anyio": {"was": v}, ...}
 
-In an `Any` field tuples and sets come back as lists; times (as in `provider_details`), dates,
-enums, decimals and UUIDs as what JSON holds for them; dataclasses and other records as dicts.
+In an `Any` field tuples and sets come back as lists; times, but for the one that a response's
+`provider_details` has, dates, enums, decimals and UUIDs as what JSON holds for them; dataclasses
+and other records as dicts.
 A lone surrogate is written as its escape, which pydantic-ai does not read.
 """
 
@@ -365,9 +366,10 @@ def _shape(converter: Converter, cls: type) -> Shape:
         additions=frozenset({"state", "outcome"}),
         renamed=_with_text if cls is TextPart else _renamed,
     )
-    if cls is not BinaryContent:
+    wrap = {BinaryContent: _narrowing, ModelResponse: _dating}.get(cls)
+    if wrap is None:
         return made
-    return attrs.evolve(made, full=_narrowing(made.full), lenient=_narrowing(made.lenient))
+    return attrs.evolve(made, full=wrap(made.full), lenient=wrap(made.lenient))
 
 
 def _narrowing(read: Reader) -> Reader:
@@ -376,6 +378,28 @@ def _narrowing(read: Reader) -> Reader:
         return BinaryContent.narrow_type(file) if value.get(MARK) == IMAGE else file
 
     return read_file
+
+
+def _dating(read: Reader) -> Reader:
+    """Return what reads a response whose details tell when it was made: a time, as it was."""
+
+    def read_response(value: Any, kind: Any) -> ModelResponse:
+        details = value.get("provider_details")
+        told = details.get("timestamp") if isinstance(details, dict) else None
+        if isinstance(told, str) and (moment := _moment_of(told)) is not None:
+            value = {**value, "provider_details": {**details, "timestamp": moment}}
+        return cast(ModelResponse, read(value, kind))
+
+    return read_response
+
+
+def _moment_of(text: str) -> datetime | None:
+    """Return the time that is written so, None where it is another text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if _json_default(moment) == text else None
 
 
 def _no_message(value: dict[str, Any]) -> NoReturn:

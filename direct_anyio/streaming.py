@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from attrs import define, field
 
+from ._core.codec import Mark
+from ._core.ending import Progress
+from ._io.offload import Offloaded
 from .exceptions import ModelAPIError, ModelConnectionError, UserError
 from .messages import (
     FinalResultEvent,
@@ -52,11 +56,10 @@ class StreamedResponse:
     _describe: Callable[[ModelAPIError], None] | None = None
     _batches: deque[Any] = field(factory=deque, init=False)
     _state: ResponseState = field(default="incomplete", init=False)
-    _exhausted: bool = field(default=False, init=False)
-    _closing: bool = field(default=False, init=False)
     _failure: BaseException | None = field(default=None, init=False)
     _left: bool = field(default=False, init=False)
     _filling: bool = field(default=False, init=False)
+    _reading: Offloaded[Any] | None = field(default=None, init=False)
 
     def __aiter__(self) -> AsyncIterator[ModelResponseStreamEvent]:
         """Stream the response as events."""
@@ -71,7 +74,7 @@ class StreamedResponse:
             UserError: The stream was left, or another task is waiting for its next event.
         """
         while (event := self.advance()) is None:
-            if self._state == "complete":
+            if self._is_closed:
                 raise StopAsyncIteration
             await self.fill()
         return event
@@ -90,22 +93,26 @@ class StreamedResponse:
             raise
 
     def _advance(self) -> ModelResponseStreamEvent | None:
+        accumulator = self._fold.accumulator
         while True:
             for event in self._ready:
                 self._source.progressed()
                 return event
-            if self._state == "complete":
+            if self._is_closed:
+                self._state = accumulator.final_state
                 return None
-            if self._closing:
-                self._state = "complete"
-                return None
-            if self._fold.accumulator.ended or (self._exhausted and not self._batches):
-                self._closing = True
-                self._ready = self._fold.close()
+            if accumulator.ending.progress is Progress.ENDED:
+                self._ready = self._fold.close(Mark.END)
             elif self._batches:
-                self._ready = self._fold.feed(self._batches.popleft())
+                batch = self._batches.popleft()
+                is_mark = isinstance(batch, Mark)
+                self._ready = self._fold.close(batch) if is_mark else self._fold.feed(batch)
             else:
                 return None
+
+    @property
+    def _is_closed(self) -> bool:
+        return self._fold.accumulator.ending.progress is Progress.CLOSED
 
     async def fill(self) -> None:
         """Wait until more has arrived."""
@@ -114,27 +121,39 @@ class StreamedResponse:
                 "Another task is waiting for the next event of this stream: iterate in one."
             )
         self._filling = True
-        whole = self._fold.accumulator.whole
         try:
-            self._batches.append(await self._source.receive(tail=whole))
+            if self._reading is None:
+                batch = await self._receive()
+                if not self._fold.is_large(batch):
+                    self._batches.append(batch)
+                    return
+                self._reading = Offloaded(partial(self._fold.read_ahead, batch))
+            self._batches.append(await self._reading.wait())
+            self._reading = None
+        finally:
+            self._filling = False
+
+    async def _receive(self) -> Any:
+        """Return the next batch, or the mark of how the source ended."""
+        fold = self._fold
+        try:
+            return await self._source.receive(tail=fold.awaits_tail)
         except anyio.EndOfStream:
-            self._exhausted = True
+            return Mark.END
         except anyio.ClosedResourceError:
             raise UserError("The stream was closed while it was being read.") from None
         except Exception as exc:
-            if not (whole and isinstance(exc, ModelConnectionError)):
+            is_finished = fold.accumulator.ending.progress is Progress.FINISHED
+            if not (is_finished and isinstance(exc, ModelConnectionError)):
                 self._fail(exc)
                 raise
             # The answer is whole; what broke is only what may follow it.
-            self.note(tail_lost=True)
-            self._exhausted = True
-        finally:
-            self._filling = False
+            return Mark.CUT
 
     def _check_open(self) -> None:
         if self._failure is not None:
             raise UserError("The stream has failed; `response` holds what it delivered.")
-        if self._left and self._state != "complete":
+        if self._left and not self._is_closed:
             raise UserError("The stream is closed; `response` holds what it delivered.")
 
     def _fail(self, exc: BaseException) -> None:
@@ -170,10 +189,10 @@ class StreamedResponse:
         if self._left:
             return
         self._left = True
-        ended = self._fold.accumulator.ended or self._exhausted
         if self._state == "incomplete" and self._failure is None:
             self._state = "interrupted"
-        await self._source.aclose(drain=ended)
+        over = (Progress.ENDED, Progress.CLOSED)
+        await self._source.aclose(drain=self._fold.accumulator.ending.progress in over)
 
     def note(self, **flags: Any) -> None:
         """Add a note to the response, under `provider_details['direct_anyio']`."""

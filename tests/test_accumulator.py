@@ -12,8 +12,8 @@ import pytest
 from direct_anyio._core import accumulator as accumulator_module
 from direct_anyio._core.accumulator import MAX_PARTS, Accumulator
 from direct_anyio._core.codec import (
-    End,
     Item,
+    Mark,
     PartChunk,
     ResponseInfo,
     WholePart,
@@ -133,8 +133,8 @@ EVENTS: dict[str, tuple[list[Item], list[str]]] = {
         [call(0, args="{", call_id="x"), call(0, args="}"), call(0, name="out"), call(0, args=" ")],
         ["start 0 tool-call {}", "final out x", "delta 0   (x)", "end 0 {} "],
     ),
-    "a call that never has a name is never shown": (
-        [call(0, args="{}", call_id="x"), text_chunk("t", "a")],
+    "a call that never has a name, nor arguments, is never shown": (
+        [call(0, call_id="x"), text_chunk("t", "a")],
         ["start 1 text a", FINAL, "end 1 a"],
     ),
     "a call is named behind another part": (
@@ -158,9 +158,10 @@ EVENTS: dict[str, tuple[list[Item], list[str]]] = {
         [WholePart("t", TextPart("a")), text_chunk("t", "b")],
         ["start 0 text a", FINAL, "delta 0 b", "end 0 ab"],
     ),
-    "content behind the end is ignored": (
-        [text_chunk("t", "a"), End(final=False), text_chunk("t", "b"), WholePart("x", FILE)],
-        ["start 0 text a", FINAL, "end 0 a"],
+    "content behind a finish reason belongs to the answer": (
+        [text_chunk("t", "a"), Mark.FINISHED, text_chunk("t", "b"), WholePart("x", FILE)],
+        ["start 0 text a", FINAL, "delta 0 b", "end 0 ab >file",
+         f"start 1 file {FILE.content} <text"],
     ),
 }  # fmt: skip
 
@@ -249,28 +250,11 @@ def test_nonsense_in_an_optional_field_costs_the_field() -> None:
     assert text_chunk("t", "a", id=odd) == text_chunk("t", "a")
 
 
-ENDS: dict[str, tuple[list[Item], dict[str, bool] | None, bool]] = {
-    "a reason": ([ResponseInfo(finish_reason="stop"), End(final=False)], None, False),
-    "a reason and the end": (
-        [ResponseInfo(finish_reason="stop"), End(final=False), End(final=True)], None, True,
-    ),
-    "no reason": ([End(final=True, bare=True)], {"finish_reason_inferred": True}, True),
-    "more behind it": (
-        [End(final=False), text_chunk("t", "a"), End(final=True)],
-        {"content_after_end": True}, True,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ENDS)
-def test_the_end_says_how_it_was_read(name: str) -> None:
-    """An end is final or not; what was odd about it is a flag in the details."""
-    items, flags, ended = ENDS[name]
+def test_the_end_says_how_it_was_read() -> None:
+    """What was odd about an end is a note in the details."""
     growing = accumulator()
-    for item in items:
-        assert not list(growing.feed(item))
-    assert (growing.whole, growing.ended) == (True, ended)
-    assert growing.provider_details == (None if flags is None else {"direct_anyio": flags})
+    assert not list(growing.feed(Mark.DONE))
+    assert growing.provider_details == {"direct_anyio": {"finish_reason_inferred": True}}
 
 
 SENSELESS: dict[str, list[Item]] = {

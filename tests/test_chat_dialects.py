@@ -22,7 +22,7 @@ from direct_anyio import (
     UserError,
 )
 from direct_anyio._core.accumulator import Accumulator
-from direct_anyio._core.decoder import BodyDecoder, StreamDecoder, failed_of
+from direct_anyio._core.decoder import BodyDecoder, StreamDecoder
 from direct_anyio._core.fold import BytesFold
 from direct_anyio._core.tool_choice import Choice, choice_of
 from direct_anyio.messages import ModelResponseStreamEvent
@@ -163,7 +163,7 @@ def test_streamed_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def whole(provider: str, document: Any) -> ModelResponse:
-    decoder = BodyDecoder(reader_of(provider).body, "m")
+    decoder = BodyDecoder(reader_of(provider), "m")
     response: ModelResponse = folded(decoder, [json.dumps(document).encode()])[1]
     return response
 
@@ -202,10 +202,10 @@ def test_failed_call_is_an_answer_of_groq() -> None:
     written = json.dumps({"name": "f", "arguments": {"x": 1}})
     document = {"error": {"code": "tool_use_failed", "failed_generation": written}}
     reader = reader_of("groq")
-    items = list(failed_of(reader)(document) or ())
-    assert items[0].delta.tool_name_delta == "f"  # type: ignore[union-attr]
-    assert failed_of(reader)({"error": {"code": "other"}}) is None
-    assert failed_of(reader)("text") is None
+    items = list(reader.failed(document) or ())
+    assert items[0].delta.tool_name_delta == "f"
+    assert reader.failed({"error": {"code": "other"}}) is None
+    assert reader.failed("text") is None
 
 
 def test_failed_call_within_a_stream_of_groq() -> None:

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from direct_anyio._core.accumulator import Accumulator
+from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, Decoder, StreamDecoder
 from direct_anyio._core.fold import BytesFold
 from direct_anyio._core.inflate import decompressed
@@ -67,7 +68,7 @@ def stream_decoder(**words: Any) -> StreamDecoder:
 
 
 def body_decoder(**words: Any) -> BodyDecoder:
-    return BodyDecoder(CODEC.reader(PARAMETERS).body, "m", **words)
+    return BodyDecoder(CODEC.reader(PARAMETERS), "m", **words)
 
 
 def folded(chunks: Iterable[bytes], decoder: Decoder) -> tuple[ModelResponse, ModelAPIError | None]:
@@ -78,7 +79,7 @@ def folded(chunks: Iterable[bytes], decoder: Decoder) -> tuple[ModelResponse, Mo
         if any(fold.hold(each) for each in rest):
             list(fold.held())
         else:
-            fold.hold_end()
+            fold.hold(Mark.END)
             list(fold.held())
         for each in rest:
             list(fold.feed(each))
@@ -95,11 +96,13 @@ STREAMS: dict[str, Row] = {
     "complete": (HELLO + STOP + DONE, "Hello", None, ""),
     "no end at all": (HELLO, "Hello", StreamInterrupted, "cut short"),
     "cut inside a line": (HELLO + b'data: {"id": "c', "Hello", StreamInterrupted, ""),
-    "cut before the blank line": (HELLO + STOP[:-1], "Hello", StreamInterrupted, ""),
+    "cut before the blank line": (HELLO + STOP[:-1], "Hello", None, ""),
+    "cut before the line end": (HELLO + STOP[:-2], "Hello", None, ""),
+    "[DONE] without a line end": (HELLO + DONE[:-2], "Hello", None, ""),
     "a finish reason, no [DONE]": (HELLO + STOP, "Hello", None, ""),
     "[DONE], no finish reason": (HELLO + DONE, "Hello", None, ""),
     "frames behind [DONE]": (HELLO + STOP + DONE + HELLO + b"data: {", "Hello", None, ""),
-    "content behind the finish reason": (HELLO + STOP + HELLO + DONE, "Hello", None, ""),
+    "content behind the finish reason": (HELLO + STOP + HELLO + DONE, "HelloHello", None, ""),
     "[DONE] and more": (HELLO + data("[DONE]garbage"), "Hello", UnexpectedModelBehavior, ""),
     "empty": (b"", None, StreamInterrupted, ""),
     "blank": (b"\n\n\n", None, StreamInterrupted, ""),
@@ -154,7 +157,7 @@ STREAMS: dict[str, Row] = {
     "calls that are a dict": (
         HELLO + data(chunk({"tool_calls": {"a": 1}})), "Hello", UnexpectedModelBehavior, "",
     ),
-    "usage that is text": (HELLO + data({"usage": "lots"}), "Hello", UnexpectedModelBehavior, ""),
+    "usage that is text": (HELLO + data({"usage": "lots"}) + STOP, "Hello", None, ""),
     "content that is a number": (
         HELLO + data(chunk({"content": 5})), "Hello", UnexpectedModelBehavior, "expected str",
     ),
@@ -187,8 +190,9 @@ STREAMS: dict[str, Row] = {
         "Hello", None, "",
     ),
     "a call whose index is a dict": (
-        HELLO + data(chunk({"tool_calls": [{"index": {"a": 1}, "function": {"name": "f"}}]})),
-        "Hello", UnexpectedModelBehavior, "unhashable",
+        HELLO
+        + data(chunk({"tool_calls": [{"index": {"a": 1}, "id": "1", "function": {"name": "f"}}]}))
+        + STOP, "Hello", None, "",
     ),
     "too many calls": (
         HELLO + data(*(chunk({"tool_calls": [{"index": n, "function": {"name": "f"}}]})
@@ -231,7 +235,7 @@ DETAILS: dict[str, tuple[bytes, dict[str, Any] | None, str | None]] = {
     ),
     "content behind the end": (
         HELLO + STOP + HELLO,
-        {"finish_reason": "stop", "direct_anyio": {"content_after_end": True}}, "stop",
+        {"finish_reason": "stop"}, "stop",
     ),
     "an unknown reason": (HELLO + data(chunk(finish="tired")), {"finish_reason": "tired"}, None),
 }  # fmt: skip
@@ -283,7 +287,7 @@ BODIES: dict[str, tuple[Any, type[ModelAPIError] | None, str]] = {
     "Latin-1": ('{"a": "é"}'.encode("latin-1"), UnexpectedModelBehavior, ""),
     "a huge integer": (b'{"a": ' + b"9" * 5000 + b"}", UnexpectedModelBehavior, ""),
     "deep nesting": (b"[" * 100_000, UnexpectedModelBehavior, "nested too deeply"),
-    "a byte order mark": (b"\xef\xbb\xbf{}", UnexpectedModelBehavior, ""),
+    "a byte order mark": (b"\xef\xbb\xbf" + json.dumps(WHOLE).encode(), None, ""),
 }  # fmt: skip
 
 
@@ -316,7 +320,33 @@ SQUEEZED: dict[str, tuple[str, bytes, str | None, type[ModelAPIError] | None]] =
     "deflate": ("deflate", zlib.compress(GOOD), "Hello", None),
     "corrupt": ("gzip", b"nonsense", None, UnexpectedModelBehavior),
     "truncated": ("gzip", gzip.compress(HELLO)[:-20], None, StreamInterrupted),
-    "the trailer alone missing": ("gzip", gzip.compress(GOOD)[:-8], "Hello", None),
+    "the trailer alone missing, behind the end": ("gzip", gzip.compress(GOOD)[:-8], "Hello", None),
+    "the trailer alone missing": (
+        "gzip",
+        gzip.compress(HELLO)[:-8],
+        "Hello",
+        StreamInterrupted,
+    ),
+    "two members": ("gzip", gzip.compress(HELLO) + gzip.compress(STOP), "Hello", None),
+    "two members and padding": (
+        "gzip",
+        gzip.compress(HELLO) + bytes(9) + gzip.compress(STOP) + bytes(9),
+        "Hello",
+        None,
+    ),
+    "two members, the second cut": (
+        "gzip",
+        gzip.compress(HELLO) + gzip.compress(b": ping\n\n")[:-9],
+        "Hello",
+        StreamInterrupted,
+    ),
+    "a member and nonsense": (
+        "gzip",
+        gzip.compress(HELLO) + b"nonsense",
+        "Hello",
+        UnexpectedModelBehavior,
+    ),
+    "raw deflate": ("deflate", zlib.compress(GOOD, wbits=-15), "Hello", None),
 }
 
 

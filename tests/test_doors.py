@@ -94,7 +94,7 @@ BAD_ANSWERS: dict[str, tuple[Handler, type[Exception], str]] = {
     "html": (
         reply(b"<html>hello</html>", kind="text/html"),
         UnexpectedModelBehavior,
-        "Expected a response of type",
+        "Expected JSON or a stream",
     ),
     "not JSON": (reply(b"{oops"), UnexpectedModelBehavior, "makes no sense"),
     "no choices": (

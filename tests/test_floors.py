@@ -151,7 +151,15 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "the HTTP library": ({"httpx", "httpx2", "httpcore", "h11"}, {"_io.transport"}),
     "threads": (
         {"threading"},
-        {"_blocking", "direct", "testing", "_io.llama", "_io.retry", "models.rate_limit"},
+        {
+            "_blocking",
+            "direct",
+            "testing",
+            "_io.llama",
+            "_io.offload",
+            "_io.retry",
+            "models.rate_limit",
+        },
     ),
     "the converter": ({"cattrs"}, {"history", "_core.shapes", "_structure"}),
 }

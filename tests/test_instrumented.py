@@ -256,7 +256,7 @@ async def press(model: Model, traced: InstrumentationSettings, how: ModelSetting
 
 NAMES = ["handler", "state", "used", "error"]
 LEFT = {
-    "complete": (whole, "complete", (3, 2), None),
+    "complete": (whole, "complete", (3, 1), None),
     "left early": (stuck, "interrupted", (3, 1), None),
     "error before": (failing, "incomplete", None, "ModelServerError"),
     "error within": (broken, "incomplete", (3, 1), "StreamInterrupted"),

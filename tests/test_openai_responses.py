@@ -98,7 +98,7 @@ def _codec(model_name: str = "gpt-5", **profile: Any) -> OpenAIResponsesCodec:
 
 def _fold(*, stream: bool) -> BytesFold:
     reader = _codec().reader(ModelRequestParameters())
-    decoder = StreamDecoder(reader, "gpt-5") if stream else BodyDecoder(reader.body, "gpt-5")
+    decoder = StreamDecoder(reader, "gpt-5") if stream else BodyDecoder(reader, "gpt-5")
     accumulator = Accumulator(
         parameters=ModelRequestParameters(), model_name="gpt-5", timestamp=THEN
     )

@@ -36,7 +36,8 @@ from ..parts import (
 )
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from .codec import Delta, End, Item, PartChunk, ResponseInfo, WholePart
+from .codec import Delta, Item, PartChunk, ResponseInfo, WholePart
+from .ending import Ending, Progress
 
 __all__ = ("Accumulator",)
 
@@ -110,6 +111,12 @@ class _Growth:
     announced: bool = True  # False between the end of the part before and its own start
     pieces: list[str] = field(factory=list)
 
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it is a call with arguments that still has no name."""
+        part = self.part
+        return isinstance(part, ToolCallPartDelta) and bool(part.args_delta or self.pieces)
+
     def add(self, delta: Delta) -> None:
         if not isinstance(self.part, _GROWS[type(delta)]):
             kinds = type(delta).__name__, type(self.part).__name__
@@ -150,8 +157,8 @@ class Accumulator:
         model_name: The model that was asked, until the response names one.
         timestamp: When the response began.
         final_result_event: The one final result event, once there was one.
-        whole: Whether the provider said that the answer is whole.
-        ended: Whether nothing more is to be read.
+        suspended: Whether the provider has paused, so that a whole answer is not complete.
+        ending: How far the response is.
     """
 
     parameters: ModelRequestParameters
@@ -164,8 +171,8 @@ class Accumulator:
     finish_reason: FinishReason | None = None
     usage: RequestUsage = field(factory=RequestUsage)
     final_result_event: FinalResultEvent | None = None
-    whole: bool = False
-    ended: bool = False
+    suspended: bool = False
+    ending: Ending = field(factory=Ending)
     _parts: list[_Growth] = field(factory=list, init=False)
     _indexes: dict[Hashable, int] = field(factory=dict, init=False)
     _last_started: int | None = field(default=None, init=False)
@@ -176,23 +183,36 @@ class Accumulator:
         Raises:
             UnexpectedModelBehavior: The item does not fit what came before.
         """
+        if isinstance(item, PartChunk):
+            return self._grow(item)
         if isinstance(item, ResponseInfo):
             self._learn(item)
-        elif isinstance(item, End):
-            self._end(item)
-        elif self.whole:
-            self.note(content_after_end=True)
-        elif isinstance(item, PartChunk):
-            return self._grow(item)
-        else:
+        elif isinstance(item, WholePart):
             return self._place(item)
+        else:
+            note = self.ending.take(item, self.model_name)
+            if note is not None:
+                self.note(**{note: True})
         return ()
 
-    def close(self) -> Iterable[ModelResponseStreamEvent]:
-        """End the last part; only for an answer that is whole."""
+    def close(self) -> Iterator[ModelResponseStreamEvent]:
+        """End the last part, and with it the response; only for an answer that is whole.
+
+        Raises:
+            UnexpectedModelBehavior: A tool call has arguments, and never had a name.
+        """
+        if any(growth.is_nameless for growth in self._parts):
+            raise UnexpectedModelBehavior("The response has a tool call without a name")
         last = self._last_started
         self._last_started = None
-        return () if last is None else self._part_end(last, None)
+        if last is not None:
+            yield from self._part_end(last, None)
+        self.ending.progress = Progress.CLOSED
+
+    @property
+    def final_state(self) -> ResponseState:
+        """The state of the response once it is whole."""
+        return "suspended" if self.suspended else "complete"
 
     def snapshot(self, state: ResponseState) -> ModelResponse:
         """Return the response as far as it has been fed."""
@@ -203,7 +223,7 @@ class Accumulator:
             timestamp=self.timestamp,
             provider_name=self.provider_name,
             provider_url=self.provider_url,
-            provider_details=self.provider_details and dict(self.provider_details),
+            provider_details=self.provider_details and _copied(self.provider_details),
             provider_response_id=self.provider_response_id,
             finish_reason=self.finish_reason,
             state=state,
@@ -226,15 +246,14 @@ class Accumulator:
         self.model_name = info.model_name or self.model_name
         self.provider_response_id = info.provider_response_id or self.provider_response_id
         self.finish_reason = info.finish_reason or self.finish_reason
-        self.usage = info.usage or self.usage
+        if info.usage is not None:
+            self.usage = _later(self.usage, info.usage)
+        if info.suspended is not None:
+            self.suspended = info.suspended
         if info.provider_details:
             self.provider_details = (self.provider_details or {}) | info.provider_details
-
-    def _end(self, end: End) -> None:
-        if end.bare and not self.whole and self.finish_reason is None:
-            self.note(finish_reason_inferred=True)
-        self.whole = True
-        self.ended = self.ended or end.final
+        if info.notes:
+            self.note(**info.notes)
 
     def _grow(self, chunk: PartChunk) -> Iterable[ModelResponseStreamEvent]:
         index = self._index_of(chunk)
@@ -330,3 +349,23 @@ def _identified(delta: Delta, part: _Unfinished) -> Delta:
     if isinstance(delta, ToolCallPartDelta) and not delta.tool_call_id:
         return attrs.evolve(delta, tool_call_id=part.tool_call_id)  # type: ignore[union-attr]
     return delta
+
+
+_NOTHING_USED = RequestUsage()
+_COUNTS = tuple(each.name for each in attrs.fields(RequestUsage) if each.name != "details")
+
+
+def _later(before: RequestUsage, after: RequestUsage) -> RequestUsage:
+    """Return the later of two totals; what it leaves out has not changed."""
+    if before == _NOTHING_USED:
+        return after
+    counts = {name: getattr(after, name) or getattr(before, name) for name in _COUNTS}
+    details = after.details | {
+        name: number for name, number in before.details.items() if name not in after.details
+    }
+    return RequestUsage(**counts, details=details)
+
+
+def _copied(details: dict[str, Any]) -> dict[str, Any]:
+    """Return details as they are now; their lists may grow with the response."""
+    return {key: [*value] if isinstance(value, list) else value for key, value in details.items()}

@@ -8,7 +8,9 @@ may index what they are given without a care: the decoder turns what goes wrong 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
@@ -23,15 +25,21 @@ from ..usage import RequestUsage
 __all__ = (
     "Codec",
     "Delta",
-    "End",
     "HTTPCall",
     "Item",
+    "Mark",
     "PartChunk",
     "Reader",
     "ResponseInfo",
+    "StreamEnd",
     "WholePart",
+    "args_of",
+    "count",
+    "dictionary",
+    "id_of",
     "maybe",
     "text_chunk",
+    "text_of",
     "thinking_chunk",
     "tool_call_chunk",
     "typed",
@@ -106,6 +114,8 @@ class ResponseInfo:
         finish_reason: Why the model stopped.
         usage: All that has been used so far, not what was added.
         provider_details: The provider's own data, merged into what came before.
+        suspended: Whether the provider has paused, so that the answer is not complete.
+        notes: Notes of our own on how the response was read, merged likewise.
     """
 
     model_name: str | None = field(default=None, converter=_text)
@@ -113,27 +123,55 @@ class ResponseInfo:
     finish_reason: FinishReason | None = None
     usage: RequestUsage | None = None
     provider_details: dict[str, Any] | None = None
+    suspended: bool | None = None
+    notes: dict[str, Any] | None = None
 
 
-@frozen
-class End:
-    """The provider says that the answer is whole.
+class Mark(Enum):
+    """How far the answer is, by the provider or by its bytes; `ending` has what follows of it.
 
     Attributes:
-        final: Whether nothing at all follows, so that reading stops; else usage and
-            the like may.
-        bare: Whether it is no more than a mark, which says nothing of why.
+        FINISHED: A finish reason was given: the answer is whole if nothing else comes.
+        DONE: `[DONE]`, which ends a stream of the Chat family and gives no reason.
+        LAST: The protocol's last event, or the end of a JSON document.
+        END: The body of a stream ended.
+        CUT: The body broke off: the connection failed, or a limit passed.
     """
 
-    final: bool
-    bare: bool = False
+    FINISHED = auto()
+    DONE = auto()
+    LAST = auto()
+    END = auto()
+    CUT = auto()
 
 
-Item: TypeAlias = PartChunk | WholePart | ResponseInfo | End
+class StreamEnd(Enum):
+    """What ends a stream of a protocol.
+
+    Attributes:
+        DONE: The frame `[DONE]`.
+        EVENT: An event of the protocol's own.
+        BODY: The end of the body; no frame says so.
+    """
+
+    DONE = auto()
+    EVENT = auto()
+    BODY = auto()
+
+
+Item: TypeAlias = PartChunk | WholePart | ResponseInfo | Mark
 
 
 class Reader(Protocol):
-    """Turns one response of a provider into items; it remembers what it has seen."""
+    """Turns one response of a provider into items; it remembers what it has seen.
+
+    Attributes:
+        stream_end: What ends a stream of the protocol.
+        events: Names of the events that it reads, where the protocol names its events.
+    """
+
+    stream_end: StreamEnd
+    events: frozenset[str] = frozenset()
 
     def frame(self, event: str, document: Any) -> Iterable[Item]:
         """Read one frame of a stream: its event name and its JSON."""
@@ -142,6 +180,14 @@ class Reader(Protocol):
     def body(self, document: Any) -> Iterable[Item]:
         """Read a whole response."""
         ...
+
+    def end(self) -> Iterable[Item]:
+        """Return what was held back, as no more frames will come."""
+        return ()
+
+    def failed(self, document: Any) -> Iterable[Item] | None:
+        """Read an error document that is an answer; None for one that is an error."""
+        return None
 
 
 class Codec(Protocol):
@@ -191,6 +237,42 @@ def maybe(convert: Callable[[Any], ValueT], value: Any) -> ValueT | None:
         return None
 
 
+def count(value: Any) -> int:
+    """Return a count; what is negative, infinite or no number is 0."""
+    if type(value) is int:
+        return max(0, value)
+    finite = isinstance(value, float) and -math.inf < value < math.inf
+    return max(0, int(value)) if finite else 0
+
+
+def dictionary(value: Any) -> dict[str, Any]:
+    """Return an optional object; what is none is {}."""
+    return value if isinstance(value, dict) else {}
+
+
+def id_of(value: Any) -> str | None:
+    """Return an optional id as text; an empty one, and the text 'null', are none."""
+    if type(value) is int:
+        return str(value)
+    return value if isinstance(value, str) and value not in ("", "null") else None
+
+
+def args_of(value: Any) -> Any:
+    """Return the arguments of a call, None for the ways in which servers write that it has none."""
+    return None if value == [] or value == "null" else value
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a thought, which may be an object, or a list of them."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(text_of, value))
+    names = ("text", "content", "thinking", "summary")
+    told = (dictionary(value).get(name) for name in names)
+    return next((text_of(each) for each in told if each), "")
+
+
 def text_chunk(
     key: Hashable, text: Any, *, id: str | None = None, details: dict[str, Any] | None = None
 ) -> PartChunk:
@@ -210,7 +292,7 @@ def thinking_chunk(
     """Return a chunk of a thought, of its signature, or of both."""
     delta = ThinkingPartDelta(
         content_delta=None if text is None else typed(text, str),
-        signature_delta=None if signature is None else typed(signature, str),
+        signature_delta=_text(signature),
         provider_name=provider_name,
         provider_details=details,
     )
@@ -226,11 +308,14 @@ def tool_call_chunk(
     id: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> PartChunk:
-    """Return a chunk of a tool call; arguments are JSON text or a dict."""
+    """Return a chunk of a tool call; arguments are JSON text or a dict.
+
+    The call gets an id of ours where it has none.
+    """
     delta = ToolCallPartDelta(
         tool_name_delta=None if name is None else typed(name, str),
         args_delta=args if args is None or isinstance(args, dict) else typed(args, str),
-        tool_call_id=None if call_id is None else typed(call_id, str),
+        tool_call_id=id_of(call_id),
         provider_details=details,
     )
     return PartChunk(key, delta, id)

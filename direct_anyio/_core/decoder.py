@@ -1,4 +1,4 @@
-"""Bytes of a response to items: frames for a stream, one document for a whole body.
+"""Bytes of a response to items: frames of a stream, or one document.
 
 Everything that a provider's bytes can do wrong comes out of here as one of our errors,
 for all dialects: their readers may index boldly.
@@ -6,7 +6,8 @@ for all dialects: their readers may index boldly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from ..exceptions import (
@@ -14,34 +15,49 @@ from ..exceptions import (
     ResponseTooLarge,
     StreamInterrupted,
     UnexpectedModelBehavior,
+    UserError,
     printable,
 )
-from .codec import End, Item, Reader
-from .failures import in_stream_error
+from .codec import Item, Mark, Reader, StreamEnd
+from .failures import in_stream_error, tells_error
 from .json import loads
-from .sse import ServerSentEvent, SSEDecoder
+from .sse import MAX_RESPONSE, ServerSentEvent, SSEDecoder
 
-__all__ = ("BodyDecoder", "Decoder", "ItemsDecoder", "StreamDecoder", "failed_of")
-
-MAX_RESPONSE = 64 * 1024 * 1024
-"""The most bytes that a response may have."""
+__all__ = (
+    "MAX_RESPONSE",
+    "BodyDecoder",
+    "Decoder",
+    "ItemsDecoder",
+    "ResponseDecoder",
+    "StreamDecoder",
+    "shown",
+)
 
 SNIPPET = 200
-"""Bytes of a reply that an error shows."""
+"""Characters of a reply, or of its type, that an error shows."""
 
 
 class Decoder(Protocol):
     """What turns the bytes of one response into items."""
 
+    @property
+    def has_last_frame(self) -> bool:
+        """Whether a frame says that nothing more follows: the wait for it is short."""
+        ...
+
+    def weight(self, chunk: bytes) -> int:
+        """Return how many bytes are read as documents with a chunk, at most; b"" for the end."""
+        ...
+
     def feed(self, chunk: bytes) -> Iterator[Item]:
         """Take bytes and return, lazily, the items that are whole."""
         ...
 
-    def close(self) -> Iterator[Item]:
-        """Take the end of the bytes.
+    def close(self, mark: Mark) -> Iterator[Item]:
+        """Take the end of the bytes and return the last items, the mark of the end behind them.
 
-        Raises:
-            StreamInterrupted: The answer was not whole yet.
+        Args:
+            mark: Whether the body ended or broke off.
         """
         ...
 
@@ -54,6 +70,7 @@ NONSENSE = (
     ArithmeticError,
     OSError,
     RecursionError,
+    UserError,
 )
 """What a reader trips over when the provider's bytes make no sense."""
 
@@ -62,11 +79,12 @@ def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
     """Return our error for what a reader tripped over."""
     deep = isinstance(exc, RecursionError)
     why = "it is nested too deeply" if deep else printable(str(exc)) or type(exc).__name__
-    return UnexpectedModelBehavior(f"The response makes no sense: {why}", _shown(data))
+    return UnexpectedModelBehavior(f"The response makes no sense: {why}", shown(data))
 
 
-def _shown(data: bytes) -> str:
-    return data[:SNIPPET].decode(errors="replace")
+def shown(data: bytes) -> str:
+    """Return the start of a reply as an error shows it."""
+    return data[: 4 * SNIPPET].decode(errors="replace")[:SNIPPET]
 
 
 class _Counted:
@@ -74,45 +92,125 @@ class _Counted:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._seen = 0
+        self.seen = 0
 
     def add(self, chunk: bytes) -> None:
-        self._seen += len(chunk)
-        if self._seen > self._limit:
+        self.seen += len(chunk)
+        if self.seen > self._limit:
             raise ResponseTooLarge(f"The response has more than {self._limit} bytes")
-
-
-def failed_of(reader: Reader) -> Callable[[Any], Iterable[Item] | None]:
-    """Return what reads an error document that is an answer in truth.
-
-    Readers of the few dialects that have such have a method `failed`; it returns None
-    for a document that is an error indeed.
-    """
-    return getattr(reader, "failed", lambda document: None)
 
 
 class ItemsDecoder:
     """Has the items of an answer already; they come with the end."""
 
+    has_last_frame = False
+
     def __init__(self, items: Iterable[Item]) -> None:
         self._items = items
+
+    def weight(self, chunk: bytes) -> int:
+        """Return 0."""
+        return 0
 
     def feed(self, chunk: bytes) -> Iterator[Item]:
         """Take bytes, which are of no more interest."""
         return iter(())
 
-    def close(self) -> Iterator[Item]:
+    def close(self, mark: Mark) -> Iterator[Item]:
         """Return the items."""
-        return iter(self._items)
+        yield from self._items
+        yield Mark.LAST
 
 
-_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+class _Form(Enum):
+    """What the first bytes of a body show it to be."""
+
+    UNKNOWN = auto()
+    JSON = auto()
+    STREAM = auto()
+    OTHER = auto()
 
 
-def _may_be_framed(start: bytes) -> bool:
-    """Return whether bytes may be the start of a server-sent event that was cut."""
+_FIELDS = (b"data", b"event", b"id", b"retry", b"error")
+
+
+def _form_of(start: bytes) -> _Form:
+    """Return what a body is that begins so: JSON, a stream, something else, or not known yet."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return any(field.startswith(text) or text.startswith(field) for field in _FIELDS)
+    if not text or b"\xef\xbb\xbf".startswith(text):
+        return _Form.UNKNOWN
+    if text[:1] in (b"{", b"["):
+        return _Form.JSON
+    name, colon, _ = text.partition(b":")
+    if colon and (not name or name in _FIELDS):
+        return _Form.STREAM
+    is_started = not colon and any(field.startswith(name) for field in _FIELDS)
+    return _Form.UNKNOWN if is_started else _Form.OTHER
+
+
+class ResponseDecoder:
+    """Reads a body as what its first bytes show it to be, whatever its type is said to be.
+
+    Args:
+        reader: The dialect's reader.
+        model_name: For errors.
+        streamed: Whether a stream is expected, for a body whose bytes do not tell.
+        content_type: The type that the server gave, for errors.
+    """
+
+    def __init__(
+        self, reader: Reader, model_name: str, *, streamed: bool, content_type: str = ""
+    ) -> None:
+        self._reader = reader
+        self._model_name = model_name
+        self._streamed = streamed
+        self._content_type = content_type
+        self._start = b""
+        self._decoder: BodyDecoder | StreamDecoder | None = None
+
+    @property
+    def has_last_frame(self) -> bool:
+        """Whether a frame says that nothing more follows."""
+        return self._decoder is not None and self._decoder.has_last_frame
+
+    def weight(self, chunk: bytes) -> int:
+        """Return how many bytes are read as documents with a chunk, at most; b"" for the end."""
+        return len(chunk) if self._decoder is None else self._decoder.weight(chunk)
+
+    def feed(self, chunk: bytes) -> Iterator[Item]:
+        """Take bytes and return, lazily, the items that are whole."""
+        if self._decoder is not None:
+            return self._decoder.feed(chunk)
+        return self._begin(chunk)
+
+    def _begin(self, chunk: bytes) -> Iterator[Item]:
+        start = self._start = self._start + chunk
+        if len(start) > MAX_RESPONSE:
+            raise ResponseTooLarge(f"The response has more than {MAX_RESPONSE} bytes")
+        form = _form_of(start)
+        if form is _Form.UNKNOWN:
+            return
+        if form is _Form.OTHER and not self._streamed:
+            raise self._unreadable()
+        kind = BodyDecoder if form is _Form.JSON else StreamDecoder
+        self._decoder = kind(self._reader, self._model_name)
+        yield from self._decoder.feed(start)
+
+    def _unreadable(self) -> UnexpectedModelBehavior:
+        kind = printable(self._content_type.partition(";")[0], 100) or "no type"
+        is_page = self._start.lstrip().startswith(b"<")
+        hint = " (a web page: is the base URL right?)" if is_page else ""
+        message = f"Expected JSON or a stream of events{hint}, got {kind}"
+        return UnexpectedModelBehavior(message, shown(self._start))
+
+    def close(self, mark: Mark) -> Iterator[Item]:
+        """Take the end of the bytes and return the last items."""
+        decoder = self._decoder
+        if decoder is None:
+            kind = StreamDecoder if self._streamed else BodyDecoder
+            decoder = kind(self._reader, self._model_name)
+            yield from decoder.feed(self._start)
+        yield from decoder.close(mark)
 
 
 class StreamDecoder:
@@ -125,81 +223,129 @@ class StreamDecoder:
     """
 
     def __init__(self, reader: Reader, model_name: str, max_response: int = MAX_RESPONSE) -> None:
+        self._reader = reader
         self._read = reader.frame
-        self._failed = failed_of(reader)
         self._model_name = model_name
         self._sse = SSEDecoder()
         self._counted = _Counted(max_response)
         self._start = b""
         self._framed = False
-        self._whole = False
+        self._typed = bool(reader.events)
+        # In other protocols it is what a proxy writes wherever its stream ends.
+        self._done = Mark.DONE if reader.stream_end is StreamEnd.DONE else Mark.END
+        self.has_last_frame = reader.stream_end is not StreamEnd.BODY
+
+    def weight(self, chunk: bytes) -> int:
+        """Return how many bytes are read as documents with a chunk, at most; b"" for the end."""
+        return self._sse.size + len(chunk) if chunk else self._counted.seen
 
     def feed(self, chunk: bytes) -> Iterator[Item]:
         """Take bytes and return, lazily, the items of the frames that are whole."""
         self._counted.add(chunk)
         if not self._framed:
-            self._start = (self._start + chunk)[:SNIPPET]
-        for frame in self._sse.feed(chunk):
-            self._framed = True
+            self._start = (self._start + chunk)[: 4 * SNIPPET]
+        return self._read_all(self._sse.feed(chunk))
+
+    def close(self, mark: Mark) -> Iterator[Item]:
+        """Take the end of the bytes and return the items of what it cut off.
+
+        Raises:
+            UnexpectedModelBehavior: The bytes were no server-sent events at all.
+        """
+        # What was cut off counts where it is whole.
+        cut = (each for each in self._sse.close() if each.is_stray or _is_document(each.data))
+        yield from self._read_all(cut)
+        if not self._framed and _form_of(self._start) in (_Form.JSON, _Form.OTHER):
+            message = "The response is no stream of server-sent events"
+            raise UnexpectedModelBehavior(message, shown(self._start))
+        try:
+            yield from self._reader.end()
+        except NONSENSE as exc:
+            raise _senseless(exc, self._start) from exc
+        yield mark
+
+    def _read_all(self, frames: Iterable[ServerSentEvent]) -> Iterator[Item]:
+        for frame in frames:
+            self._framed = self._framed or not frame.is_stray
             try:
-                for item in self._items(frame):
-                    self._whole = self._whole or type(item) is End
-                    yield item
+                if len(frame.data) < 32 and frame.data.strip() == b"[DONE]":
+                    yield from self._reader.end()
+                    yield self._done
+                else:
+                    for document in self._documents(frame):
+                        yield from self._items(frame.event, document)
             except NONSENSE as exc:
                 raise _senseless(exc, frame.data) from exc
 
-    def close(self) -> Iterator[Item]:
-        """Take the end of the bytes.
+    def _items(self, event: str, document: dict[str, Any]) -> Iterable[Item]:
+        if not tells_error(document, event, typed_events=self._typed):
+            return self._read(event, document)
+        answer = self._reader.failed(document)
+        if answer is None:
+            raise in_stream_error(document, self._model_name)
+        return (*answer, Mark.LAST)
 
-        Raises:
-            StreamInterrupted: The provider's end of the answer has not come.
-            UnexpectedModelBehavior: The bytes were no server-sent events at all.
-        """
-        self._sse.close()
-        if self._whole:
-            return iter(())
-        if not self._framed and not _may_be_framed(self._start):
-            message = "The response is no stream of server-sent events"
-            raise UnexpectedModelBehavior(message, _shown(self._start))
-        raise StreamInterrupted(
-            self._model_name,
-            "The stream ended before the answer did: what came may be cut short. "
-            "`response` holds it.",
-        )
+    def _documents(self, frame: ServerSentEvent) -> Iterable[dict[str, Any]]:
+        """Return the objects that a frame holds: nearly always one."""
+        data = frame.data
+        try:
+            document = loads(data)
+            if type(document) is dict:
+                return (document,)
+        except ValueError:
+            lines = data.split(b"\n") if b"\n" in data else ()
+            if lines and all(map(_is_document, lines)):
+                return [_object(loads(line)) for line in lines if line.strip() != b"[DONE]"]
+            if frame.event == "error":
+                return ({"error": data.decode(errors="replace")},)
+            is_unread = frame.is_stray or frame.event not in ("message", *self._reader.events)
+            if is_unread:  # such as a ping that says "ping"
+                return ()
+            raise
+        if isinstance(document, list) and document:
+            return [_object(each) for each in document]
+        return ({"error": document},) if frame.event == "error" else (_object(document),)
 
-    def _items(self, frame: ServerSentEvent) -> Iterable[Item]:
-        if frame.data == b"[DONE]":
-            return (End(final=True, bare=True),)
-        document = loads(frame.data)
-        if not isinstance(document, dict):
-            raise TypeError(f"a frame holds {type(document).__name__}, not an object")
-        if frame.event == "error" or document.get("error"):
-            answer = self._failed(document)
-            if answer is None:
-                raise in_stream_error(document, self._model_name)
-            return answer
-        return self._read(frame.event, document)
+
+def _object(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise TypeError(f"a frame holds {type(document).__name__}, not an object")
+    return document
+
+
+def _is_document(data: bytes) -> bool:
+    """Return whether a line is JSON as a whole, or the mark of the end."""
+    if data.strip() == b"[DONE]":
+        return True
+    try:
+        loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class BodyDecoder:
     """Reads a body that is one JSON document.
 
+    A list of documents holds the frames of a stream, as Gemini writes them.
+
     Args:
-        read: The dialect's reader of a body.
+        reader: The dialect's reader.
         model_name: For errors.
         max_response: The most bytes to take.
     """
 
-    def __init__(
-        self,
-        read: Callable[[Any], Iterable[Item]],
-        model_name: str,
-        max_response: int = MAX_RESPONSE,
-    ) -> None:
-        self._read = read
+    has_last_frame = False
+
+    def __init__(self, reader: Reader, model_name: str, max_response: int = MAX_RESPONSE) -> None:
+        self._reader = reader
         self._model_name = model_name
         self._counted = _Counted(max_response)
         self._chunks: list[bytes] = []
+
+    def weight(self, chunk: bytes) -> int:
+        """Return how many bytes are read as documents with a chunk, at most; b"" for the end."""
+        return 0 if chunk else self._counted.seen
 
     def feed(self, chunk: bytes) -> Iterator[Item]:
         """Take bytes; the items come with the end."""
@@ -207,23 +353,47 @@ class BodyDecoder:
         self._chunks.append(chunk)
         return iter(())
 
-    def close(self) -> Iterator[Item]:
+    def close(self, mark: Mark) -> Iterator[Item]:
         """Take the end of the bytes and return the items of the document.
 
         Raises:
             UnexpectedModelBehavior: It is no JSON object, or not such a one.
             EmptyResponse: There are no bytes.
+            StreamInterrupted: The body broke off.
         """
         data = b"".join(self._chunks)
+        if mark is Mark.CUT:
+            raise StreamInterrupted(self._model_name, "The response was cut short.")
         if not data.strip():
             raise EmptyResponse("The response is empty")
         try:
             document = loads(data)
-            if not isinstance(document, dict):
-                raise TypeError(f"the body is {type(document).__name__}, not an object")
-            if document.get("error"):
-                raise in_stream_error(document, self._model_name)
-            yield from self._read(document)
+        except NONSENSE as exc:
+            if b"\ndata:" not in data:
+                raise _senseless(exc, data) from exc
+            # JSON that is no frame, and frames behind it.
+            stream = StreamDecoder(self._reader, self._model_name)
+            yield from stream.feed(data)
+            yield from stream.close(mark)
+            return
+        try:
+            yield from self._items(document)
+            yield from self._reader.end()
         except NONSENSE as exc:
             raise _senseless(exc, data) from exc
-        yield End(final=True)
+        yield Mark.LAST
+
+    def _items(self, document: Any) -> Iterator[Item]:
+        documents = document if isinstance(document, list) and document else [document]
+        for each in documents:
+            if not isinstance(each, dict):
+                raise TypeError(f"the body is {type(each).__name__}, not an object")
+            if tells_error(each, typed_events=bool(self._reader.events)):
+                answer = self._reader.failed(each)
+                if answer is None:
+                    raise in_stream_error(each, self._model_name)
+                yield from answer
+            elif documents is document:
+                yield from self._reader.frame("message", each)
+            else:
+                yield from self._reader.body(each)

@@ -2,15 +2,18 @@
 
 Both readers give the same answers: what orjson refuses, or would read as something
 else, is read by the standard library.
+
+What a document costs is bounded before it is read: a byte of it may become a hundred.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
-from ..exceptions import UserError
+from ..exceptions import ResponseTooLarge, UserError
 
 try:
     from orjson import loads as _orjson_loads  # pyright: ignore[reportMissingImports]
@@ -24,9 +27,16 @@ __all__ = ("dumps", "loads")
 MAX_DEPTH = 100
 """The most lists and objects within each other; the two readers alone differ in theirs."""
 
+MAX_VALUES = 2_000_000
+"""The most values, counted by the brackets and commas outside of texts: some 200 MB as objects."""
+
+# A text, or one that is never closed; linear, as it always matches up to the end.
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+
 # orjson reads an integer of more than 64 bits, which has 19 digits or more, as a float.
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _BIG_NUMBER = b"0" * 19
+_BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -34,24 +44,41 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+def _number(text: str) -> float | None:
+    """Return a number, None for one that no float holds: it could not be written again."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)
 
 
 def loads(data: bytes) -> Any:
     """Read a JSON document.
 
-    Of duplicate keys the last one counts. A lone surrogate, which no text may hold,
-    is read as U+FFFD.
+    Of duplicate keys the last one counts. A lone surrogate, which no text may hold, is read
+    as U+FFFD, and a number beyond all floats as None. A byte order mark is ignored.
 
     Raises:
         ValueError: It is no JSON, or not UTF-8.
         RecursionError: It is nested deeper than `MAX_DEPTH`.
+        ResponseTooLarge: It has more values than `MAX_VALUES`.
     """
-    document = _read(data)
+    # Brackets and commas in texts are none; to leave them out takes longer.
+    if _values(data) > MAX_VALUES and _values(_TEXTS.sub(b"", data)) > MAX_VALUES:
+        raise ResponseTooLarge(f"A JSON document has more than {MAX_VALUES:,} values")
+    document = _read(data.removeprefix(_BOM))
     # Few documents have so many brackets that their depth must be looked at.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(document):
         raise RecursionError("nested too deeply")
     return document
+
+
+def _values(data: bytes) -> int:
+    """Return how many values there may be at most."""
+    if len(data) <= MAX_VALUES:
+        return len(data)
+    return data.count(b"[") + data.count(b"{") + data.count(b",")
 
 
 def _read(data: bytes) -> Any:

@@ -5,9 +5,16 @@ Promises: the frames that the WHATWG text "event stream interpretation" prescrib
 linear in the bytes, also byte by byte; memory within two caps; and nothing but frames or
 `ResponseTooLarge`, whatever the bytes are.
 
-It departs from the text twice, both times for readers of JSON. The data stays bytes: the next stage
-decodes it strictly. And a frame whose data is the empty string is never dispatched: the text drops
-an event without `data` lines, but dispatches one with a single empty `data` line.
+It departs from the text for readers of JSON, and for what servers of models send:
+
+* The data stays bytes: the next stage decodes it strictly.
+* A frame whose data is the empty string is never dispatched. The text drops an event without
+  `data` lines, but dispatches one with a single empty `data` line.
+* A `data` line that begins a JSON value behind one that ended an object begins another event:
+  some servers end their events with a single line end. No JSON text has two such lines.
+* Lines that are JSON, but no field, and the field `error`, make a stray frame: some servers write
+  their errors so.
+* An event that the end of the body cuts off is returned by `close`; its JSON may be whole.
 
 A frame is one server-sent event. The word "event" is taken: that is what the user iterates.
 """
@@ -15,18 +22,19 @@ A frame is one server-sent event. The word "event" is taken: that is what the us
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from attrs import frozen
 
 from ..exceptions import ResponseTooLarge
 
-__all__ = ("SSEDecoder", "ServerSentEvent")
+__all__ = ("MAX_RESPONSE", "SSEDecoder", "ServerSentEvent")
 
 BOM: Final = b"\xef\xbb\xbf"
 
-MIB: Final = 1024 * 1024
+MAX_RESPONSE: Final = 64 * 1024 * 1024
+"""The most bytes that a response may have, and so a line or an event: a picture is one line."""
 
 LINE_COST: Final = 64
 """Bytes that a `data` line counts beyond its value.
@@ -47,11 +55,13 @@ class ServerSentEvent:
         data: The values of the `data` lines, joined with `\n`; never empty, and not decoded.
         event: The event type.
         id: The last event id of the stream so far, '' before the first.
+        is_stray: Whether its lines had no `data` before them.
     """
 
     data: bytes
     event: str = "message"
     id: str = ""
+    is_stray: bool = False
 
 
 class SSEDecoder:
@@ -64,14 +74,16 @@ class SSEDecoder:
         max_event: Bytes that the `data` lines of one event may have, each counting 64 more.
     """
 
-    def __init__(self, *, max_line: int = 8 * MIB, max_event: int = 8 * MIB) -> None:
+    def __init__(self, *, max_line: int = MAX_RESPONSE, max_event: int = MAX_RESPONSE) -> None:
         self._max_line = max_line
         self._max_event = max_event
         self._start: bytes | None = b""  # what may yet grow into a BOM; None once that is settled
         self._after_cr = False  # an LF that comes next belongs to a line that has ended
         self._line = bytearray()  # the start of a line whose end has not come
         self._data: list[bytes] = []
-        self._size = 0  # what `_data` counts
+        self._stray: list[bytes] = []
+        self._has_error = False  # whether one of `_stray` was the field `error`
+        self._size = 0  # what `_data` and `_stray` count
         self._event = ""
         self._id = ""
         self._plain_size = min(max_line, max_event) - LINE_COST  # no chunk so short hits a cap
@@ -82,7 +94,12 @@ class SSEDecoder:
     @property
     def pending(self) -> bool:
         """Whether a line or an event has begun and not ended; true at the end, it was cut off."""
-        return bool(self._start or self._line or self._data or self._event)
+        return bool(self._start or self._line or self._data or self._event or self._stray)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the line and the event that have begun and not ended, as the caps count."""
+        return len(self._line) + self._size
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """Take the next bytes; return an iterator over the frames that they complete.
@@ -99,9 +116,15 @@ class SSEDecoder:
         self._reading = True
         return self._frames(chunk)
 
-    def close(self) -> None:
-        """End the input. An unfinished event is never dispatched; `pending` tells of it."""
+    def close(self) -> Iterator[ServerSentEvent]:
+        """End the input and return the event that it cut off, and the stray lines, if any.
+
+        Raises:
+            ResponseTooLarge: A cap was hit.
+        """
         self._closed = True
+        frames = [*self._field(bytes(self._line))] if self._line else []
+        return iter([*frames, *self._dispatch()])
 
     def _frames(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         # What the pattern takes off the front might as well have come in chunks of its own, each
@@ -114,10 +137,7 @@ class SSEDecoder:
                 at = match.end()
         if at < len(chunk):
             for line in self._split(chunk[at:]):
-                if line:
-                    self._field(line)
-                elif frame := self._dispatch():
-                    yield frame
+                yield from self._field(line) if line else self._dispatch()
             self._check_line(self._line)
             self._between_frames = not (self._line or self._after_cr or self.pending)
         # Not in a `finally`: where an error or the reader broke off, the rest of `chunk` is lost.
@@ -149,19 +169,38 @@ class SSEDecoder:
         self._start = None
         return start.removeprefix(BOM)
 
-    def _field(self, line: bytes) -> None:
+    def _field(self, line: bytes) -> Iterable[ServerSentEvent]:
+        """Take a line, and return the event that it shows to be over, if any."""
         self._check_line(line)
         name, _, value = line.partition(b":")  # a comment has the empty name, which is no field
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            frames = self._dispatch() if self._begins_anew(value) else ()
+            self._store(self._data, value)
+            return frames
         if store := FIELDS.get(name):
-            store(self, value.removeprefix(b" "))
+            store(self, value)
+        elif self._stray or line[:1] in (b"{", b"["):
+            self._store(self._stray, line)
+        return ()
 
-    def _store_data(self, value: bytes) -> None:
+    def _begins_anew(self, value: bytes) -> bool:
+        """Return whether a `data` line cannot belong to the same JSON text as the last one."""
+        if not self._data or value.lstrip()[:1] not in (b"{", b"["):
+            return False
+        return self._data[-1].rstrip().endswith(b"}")
+
+    def _store(self, lines: list[bytes], value: bytes) -> None:
         self._size += len(value) + LINE_COST
         if self._size > self._max_event:
             raise ResponseTooLarge(
                 f"an event of the stream has more data than max_event, {self._max_event:,} bytes"
             )
-        self._data.append(value)
+        lines.append(value)
+
+    def _store_error(self, value: bytes) -> None:
+        self._has_error = True
+        self._store(self._stray, value)
 
     def _store_event(self, value: bytes) -> None:
         self._event = _text(value)
@@ -170,12 +209,18 @@ class SSEDecoder:
         if b"\0" not in value:
             self._id = _text(value)
 
-    def _dispatch(self) -> ServerSentEvent | None:
+    def _dispatch(self) -> Iterable[ServerSentEvent]:
         data, event = b"\n".join(self._data), self._event
+        frames = [ServerSentEvent(data, event or "message", self._id)] if data else []
+        if self._stray:
+            named = "error" if self._has_error else "message"
+            frames.append(ServerSentEvent(b"\n".join(self._stray), named, is_stray=True))
         self._data.clear()
+        self._stray.clear()
+        self._has_error = False
         self._size = 0
         self._event = ""
-        return ServerSentEvent(data, event or "message", self._id) if data else None
+        return frames
 
     def _check_line(self, line: bytes | bytearray) -> None:
         if len(line) > self._max_line:
@@ -189,7 +234,7 @@ def _text(value: bytes) -> str:
 
 
 FIELDS: Final[dict[bytes, Callable[[SSEDecoder, bytes], None]]] = {
-    b"data": SSEDecoder._store_data,
+    b"error": SSEDecoder._store_error,
     b"event": SSEDecoder._store_event,
     b"id": SSEDecoder._store_id,
 }

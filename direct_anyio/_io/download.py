@@ -22,10 +22,9 @@ import anyio
 import attrs
 from attrs import frozen
 
-from .._core.decoder import Decoder
-from .._core.inflate import decompressed
+from .._core.inflate import Inflate
 from ..content import BinaryContent, FileUrl, UserContent
-from ..exceptions import UserError, printable
+from ..exceptions import StreamInterrupted, UserError, printable
 from ..messages import ModelMessage, ModelRequest
 from ..parts import ToolReturnPart, UserPromptPart
 from .deadlines import Limits, timed_out
@@ -155,24 +154,6 @@ async def _resolved(parts: SplitResult) -> _Target:
     return _Target(url, host, host if port == _PORTS[parts.scheme] else f"{host}:{port}")
 
 
-class _Bytes(Decoder):
-    """Gathers bytes, up to a cap."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-        self._seen = 0
-
-    def feed(self, chunk: bytes) -> Any:
-        self._seen += len(chunk)
-        if self._seen > MAX_BYTES:
-            raise UserError(f"A file has more than {MAX_BYTES} bytes, too many to download.")
-        self.chunks.append(chunk)
-        return iter(())
-
-    def close(self) -> Any:
-        return iter(())
-
-
 @frozen
 class Download:
     """Fetches files for one request.
@@ -230,28 +211,38 @@ class Download:
             "Is the URL of the file right?",
         )
         deadline = anyio.current_time() + SECONDS
-        gathered = _Bytes()
+        data = b""
         async with open_task_group() as group:
             exchange = await library.open_exchange(group, request, self.clients, _LIMITS, deadline)
             try:
                 if exchange.status == 200:
                     coding = exchange.headers.get("content-encoding", "")
-                    await _read(exchange, decompressed(gathered, coding))
+                    data = await _read(exchange, Inflate(coding), self.model_name)
             finally:
                 await exchange.aclose(drain=False)
-        return exchange.status, exchange.headers, b"".join(gathered.chunks)
+        return exchange.status, exchange.headers, data
 
 
-async def _read(exchange: Any, decoder: Decoder) -> None:
-    while True:
-        try:
-            chunk = await exchange.receive()
-        except anyio.EndOfStream:
-            break
-        for _ in decoder.feed(chunk):
-            pass
-    for _ in decoder.close():
-        pass
+async def _read(exchange: Any, inflate: Inflate, model_name: str) -> bytes:
+    """Return a file.
+
+    Raises:
+        UserError: It is too large.
+        StreamInterrupted: It was cut short.
+    """
+    gathered = bytearray()
+    try:
+        while True:
+            for data in inflate.feed(await exchange.receive()):
+                gathered += data
+                if len(gathered) > MAX_BYTES:
+                    raise UserError(
+                        f"A file has more than {MAX_BYTES} bytes, too many to download."
+                    )
+    except anyio.EndOfStream:
+        if not inflate.is_whole:
+            raise StreamInterrupted(model_name, "A download was cut short.") from None
+    return bytes(gathered)
 
 
 def _next(url: str, location: str) -> str:

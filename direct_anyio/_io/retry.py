@@ -16,6 +16,7 @@ from attrs import define, field
 from ..exceptions import (
     ModelAPIError,
     ModelConnectionError,
+    ModelContextWindowExceededError,
     ModelHTTPError,
     ModelQuotaExceededError,
     ModelTimeoutError,
@@ -77,7 +78,7 @@ def kind_of(error: ModelAPIError, *, ambiguous: bool) -> Kind | None:
 
 
 def _kind_of_status(error: ModelHTTPError) -> Kind | None:
-    if isinstance(error, ModelQuotaExceededError):
+    if isinstance(error, (ModelContextWindowExceededError, ModelQuotaExceededError)):
         return None
     throttled = error.status_code == 503 and error.retry_after is not None
     if error.status_code in _THROTTLE or throttled:

@@ -81,6 +81,7 @@ class Trace:
         via: The host that was connected to, which may be a proxy.
         head_is_out: Whether the head of the request was sent.
         shared: The request's stream of a connection of HTTP/2.
+        head: The status and the headers of the answer, once they are there.
     """
 
     client: HTTPClient
@@ -91,6 +92,7 @@ class Trace:
     via: str | None = field(default=None, init=False)
     head_is_out: bool = field(default=False, init=False)
     shared: Multiplexed | None = field(default=None, init=False)
+    head: tuple[int, dict[str, str]] | None = field(default=None, init=False)
     _limit: float = field(default=math.inf, init=False)
 
     async def __call__(self, name: str, info: dict[str, Any]) -> None:
@@ -112,6 +114,8 @@ class Trace:
         if name == "http2.send_request_headers.started":
             self.shared = multiplexed(self.client, info)
         self.head_is_out |= name.endswith("send_request_headers.complete")
+        if name.endswith("receive_response_headers.complete"):
+            self.head = _head_of(info["return_value"])
 
     async def _guard(self, step: _Step) -> None:
         """Keep cancellations out of a step that must not be cut short."""
@@ -138,6 +142,14 @@ class Trace:
                 await self.made.aclose()
         if self.shared is not None:
             await self.shared.reset(seconds)
+
+
+def _head_of(told: tuple[Any, ...]) -> tuple[int, dict[str, str]]:
+    """Return the status and the headers of a response, of either version of HTTP."""
+    status = next(each for each in told if isinstance(each, int))
+    headers = next(each for each in told if isinstance(each, list))
+    names = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
+    return status, dict(names)
 
 
 def _keep_alive(made: Any) -> None:

@@ -102,6 +102,9 @@ _DROPPED = ("Server disconnected", "<ConnectionTerminated", "<StreamReset")
 """Begin what httpcore says of a peer that is gone; the last two are of HTTP/2."""
 
 
+_REDIRECTS = range(300, 400)
+
+
 @define(eq=False)
 class Exchange:
     """One HTTP request and its answer.
@@ -120,6 +123,7 @@ class Exchange:
     _trace: Trace | None = None
     _has_content: bool = False
     _waited: float = 0.0
+    _is_built: bool = False
     _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
@@ -227,7 +231,8 @@ class Exchange:
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)
             self._phase = "body"
-            await self._forward(response)
+            if response is not None:
+                await self._forward(response)
 
     def _enter(self, phase: Phase) -> None:
         """Begin a phase: its own limit holds from now on."""
@@ -253,30 +258,39 @@ class Exchange:
         return is_sent and not self._limiting.cancelled_caught
 
     async def _send(self, client: HTTPClient) -> Any:
-        request = self._request
-        self._trace = Trace(client, self._enter, self._limiting)
+        trace = self._trace = Trace(client, self._enter, self._limiting)
         try:
-            built = client.build_request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                content=request.content,
-                timeout=None,
-                extensions={"trace": self._trace}
-                | ({"sni_hostname": request.sni} if request.sni else {}),
-            )
-            if request.content is not None and hasattr(built, "stream"):
-                kind: Any = type(built.stream)
-                built.stream = _body_class(kind)(request.content, self._written)
+            built = self._build(client, trace)
             # A transport without traces, such as a mock, is in no other phase.
             self._enter("headers")
-            response = await self._sent(client, built, self._trace)
+            response = await self._sent(client, built, trace)
         except Exception as exc:
-            self._fail(exc)
-        self.status = response.status_code
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+            if trace.head is None or trace.head[0] not in _REDIRECTS:
+                self._fail(exc)
+            # The library cannot read where it leads; it is not followed anyway.
+            self.status, self.headers = trace.head
+            response = None
+        else:
+            self.status = response.status_code
+            self.headers = {name.lower(): value for name, value in response.headers.items()}
         self._headed.set()
         return response
+
+    def _build(self, client: HTTPClient, trace: Trace) -> Any:
+        request = self._request
+        built = client.build_request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.content,
+            timeout=None,
+            extensions={"trace": trace} | ({"sni_hostname": request.sni} if request.sni else {}),
+        )
+        if request.content is not None and hasattr(built, "stream"):
+            kind: Any = type(built.stream)
+            built.stream = _body_class(kind)(request.content, self._written)
+        self._is_built = True
+        return built
 
     async def _sent(self, client: HTTPClient, built: Any, trace: Trace) -> Any:
         try:
@@ -325,8 +339,13 @@ class Exchange:
         head_is_out = self._trace is not None and self._trace.head_is_out
         # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
         unsayable = "LocalProtocolError" in names and not head_is_out
-        if unsayable or names & {"UnsupportedProtocol", "InvalidURL"}:
+        misled = bool(names & {"UnsupportedProtocol", "InvalidURL"})
+        if unsayable or (misled and not self._is_built):
             return UserError(f"The request to {host} cannot be sent: {text}")
+        if misled:
+            error = UnexpectedModelBehavior(f"{host} redirects to where nothing can be: {text}")
+            error.phase = "headers"
+            return error
         if names & {"ConnectError", "ProxyError"}:
             self._phase = "connect"
         if self._phase == "body":

@@ -3,7 +3,8 @@
 Promises:
 
 * both make the same items of the same content blocks;
-* a delta goes to the block that it names, which was started and takes such deltas;
+* a delta goes to the block that it names, else to the latest; it was started and takes such deltas;
+* a block that starts where another one stopped is a new one;
 * usage is what the provider said last: its counts are cumulative;
 * blocks, deltas and frames of kinds that nobody knew yet are ignored.
 
@@ -17,20 +18,33 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from .._core.codec import (
-    End,
     Item,
+    Mark,
     PartChunk,
     Reader,
     ResponseInfo,
+    StreamEnd,
     WholePart,
+    args_of,
+    count,
+    dictionary,
+    id_of,
     maybe,
     text_chunk,
+    text_of,
     thinking_chunk,
     tool_call_chunk,
     typed,
 )
+from .._core.identity import Identities
 from ..messages import FinishReason
-from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, OpaquePart, TextPart
+from ..parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    OpaquePart,
+    TextPart,
+    new_tool_call_id,
+)
 from ..usage import RequestUsage
 
 __all__ = ("CALLER", "OWN_NAME", "REDACTED", "AnthropicReader", "usage_of")
@@ -50,13 +64,15 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "compaction": "stop",
-    # A long turn of the provider's own tools: sent back as it is, it goes on.
     "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_call",
     "refusal": "content_filter",
 }
+
+_PAUSED = "pause_turn"
+"""Ends a long turn of the provider's own tools: sent back as it is, it goes on."""
 
 # Tools of the provider's that are one tool of ours.
 _TOOLS = {
@@ -86,10 +102,25 @@ class AnthropicReader(Reader):
         provider_name: The provider, which thoughts and its own tools' parts are marked with.
     """
 
+    stream_end = StreamEnd.EVENT
+    events = frozenset(
+        (
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        )
+    )
+
     def __init__(self, provider_name: str) -> None:
         self._provider_name = provider_name
         self._begun = False
-        self._blocks: dict[int, str] = {}
+        self._identities = Identities()
+        # By key: the blocks as they started, and those that have not stopped.
+        self._blocks: dict[int, JSONObject] = {}
+        self._open: set[int] = set()
         self._citations: dict[int, list[Any]] = {}
         self._servers: dict[str, str] = {}
         self._arguments: set[int] = set()
@@ -103,74 +134,86 @@ class AnthropicReader(Reader):
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole message."""
         yield self._heading(document)
-        for index, block in enumerate(typed(document["content"], list)):
-            yield from self._start(index, typed(block, dict))
-        yield self._ending(document, document)
+        for block in typed(document["content"], list):
+            yield from self._start(self._identities.start(), typed(block, dict))
+        yield from self._ending(document, document)
 
     def _message_start(self, document: JSONObject) -> Iterator[Item]:
         if self._begun:
             raise ValueError("a message started in another one")
         self._begun = True
-        yield self._heading(document["message"])
+        yield self._heading(dictionary(document.get("message")))
 
     def _block_start(self, document: JSONObject) -> Iterator[Item]:
-        index, block = document["index"], typed(document["content_block"], dict)
-        if index in self._blocks:
-            raise ValueError(f"content block {index} started twice")
-        self._blocks[index] = typed(block["type"], str)
+        block, name = typed(document["content_block"], dict), ("index", document.get("index"))
+        typed(block["type"], str)
+        known = self._identities.find(name)
+        if known in self._open and _is_same(block, self._blocks[known]):
+            return  # started twice
+        key = self._identities.start(name)
+        self._blocks[key] = block
+        self._open.add(key)
         # They are empty here: the deltas bring them.
         awaited = ("input", "text")
         yield from self._start(
-            index, {key: value for key, value in block.items() if value or key not in awaited}
+            key, {key: value for key, value in block.items() if value or key not in awaited}
         )
 
+    def _named(self, document: JSONObject) -> int | None:
+        """Return the block that an event names; without an index it is the latest."""
+        index = document.get("index")
+        return self._identities.latest if index is None else self._identities.find(("index", index))
+
     def _block_delta(self, document: JSONObject) -> Iterator[Item]:
-        index, delta = document["index"], typed(document["delta"], dict)
-        if index not in self._blocks:
+        key, delta = self._named(document), typed(document["delta"], dict)
+        if key is None:
+            index = document.get("index")
             raise ValueError(f"a delta of content block {index}, which never started")
-        block, kind = self._blocks[index], delta["type"]
+        block, kind = self._blocks[key]["type"], delta["type"]
         if kind in _GROWS and block in _BLOCKS:
             if block not in _GROWS[kind]:
                 raise ValueError(f"a {kind} of a {block} block")
-            yield from self._grow(index, kind, delta)
+            yield from self._grow(key, kind, delta)
 
     def _grow(self, index: int, kind: str, delta: JSONObject) -> Iterator[Item]:
         match kind:
-            case "text_delta":
+            case "text_delta" if delta.get("text") is not None:
                 yield text_chunk(index, delta["text"])
-            case "thinking_delta":
+            case "thinking_delta" if delta.get("thinking") is not None:
                 yield self._thought(index, text=delta["thinking"])
-            case "signature_delta":
+            case "signature_delta" if delta.get("signature") is not None:
                 yield self._thought(index, signature=delta["signature"])
-            case "input_json_delta":
-                yield from self._argument(index, typed(delta["partial_json"], str))
+            case "input_json_delta" if delta.get("partial_json") is not None:
+                yield from self._argument(index, delta["partial_json"])
             case "citations_delta":
                 self._citations.setdefault(index, []).append(delta["citation"])
             case "compaction_delta":
                 yield from self._compaction(index, delta)
 
-    def _argument(self, index: int, text: str) -> Iterator[Item]:
-        # A call made by other code comes with its input; an empty delta may follow it.
-        if text or index not in self._arguments:
-            yield tool_call_chunk(index, args=text)
-        if text:
+    def _argument(self, index: int, args: Any) -> Iterator[Item]:
+        # A call made by other code comes with its input, which deltas only repeat.
+        if self._blocks[index].get("input"):
+            return
+        if args or index not in self._arguments:
+            yield tool_call_chunk(index, args=args)
+        if args:
             self._arguments.add(index)
 
     def _block_stop(self, document: JSONObject) -> Iterator[Item]:
-        index = document["index"]
-        if index in self._citations:
-            yield text_chunk(index, "", details={"citations": self._citations.pop(index)})
-        if self._blocks[index] == "mcp_tool_use":
-            yield tool_call_chunk(index, args="}" if index in self._arguments else "{}}")
+        key = self._named(document)
+        if key is None or key not in self._open:
+            return  # a stop of nothing
+        self._open.discard(key)
+        if key in self._citations:
+            yield text_chunk(key, "", details={"citations": self._citations.pop(key)})
+        if self._blocks[key]["type"] == "mcp_tool_use" and not self._blocks[key].get("input"):
+            yield tool_call_chunk(key, args="}" if key in self._arguments else "{}}")
 
     def _message_delta(self, document: JSONObject) -> Iterator[Item]:
-        delta = typed(document["delta"], dict)
-        yield self._ending(delta, document)
-        if delta.get("stop_reason"):
-            yield End(final=False)
+        yield from self._ending(dictionary(document.get("delta")), document)
 
     def _message_stop(self, document: JSONObject) -> Iterator[Item]:
-        yield End(final=True)
+        yield Mark.LAST
 
     def _heading(self, message: JSONObject) -> ResponseInfo:
         return ResponseInfo(
@@ -180,22 +223,28 @@ class AnthropicReader(Reader):
             provider_details=_container(message),
         )
 
-    def _ending(self, delta: JSONObject, document: JSONObject) -> ResponseInfo:
-        reason = delta.get("stop_reason") or ""
-        return ResponseInfo(
+    def _ending(self, delta: JSONObject, document: JSONObject) -> Iterator[Item]:
+        reason = delta.get("stop_reason")
+        if not isinstance(reason, str) or reason == "null":
+            reason = ""
+        yield ResponseInfo(
             finish_reason=FINISH_REASONS.get(reason),
             usage=self._used(document),
             provider_details={
                 **({"finish_reason": reason} if reason else {}),
-                **_refusal(delta.get("stop_details") or {}),
+                **_refusal(dictionary(delta.get("stop_details"))),
                 **_container(delta),
             },
+            suspended=reason == _PAUSED if reason else None,
         )
+        if reason:
+            yield Mark.FINISHED
 
     def _used(self, document: JSONObject) -> RequestUsage | None:
-        if not document.get("usage"):
+        usage = document.get("usage")
+        if not isinstance(usage, dict) or not usage:
             return None
-        self._counts |= _counts(typed(document["usage"], dict))
+        self._counts |= _counts(usage)
         return usage_of(self._counts)
 
     def _start(self, index: int, block: JSONObject) -> Iterable[Item]:
@@ -206,13 +255,14 @@ class AnthropicReader(Reader):
         return () if start is None else start(self, index, block)
 
     def _text(self, index: int, block: JSONObject) -> Iterator[Item]:
-        if "text" in block:
+        if block.get("text") is not None:
             citations = block.get("citations")
             details = {"citations": citations} if citations else None
             yield WholePart(index, TextPart(typed(block["text"], str), provider_details=details))
 
     def _thinking(self, index: int, block: JSONObject) -> Iterator[Item]:
-        yield self._thought(index, text=block["thinking"], signature=block.get("signature"))
+        text, signature = block.get("thinking") or "", block.get("signature")
+        yield self._thought(index, text=text_of(text), signature=maybe(_string, signature))
 
     def _redacted(self, index: int, block: JSONObject) -> Iterator[Item]:
         yield self._thought(index, signature=block["data"], id=REDACTED)
@@ -226,16 +276,12 @@ class AnthropicReader(Reader):
 
     def _call(self, index: int, block: JSONObject) -> Iterator[Item]:
         self._take_input(index, block)
-        yield tool_call_chunk(
-            index,
-            name=typed(block["name"], str),
-            args=block.get("input"),
-            call_id=typed(block["id"], str),
-        )
+        name, args = typed(block["name"], str), args_of(block.get("input"))
+        yield tool_call_chunk(index, name=name, args=args, call_id=block.get("id"))
 
     def _server_call(self, index: int, block: JSONObject) -> Iterator[Item]:
         self._take_input(index, block)
-        name, args = typed(block["name"], str), block.get("input") or None
+        name, args = typed(block["name"], str), dictionary(block.get("input")) or None
         kind = _TOOLS.get(name, name)
         if args and kind == "tool_search":
             args = _queries(args)
@@ -243,7 +289,7 @@ class AnthropicReader(Reader):
 
     def _mcp_call(self, index: int, block: JSONObject) -> Iterator[Item]:
         name = f"mcp_server:{block['server_name']}"
-        self._servers[block["id"]] = name
+        self._servers[id_of(block.get("id")) or ""] = name
         args = {"action": "call_tool", "tool_name": block["name"], "tool_args": block.get("input")}
         if "input" in block:
             self._take_input(index, block)
@@ -269,14 +315,15 @@ class AnthropicReader(Reader):
         part = BuiltinToolCallPart(
             name,
             args,
-            typed(block["id"], str),
+            id_of(block.get("id")) or new_tool_call_id(),
             provider_name=self._provider_name,
             provider_details=details or None,
         )
         return WholePart(index, part)
 
     def _result(self, name: str, block: JSONObject) -> BuiltinToolReturnPart:
-        call_id, content = typed(block["tool_use_id"], str), block["content"]
+        call_id = id_of(block.get("tool_use_id")) or new_tool_call_id()
+        content: Any = block.get("content")
         kind = _TOOLS.get(name, name)
         details = _details(name, block)
         if name == "mcp":
@@ -284,10 +331,10 @@ class AnthropicReader(Reader):
             if isinstance(content, list):
                 content = [_with_citations(each) for each in content]
             content = {"content": content, "is_error": block.get("is_error", False)}
-        elif name == "web_fetch" and "content" in content:
+        elif name == "web_fetch" and "content" in dictionary(content):
             content = content | {"content": _with_citations(content["content"])}
         elif name == "tool_search":
-            content, details = _found(content)
+            content, details = _found(dictionary(content))
         return BuiltinToolReturnPart(
             kind,
             content,
@@ -335,8 +382,8 @@ def _string(value: Any) -> str:
 
 
 def _container(message: JSONObject) -> JSONObject:
-    container = message.get("container")
-    return {"container_id": container["id"]} if container else {}
+    id = id_of(dictionary(message.get("container")).get("id"))
+    return {"container_id": id} if id else {}
 
 
 def _refusal(details: JSONObject) -> JSONObject:
@@ -352,7 +399,7 @@ def _details(name: str, block: JSONObject) -> JSONObject:
     elif name in _TOOLS:
         details[OWN_NAME] = name
     caller = block.get("caller")
-    if caller and caller["type"] != "direct":
+    if dictionary(caller).get("type", "direct") != "direct":
         details[CALLER] = caller
     return details
 
@@ -399,12 +446,13 @@ _ROUNDS = {"compaction": "compaction", "advisor_message": "advisor"}
 
 def _counts(usage: JSONObject) -> dict[str, int]:
     """Return the counts of a `usage` object; those that it does not give are left out."""
-    counts = {key: max(0, usage[key]) for key in _TOKENS if isinstance(usage.get(key), int)}
+    told = {key: usage.get(key) for key in _TOKENS}
+    counts = {key: count(value) for key, value in told.items() if type(value) in (int, float)}
     for place, key, name in _MORE:
-        count = (usage.get(place) or {}).get(key)
-        if isinstance(count, int) and count > 0:
-            counts[name] = count
-    return counts | _rounds(usage.get("iterations") or ())
+        number = count(dictionary(usage.get(place)).get(key))
+        if number:
+            counts[name] = number
+    return counts | (maybe(_rounds, usage.get("iterations")) or {})
 
 
 def _rounds(iterations: Iterable[JSONObject]) -> dict[str, int]:
@@ -416,7 +464,7 @@ def _rounds(iterations: Iterable[JSONObject]) -> dict[str, int]:
     for name in sorted(set(names) - {"message"}):
         counts[f"{name}_iterations"] = names.count(name)
         for key in _TOKENS:
-            total = sum(each.get(key) or 0 for of, each in rounds if of == name)
+            total = sum(count(each.get(key)) for of, each in rounds if of == name)
             counts |= {f"{name}_{key}": total} if total else {}
     return counts
 
@@ -438,3 +486,8 @@ def usage_of(counts: dict[str, int]) -> RequestUsage:
         output_tokens=output,
         details=dict(counts),
     )
+
+
+def _is_same(block: JSONObject, other: JSONObject) -> bool:
+    """Return whether the start of a block repeats another one."""
+    return all(block.get(name) == other.get(name) for name in ("type", "id", "name"))

@@ -1,6 +1,6 @@
-"""What the chat protocols share: messages of roles, tools and their calls, heads and ends.
+"""What the chat protocols share: messages of roles, tools and their calls, heads and usage.
 
-What is none of chat alone, such as `members` and `count`, serves the other dialects, too.
+What is none of chat alone, such as `members` and `heading`, serves the other dialects, too.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from attrs import frozen
 
 from .._core.codec import (
     Codec,
-    End,
     Item,
     ResponseInfo,
+    count,
+    dictionary,
     maybe,
-    text_chunk,
-    thinking_chunk,
-    tool_call_chunk,
-    typed,
 )
 from .._core.instructions import instructions_of
 from .._core.returned import text_and_files
@@ -51,14 +48,11 @@ __all__ = (
     "ChatCodec",
     "JSONObject",
     "Quirks",
-    "TaggedText",
-    "call_chunk",
     "call_of",
     "conversation",
-    "count",
-    "finish",
     "heading",
     "image_piece",
+    "logprob",
     "members",
     "offer",
     "output_schema",
@@ -83,7 +77,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "tool_calls": "tool_call",
     "content_filter": "content_filter",
     "function_call": "tool_call",
-    "error": "error",
 }
 
 
@@ -289,18 +282,6 @@ def call_of(part: ToolCallPart) -> JSONObject:
     return {"id": part.tool_call_id, "type": "function", "function": function}
 
 
-def call_chunk(key: Any, call: JSONObject, details: JSONObject | None = None) -> Item:
-    """Return the item for a tool call, or for some of one."""
-    function = call.get("function") or {}
-    return tool_call_chunk(
-        ("call", key),
-        name=function.get("name"),
-        args=function.get("arguments"),
-        call_id=call.get("id"),
-        details=details,
-    )
-
-
 def members(settings: Mapping[str, Any], table: Mapping[str, str]) -> JSONObject:
     """Return the members of a body that settings make, by a table from one to the other."""
     said = {name: settings.get(key) for key, name in table.items() if key in settings}
@@ -342,22 +323,15 @@ def heading(
     )
 
 
-def finish(
-    reason: str, table: Mapping[str, FinishReason] = FINISH_REASONS, *, final: bool = False
-) -> Iterator[Item]:
-    """Yield why the model stopped, by a table of the protocol's words, and the end."""
-    details = {"finish_reason": reason}
-    yield ResponseInfo(finish_reason=table.get(reason), provider_details=details)
-    yield End(final=final)
-
-
 def _moment(created: Any) -> datetime:
     return datetime.fromtimestamp(created, UTC)
 
 
-def count(value: Any) -> int:
-    """Return a count; negative ones, and what is no number, are 0."""
-    return max(0, int(value)) if isinstance(value, (int, float)) else 0
+def logprob(token: JSONObject) -> JSONObject:
+    """Return the log probability of a token, and of those that were likely in its place."""
+    keys = ("token", "logprob", "bytes")
+    top = [{key: each.get(key) for key in keys} for each in token.get("top_logprobs") or ()]
+    return {key: token.get(key) for key in keys} | {"top_logprobs": top}
 
 
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -365,8 +339,8 @@ _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 def usage_of(usage: JSONObject) -> RequestUsage:
     """Return a `usage` object as `RequestUsage`; negative counts are 0."""
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt = dictionary(usage.get("prompt_tokens_details"))
+    completion = dictionary(usage.get("completion_tokens_details"))
     more = {key: value for key, value in usage.items() if key not in _TOTALS}
     details = {
         key: count(value)
@@ -387,71 +361,3 @@ def tagged(thought: str, tags: tuple[str, str]) -> str:
     """Return a thought as text, between thinking tags."""
     start, end = tags
     return f"{start}\n{thought}\n{end}"
-
-
-def _split_by_tags(text: str, tags: tuple[str, str]) -> Iterator[tuple[bool, str]]:
-    """Split a text at thinking tags; yields whether each piece is a thought.
-
-    An opening tag that is never closed is dropped, and what follows it is text.
-    """
-    start, end = tags
-    while text:
-        before, opened, rest = text.partition(start)
-        if before:
-            yield False, before
-        thought, closed, text = rest.partition(end)
-        if closed:
-            yield True, thought
-        elif opened and thought:
-            yield False, thought
-
-
-class TaggedText:
-    """Reads text in which thoughts stand between tags.
-
-    Args:
-        tags: What opens and closes a thought.
-        skips_blank: Whether a streamed text that starts as blank space is no text yet.
-        id: The id of the thoughts.
-        provider_name: The provider, which thoughts are marked with.
-    """
-
-    def __init__(
-        self,
-        tags: tuple[str, str],
-        *,
-        skips_blank: bool,
-        id: str | None = None,
-        provider_name: str | None = None,
-    ) -> None:
-        self._tags = tags
-        self._skips_blank = skips_blank
-        self._marks = (id, provider_name)
-        # Counts the parts that the tags make.
-        self._place = 0
-        self._in_thought = False
-        self._in_text = False
-
-    def streamed(self, text: str) -> Iterator[Item]:
-        """Read a piece of a stream, in which a tag is a token of its own."""
-        if text == self._tags[1 if self._in_thought else 0]:
-            self._place += 1
-            self._in_thought = not self._in_thought
-            self._in_text = False
-            if self._in_thought:
-                yield self._thought("")
-        elif self._in_thought:
-            yield self._thought(text)
-        elif self._in_text or not (self._skips_blank and text.isspace()):
-            self._in_text = True
-            yield text_chunk(("content", self._place), text)
-
-    def whole(self, content: Any) -> Iterator[Item]:
-        """Read a whole text, in which tags may stand anywhere."""
-        for is_thought, text in _split_by_tags(typed(content or "", str), self._tags):
-            self._place += 1
-            yield self._thought(text) if is_thought else text_chunk(("content", self._place), text)
-
-    def _thought(self, text: str) -> Item:
-        id, provider_name = self._marks
-        return thinking_chunk(("content", self._place), text, id=id, provider_name=provider_name)

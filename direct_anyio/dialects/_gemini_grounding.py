@@ -6,8 +6,12 @@ It comes once, with the end of the answer, and speaks of all its text.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
+
+from .._core.codec import dictionary, maybe
 
 __all__ = (
     "JSONObject",
@@ -33,19 +37,21 @@ def snake_case(value: Any) -> Any:
 
 def searches(grounding: JSONObject) -> list[str]:
     """Return what was searched for in the web; some are blank, some come twice."""
-    return list(grounding.get("webSearchQueries") or ())
+    queries = maybe(list, grounding.get("webSearchQueries")) or []
+    return [query for query in queries if isinstance(query, str)]
 
 
 def web_sources(grounding: JSONObject) -> list[JSONObject]:
     """Return the pages that were found in the web."""
-    pages = (chunk.get("web") for chunk in grounding.get("groundingChunks") or ())
+    pages = (dictionary(chunk.get("web")) for chunk in _objects(grounding, "groundingChunks"))
     keys = ("domain", "title", "uri")
     return [{key: page.get(key) for key in keys} for page in pages if page]
 
 
 def retrieved_contexts(grounding: JSONObject) -> list[JSONObject]:
     """Return what was found in uploaded files."""
-    found = (chunk.get("retrievedContext") for chunk in grounding.get("groundingChunks") or ())
+    chunks = _objects(grounding, "groundingChunks")
+    found = (dictionary(chunk.get("retrievedContext")) for chunk in chunks)
     return [snake_case(context) for context in found if context]
 
 
@@ -56,38 +62,63 @@ def citations(grounding: JSONObject, texts: Mapping[int, str]) -> dict[int, list
         grounding: The metadata.
         texts: The answer's texts, in their order.
     """
-    chunks = grounding.get("groundingChunks") or []
+    chunks = [snake_case(chunk) for chunk in maybe(list, grounding.get("groundingChunks")) or ()]
+    answer = _Answer(texts)
     found: dict[int, list[JSONObject]] = {}
-    for support in grounding.get("groundingSupports") or ():
-        segment = support.get("segment") or {}
-        indices = support.get("groundingChunkIndices") or []
-        cited = [chunks[at] if 0 <= at < len(chunks) else None for at in indices]
-        key = _cited(segment, texts)
+    for support in _objects(grounding, "groundingSupports"):
+        indices = maybe(dict.fromkeys, support.get("groundingChunkIndices")) or ()
+        places = [at if type(at) is int and 0 <= at < len(chunks) else None for at in indices]
+        cited = [None if at is None else chunks[at] for at in places]
+        key = maybe(answer.key_of, support.get("segment") or {})
         if key is not None and any(cited):
-            entry = snake_case(support) | {"grounding_chunks": [snake_case(c) for c in cited]}
+            entry = snake_case(support) | {"grounding_chunks": cited}
             found.setdefault(key, []).append(entry)
     return found
 
 
-def _cited(segment: JSONObject, texts: Mapping[int, str]) -> int | None:
-    """Return the key of the text that a segment is of, None where it cannot be told."""
-    end, text = segment.get("endIndex"), segment.get("text")
-    if end is None:
-        return None
-    if text:
-        # Offsets count the bytes of all texts together, but are now and then a byte off.
-        key = _at(segment.get("startIndex") or 0, end, text.encode(), texts)
-        holding = [each for each, whole in texts.items() if text in whole]
-        if key is not None or len(holding) == 1:
-            return holding[0] if key is None else key
-    return next(iter(texts)) if len(texts) == 1 else None
+def _objects(grounding: JSONObject, name: str) -> list[JSONObject]:
+    """Return the objects of an optional list."""
+    items = grounding.get(name)
+    return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
-def _at(start: int, end: int, wanted: bytes, texts: Mapping[int, str]) -> int | None:
-    offset = 0
-    for key, text in texts.items():
-        data = text.encode()
-        if start >= offset and data[start - offset : end - offset] == wanted:
-            return key
-        offset += len(data)
-    return None
+_SLACK = 16
+"""Bytes that an offset may be off."""
+
+
+class _Answer:
+    """The texts of an answer, in which segments are looked up by their offsets in bytes.
+
+    Args:
+        texts: The texts by their keys, in their order.
+    """
+
+    def __init__(self, texts: Mapping[int, str]) -> None:
+        self._keys = list(texts)
+        encoded = [text.encode() for text in texts.values()]
+        self._data = b"".join(encoded)
+        self._ends = list(accumulate(map(len, encoded)))
+
+    def key_of(self, segment: JSONObject) -> int | None:
+        """Return the key of the text that a segment is of, None where it cannot be told."""
+        end, text = segment.get("endIndex"), segment.get("text")
+        if end is None or not self._keys:
+            return None
+        if text:
+            wanted, start = text.encode(), segment.get("startIndex") or 0
+            keys = {self._key_at(start, wanted)}
+            if None in keys:
+                # Offsets count the bytes of all texts together, but are now and then off.
+                near = wanted, max(0, start - _SLACK), end + _SLACK
+                places = (self._data.find(*near), self._data.rfind(*near))
+                keys = {self._key_at(place, wanted) for place in places}
+            if keys != {None}:
+                return keys.pop() if len(keys) == 1 else None
+        return self._keys[0] if len(self._keys) == 1 else None
+
+    def _key_at(self, start: int, wanted: bytes) -> int | None:
+        """Return the key of the text that has `wanted` at an offset, None where none has."""
+        if not (start >= 0 and self._data.startswith(wanted, start)):
+            return None
+        place = bisect_right(self._ends, start)
+        return self._keys[place] if start + len(wanted) <= self._ends[place] else None

@@ -1,7 +1,8 @@
 """Reads what Gemini answers: a `GenerateContentResponse`, whole or as the frames of a stream.
 
 Both are the same document. A frame of a stream brings the parts that are new; its
-usage is the total so far.
+usage is the total so far. A finish reason ends a round of a stream, and no frame says that
+it is the last one: only the end of the body does.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
 
-import attrs
-
 from .._core.codec import (
-    End,
     Item,
+    Mark,
+    Reader,
     ResponseInfo,
+    StreamEnd,
     WholePart,
+    args_of,
+    count,
+    dictionary,
+    id_of,
     maybe,
     text_chunk,
     thinking_chunk,
     tool_call_chunk,
     typed,
 )
+from .._core.identity import Identities
 from ..builtin_tools import FileSearchTool
 from ..content import BinaryContent
 from ..messages import FinishReason
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, new_tool_call_id
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from ._chat import count
 from ._gemini_contents import TOOL_TYPES
 from ._gemini_grounding import (
     JSONObject,
@@ -73,7 +78,7 @@ _ESCAPED = re.compile(r"\\([\\\"'])")
 _Details: TypeAlias = JSONObject | None
 
 
-class GeminiReader:
+class GeminiReader(Reader):
     """Reads one response.
 
     Args:
@@ -81,17 +86,22 @@ class GeminiReader:
         parameters: What the request offered.
     """
 
+    stream_end = StreamEnd.BODY
+
     def __init__(self, provider_name: str, parameters: ModelRequestParameters) -> None:
         self._provider_name = provider_name
         self._may_search_files = any(
             isinstance(tool, FileSearchTool) for tool in parameters.builtin_tools
         )
         self._whole = False
-        self._head: ResponseInfo | None = None
-        self._usage = RequestUsage()
+        self._head: tuple[Any, Any] | None = None
+        self._known: JSONObject = {}
+        self._is_ended = False
+        # Candidates that are not the answer.
+        self._others: set[int] = set()
         # Text that grows is one part until a part of another kind comes; grounding, at
         # the end, tells which text it supports.
-        self._place = 0
+        self._identities = Identities()
         self._running: int | None = None
         self._texts: dict[int, list[str]] = {}
         self._last_search: JSONObject | None = None
@@ -105,11 +115,15 @@ class GeminiReader:
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one frame of a stream."""
         yield from self._heading(document)
-        candidates = document.get("candidates")
-        if candidates:
-            yield from self._candidate(typed(candidates, list)[0])
-        else:
-            yield from self._blocked(document.get("promptFeedback") or {})
+        candidates = typed(document.get("candidates") or [], list)
+        if not candidates:
+            yield from self._blocked(dictionary(document.get("promptFeedback")))
+        for candidate in candidates:
+            index = candidate.get("index")
+            if type(index) is int and index != 0:
+                yield from self._left_out(index)
+            else:
+                yield from self._candidate(candidate)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response, whose parts are each one of their own."""
@@ -118,24 +132,36 @@ class GeminiReader:
         self._whole = True
         yield from self.frame("", document)
 
+    def end(self) -> Iterator[Item]:
+        """Return what supports the answer, which is told with its end."""
+        if not self._is_ended:
+            self._is_ended = True
+            yield from self._grounded()
+
     def _heading(self, document: JSONObject) -> Iterator[Item]:
-        metadata = document.get("usageMetadata")
+        metadata = dictionary(document.get("usageMetadata"))
         if metadata:
-            self._usage = _grown(self._usage, usage_of(metadata))
-            yield ResponseInfo(usage=self._usage)
+            yield ResponseInfo(usage=usage_of(metadata))
         details = {
             "timestamp": maybe(datetime.fromisoformat, document.get("createTime")),
-            "traffic_type": (metadata or {}).get("trafficType"),
+            "traffic_type": metadata.get("trafficType"),
         }
         known = {key: value for key, value in details.items() if value is not None}
-        head = ResponseInfo(
-            model_name=document.get("modelVersion"),
-            provider_response_id=document.get("responseId"),
-            provider_details=known or None,
-        )
-        if head != self._head:
-            self._head = head
-            yield head
+        head = (document.get("modelVersion"), document.get("responseId"))
+        if head != self._head or known != self._known:
+            self._head, self._known = head, known
+            yield ResponseInfo(
+                model_name=head[0], provider_response_id=head[1], provider_details=known or None
+            )
+
+    def _left_out(self, index: int) -> Iterator[Item]:
+        if index not in self._others:
+            self._others.add(index)
+            others = len(self._others)
+            yield ResponseInfo(
+                provider_details={"other_choices": others},
+                notes={"other_choices_left_out": others},
+            )
 
     def _blocked(self, feedback: JSONObject) -> Iterator[Item]:
         reason = feedback.get("blockReason")
@@ -148,26 +174,27 @@ class GeminiReader:
         }
         known = {key: value for key, value in details.items() if value}
         yield ResponseInfo(finish_reason="content_filter", provider_details=known)
-        yield End(final=False)
+        yield Mark.FINISHED
 
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
-        parts = typed((candidate.get("content") or {}).get("parts") or [], list)
-        self._grounding = candidate.get("groundingMetadata") or self._grounding
+        parts = typed(dictionary(candidate.get("content")).get("parts") or [], list)
+        self._grounding |= dictionary(candidate.get("groundingMetadata"))
         self._tells_tools = self._tells_tools or any(_tool_type(part) for part in parts)
         if not self._tells_tools:
-            yield from self._fetched(candidate.get("urlContextMetadata") or {})
+            yield from self._fetched(dictionary(candidate.get("urlContextMetadata")))
         web = (part for part in reversed(parts) if _tool_type(part) == TOOL_TYPES["web_search"])
         self._last_search = next(web, None)
         for part in parts:
             yield from self._part(part)
-        if candidate.get("finishReason"):
-            yield _finish(candidate)
-            yield from self._grounded()
-            yield End(final=False)
+        reason = candidate.get("finishReason")
+        if isinstance(reason, str) and reason not in _NO_REASONS:
+            yield _finish(reason, candidate)
+            yield Mark.FINISHED
 
     def _part(self, part: JSONObject) -> Iterator[Item]:
         signature = part.get("thoughtSignature")
-        details = {"thought_signature": typed(signature, str)} if signature else None
+        is_signed = isinstance(signature, str) and signature != ""
+        details = {"thought_signature": signature} if is_signed else None
         for kind, read in _PARTS:
             if part.get(kind) is not None:
                 yield from read(self, part, part[kind], details)
@@ -175,9 +202,8 @@ class GeminiReader:
 
     def _key(self) -> int:
         """Return a key for a part of its own; text that follows is another part, too."""
-        self._place += 1
         self._running = None
-        return self._place
+        return self._identities.start()
 
     def _signer(self, details: _Details) -> str | None:
         return self._provider_name if details else None
@@ -204,7 +230,7 @@ class GeminiReader:
         yield tool_call_chunk(
             self._key(),
             name=call["name"],
-            args=call.get("args"),
+            args=args_of(call.get("args")),
             call_id=call.get("id"),
             details=details,
         )
@@ -258,11 +284,11 @@ class GeminiReader:
         yield self._answered("code_execution", snake_case(result), call_id, details)
 
     def _tool_call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
-        self._tool_id = call.get("id") or new_tool_call_id()
+        self._tool_id = id_of(call.get("id")) or new_tool_call_id()
         yield self._invoked(_tool_name(call), call.get("args"), self._tool_id, details)
 
     def _tool_response(self, part: JSONObject, response: Any, details: _Details) -> Iterator[Item]:
-        call_id = response.get("id") or self._tool_id or new_tool_call_id()
+        call_id = id_of(response.get("id")) or self._tool_id or new_tool_call_id()
         name = _tool_name(response)
         content = response.get("response")
         if name == "file_search" and content is None:
@@ -305,9 +331,7 @@ class GeminiReader:
         queries = searches(grounding)
         asked = {query for query in queries if query.strip()}
         if asked:
-            searched = RequestUsage(details={"web_search_requests": len(asked)})
-            self._usage = _grown(self._usage, searched)
-            yield ResponseInfo(usage=self._usage)
+            yield ResponseInfo(usage=RequestUsage(details={"web_search_requests": len(asked)}))
         if not self._tells_tools:
             yield from self._file_search(retrieved_contexts(grounding))
             yield from self._web_search(grounding, queries)
@@ -359,8 +383,10 @@ def _with_sources(content: Any, sources: list[JSONObject]) -> Any:
     return content | {"sources": sources}
 
 
-def _finish(candidate: JSONObject) -> ResponseInfo:
-    reason = typed(candidate["finishReason"], str)
+_NO_REASONS = ("", "null", "FINISH_REASON_UNSPECIFIED")
+
+
+def _finish(reason: str, candidate: JSONObject) -> ResponseInfo:
     details: JSONObject = {"finish_reason": reason}
     if candidate.get("safetyRatings"):
         details["safety_ratings"] = candidate["safetyRatings"]
@@ -393,10 +419,10 @@ def usage_of(metadata: JSONObject) -> RequestUsage:
     """
     counts = {name: count(metadata.get(key)) for name, key in _OTHER_COUNTS.items()}
     by_modality = {
-        f"{typed(each['modality'], str).lower()}_{name}_tokens": count(each.get("tokenCount"))
+        f"{str(each['modality']).lower()}_{name}_tokens": count(each.get("tokenCount"))
         for name, key in _BY_MODALITY.items()
-        for each in metadata.get(key) or ()
-        if each.get("modality")
+        for each in maybe(list, metadata.get(key)) or ()
+        if dictionary(each).get("modality")
     }
     prompt = count(metadata.get("promptTokenCount"))
     candidates = count(metadata.get("candidatesTokenCount"))
@@ -409,11 +435,3 @@ def usage_of(metadata: JSONObject) -> RequestUsage:
         output_audio_tokens=by_modality.get("audio_candidates_tokens", 0),
         details={name: number for name, number in (counts | by_modality).items() if number},
     )
-
-
-def _grown(before: RequestUsage, after: RequestUsage) -> RequestUsage:
-    """Return the later of two totals; what it leaves out has not changed."""
-    old, new = attrs.asdict(before), attrs.asdict(after)
-    details, known = new.pop("details"), old.pop("details")
-    details |= {name: number for name, number in known.items() if name not in details}
-    return RequestUsage(**{name: new[name] or old[name] for name in old}, details=details)

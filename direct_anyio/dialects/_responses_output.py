@@ -16,13 +16,19 @@ from typing import Any
 import attrs
 
 from .._core.codec import (
-    End,
     Item,
+    Mark,
     Reader,
     ResponseInfo,
+    StreamEnd,
     WholePart,
+    args_of,
+    count,
+    dictionary,
+    id_of,
     maybe,
     text_chunk,
+    text_of,
     thinking_chunk,
     tool_call_chunk,
     typed,
@@ -31,8 +37,9 @@ from .._core.failures import in_stream_error
 from ..messages import FinishReason
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, OpaquePart, to_json
 from ..usage import RequestUsage
-from ._chat import count, heading
+from ._chat import heading, logprob
 from ._openai import JSONObject
+from ._responses_items import EXTENDED, GrowingText, OutputItem, OutputItems
 from ._responses_tools import (
     ARGS_CUT,
     ARGS_END,
@@ -60,25 +67,21 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 
 
 class ResponsesReader(Reader):
-    """Reads one response.
+    """Reads one response; what is told whole at the end completes what came in pieces.
 
     Args:
         provider_name: The provider, which thoughts and built-in calls are marked with.
         model_name: The model, for errors.
     """
 
+    stream_end = StreamEnd.EVENT
+
     def __init__(self, provider_name: str, model_name: str) -> None:
         self._provider = provider_name
         self._model_name = model_name
         self._refusal: list[str] = []
-        # By id of the item, for what is told apart from it, or in pieces.
-        self._started: set[str] = set()
-        self._texts: set[tuple[str, str, int]] = set()
-        self._sent: dict[str, int] = {}  # characters of a call's arguments
-        self._phases: dict[str, str] = {}
-        self._raw_thoughts: dict[str, dict[int, list[str]]] = {}
-        self._raw_growing: str | None = None
-        self._annotations: dict[tuple[str, int], list[JSONObject]] = {}
+        self._items = OutputItems()
+        self._raw_growing: OutputItem | None = None
         # Searches for tools whose outputs will not name them: they come in the same order.
         self._searches: deque[str] = deque()
 
@@ -92,124 +95,153 @@ class ResponsesReader(Reader):
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a response object."""
+        if document.get("status") == "failed":
+            raise in_stream_error(document, self._model_name)
         yield heading(document, created="created_at")
         for item in typed(document["output"], list):
-            yield from self._whole(item)
-        yield self._ending(document)
+            yield from self._whole(self._items.begin(item), item)
+        yield from self._ending(document, suspended=document.get("status") in _UNFINISHED)
 
     # The response.
 
     def _created(self, document: JSONObject) -> Iterator[Item]:
-        yield heading(document["response"], created="created_at")
+        yield heading(dictionary(document.get("response")), created="created_at")
 
-    def _ending(self, response: JSONObject) -> ResponseInfo:
+    def _ending(self, response: JSONObject, *, suspended: bool) -> Iterator[Item]:
         raw = maybe(_reason, response)
         finish = _FINISH_REASONS.get(raw) if raw else None
         details = {key: response.get(key) for key in ("background", "moderation", "service_tier")}
         details |= {"finish_reason": raw, "refusal": "".join(self._refusal)}
-        return ResponseInfo(
+        yield ResponseInfo(
             finish_reason="content_filter" if self._refusal else finish,
             usage=maybe(_usage_of, response),
             provider_details={key: value for key, value in details.items() if value},
+            suspended=suspended,
         )
+        yield Mark.FINISHED
 
     def _finished(self, document: JSONObject) -> Iterator[Item]:
-        response = document["response"]
+        response = typed(document["response"], dict)
         yield heading(response, created="created_at")
-        for item in response.get("output") or ():
-            # Some items, such as a list of tools, are told to be done only here.
-            if item.get("id") in self._started:
-                yield from self._done(item)
-        yield self._ending(response)
-        yield End(final=True)
+        seen = self._items.all
+        for number, item in enumerate(response.get("output") or ()):
+            known = self._items.matching(seen, number, item)
+            if known is None:
+                yield from self._whole(self._items.begin(item), item)
+            else:
+                seen = [each for each in seen if each is not known]
+                yield from self._done(known, item)
+        yield from self._ending(response, suspended=False)
+        yield Mark.LAST
 
     def _failed(self, document: JSONObject) -> Iterator[Item]:
-        if document["response"].get("error"):
-            raise in_stream_error(document["response"], self._model_name)
-        yield from self._finished(document)
-
-    def _error(self, document: JSONObject) -> Iterator[Item]:
-        raise in_stream_error(document, self._model_name)
+        raise in_stream_error(document.get("response") or document, self._model_name)
 
     # Whole items.
 
-    def _whole(self, item: JSONObject) -> Iterator[Item]:
-        kind = item["type"]
+    def _whole(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        known.is_done = True
+        kind = known.kind
         if kind == "message":
-            yield from self._whole_message(item)
+            yield from self._message(known, item)
         elif kind == "reasoning":
-            yield from self._whole_thought(item)
+            yield from self._whole_thought(known, item)
         elif kind == "function_call":
-            yield self._call(item)
+            yield self._call(known, item)
         elif kind == "tool_search_call":
-            yield self._search(item)
+            yield self._search(known, item)
         elif kind in NATIVE_ITEMS:
-            native = NATIVE_ITEMS[kind](item, self._provider)
-            yield WholePart(None, native.call)
+            native = self._native(known, item)
+            yield WholePart(("item", known.key), native.call)
             yield from _outcome(native)
         else:
             yield from self._rare(item)
 
-    def _whole_message(self, item: JSONObject) -> Iterator[Item]:
-        for number, content in enumerate(item["content"]):
+    def _message(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Read a message: what of its texts has not come in pieces."""
+        for number, content in enumerate(item.get("content") or ()):
             if content["type"] == "refusal":
                 self._refusal = [typed(content["refusal"], str)]
             elif content.get("text"):
-                details = maybe(_text_details, content) or {}
-                if item.get("phase"):
-                    details["phase"] = item["phase"]
-                key = ("text", item["id"], number)
-                yield text_chunk(key, content["text"], id=item["id"], details=details or None)
+                yield from self._rest_of_text(known, number, content, item.get("phase"))
 
-    def _whole_thought(self, item: JSONObject) -> Iterator[Item]:
-        id, signature = item["id"], item.get("encrypted_content") or None
-        raw = [content["text"] for content in item.get("content") or ()]
-        details = {"raw_content": raw} if raw else None
-        texts = [summary["text"] for summary in item.get("summary") or ()]
+    def _rest_of_text(
+        self, known: OutputItem, number: Any, content: JSONObject, phase: Any = None
+    ) -> Iterator[Item]:
+        text = known.texts.setdefault(number, GrowingText())
+        is_new = not text.pieces
+        rest = text.rest(typed(content["text"], str))
+        details = None if text.has_details else maybe(_text_details, content)
+        text.has_details = text.has_details or bool(details)
+        if is_new and phase:
+            details = (details or {}) | {"phase": phase}
+        if rest or details:
+            key = ("text", known.key, number)
+            yield text_chunk(key, rest, id=known.id, details=details or None)
+
+    def _whole_thought(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Read a thought: what of its summaries has not come in pieces, and what proves it."""
+        signature = maybe(lambda text: typed(text, str), item.get("encrypted_content")) or None
+        raw = [text_of(content) for content in item.get("content") or ()]
+        details = {"raw_content": raw} if raw and not known.raw else None
+        if known.is_proven:  # the final list has another signature for the same thought
+            signature = details = None
+        known.is_proven = known.is_proven or bool(signature or details)
+        texts = [text_of(summary) for summary in item.get("summary") or ()]
         if signature or details:
             texts = texts or [""]
-        for number, text in enumerate(texts):
-            yield thinking_chunk(
-                _thought_key(id, number),
-                text,
-                id=id,
-                signature=signature,
-                provider_name=self._provider,
-                details=details,
-            )
+        for number, whole in enumerate(texts):
+            rest = known.thoughts.setdefault(number, GrowingText()).rest(whole)
+            if rest or signature or details or not known.is_started:
+                yield thinking_chunk(
+                    ("thought", known.key, number),
+                    rest or None if known.is_started else rest,
+                    id=known.id,
+                    signature=signature,
+                    provider_name=self._provider,
+                    details=details,
+                )
             # They belong to the item; one of its parts is enough to send them back.
             signature = details = None
 
-    def _call(self, item: JSONObject) -> Item:
+    def _call(self, known: OutputItem, item: JSONObject) -> Item:
+        known.is_started = True
         namespace = item.get("namespace")
+        args = args_of(item.get("arguments") or "")
+        known.args.pieces.append(args if isinstance(args, str) else "")
         return tool_call_chunk(
-            item.get("id") or item["call_id"],
+            ("item", known.key),
             name=item["name"],
-            args=item.get("arguments") or "",
-            call_id=item["call_id"],
-            id=item.get("id"),
+            args=args,
+            call_id=item.get("call_id") or known.id,
+            id=known.id,
             details={"namespace": namespace} if namespace else None,
         )
 
-    def _search(self, item: JSONObject, *, started: bool = False) -> Item:
+    def _native(self, known: OutputItem, item: JSONObject) -> Native:
+        return NATIVE_ITEMS[known.kind](item | {"id": known.id}, self._provider)
+
+    def _search(self, known: OutputItem, item: JSONObject, *, started: bool = False) -> Item:
         """Read a search for tools: the provider's own, or one that it asks the program for."""
-        call_id = item.get("call_id") or item["id"]
+        known.is_started = True
+        key = ("item", known.key)
+        call_id = id_of(item.get("call_id")) or known.id
         args = None if started else _queries(item["arguments"])
         if item.get("execution") == "client":
             return tool_call_chunk(
-                item["id"], name=_CLIENT_TOOL_SEARCH, args=args, call_id=call_id, id=item["id"]
+                key, name=_CLIENT_TOOL_SEARCH, args=args, call_id=call_id, id=known.id
             )
         if item.get("call_id") is None:
-            self._searches.append(call_id)
+            self._searches.append(typed(call_id, str))
         call = BuiltinToolCallPart(
             TOOL_SEARCH,
             args,
-            call_id,
-            id=item["id"],
+            typed(call_id, str),
+            id=known.id,
             provider_name=self._provider,
             provider_details=_search_details(item),
         )
-        return WholePart(item["id"], call)
+        return WholePart(key, call)
 
     def _rare(self, item: JSONObject) -> Iterator[Item]:
         if item["type"] == "tool_search_output" and item.get("execution") == "server":
@@ -221,9 +253,9 @@ class ResponsesReader(Reader):
             )
 
     def _found_tools(self, item: JSONObject) -> BuiltinToolReturnPart:
-        call_id = item.get("call_id")
+        call_id = id_of(item.get("call_id"))
         if call_id is None:
-            call_id = self._searches.popleft() if self._searches else item["id"]
+            call_id = self._searches.popleft() if self._searches else typed(item["id"], str)
         found = [{"name": tool["name"]} for tool in item["tools"] if tool["type"] == "function"]
         return BuiltinToolReturnPart(
             TOOL_SEARCH,
@@ -236,170 +268,206 @@ class ResponsesReader(Reader):
     # Items in pieces.
 
     def _item_added(self, document: JSONObject) -> Iterator[Item]:
-        item = document["item"]
-        kind, id = item["type"], item.get("id")
-        if kind == "message" and item.get("phase"):
-            self._phases[id] = item["phase"]
-        elif kind == "function_call":
-            self._sent[id] = len(item.get("arguments") or "")
-            self._started.add(id)
-            yield self._call(item)
-        elif kind == "tool_search_call":
-            self._started.add(id)
-            yield self._search(item, started=True)
-        elif kind in NATIVE_ITEMS:
-            self._started.add(id)
-            yield from self._native_started(kind, item)
-
-    def _native_started(self, kind: str, item: JSONObject) -> Iterator[Item]:
-        call = NATIVE_ITEMS[kind](item, self._provider).call
-        cut = ARGS_CUT.get(kind)
-        if cut is None and kind not in ARGS_LATE:
-            yield WholePart(item["id"], call)
+        item, index = typed(document["item"], dict), document.get("output_index")
+        kind = item["type"]
+        if kind not in EXTENDED or self._items.is_repeated(item, index):
             return
-        yield WholePart(item["id"], attrs.evolve(call, args=None))
-        if cut is not None:
-            yield self._more_args(item["id"], call.args_as_json_str().removesuffix(cut))
-
-    def _more_args(self, id: str, text: str) -> Item:
-        self._sent[id] = self._sent.get(id, 0) + len(text)
-        return tool_call_chunk(id, args=text)
-
-    def _item_done(self, document: JSONObject) -> Iterable[Item]:
-        return self._done(document["item"])
-
-    def _done(self, item: JSONObject) -> Iterator[Item]:
-        kind, id = item["type"], item.get("id")
-        if kind == "reasoning":
-            yield from self._thought_done(item)
-        elif kind == "message":
-            # A server that sends no text in pieces sends it here.
-            yield from () if self._texts else self._whole_message(item)
-        elif kind not in (*NATIVE_ITEMS, *_CALLS):
-            yield from self._rare(item)
-        elif id not in self._started:
-            yield from self._whole(item)
+        known = self._items.begin(item, index)
+        known.is_announced = True
+        if kind == "message":
+            known.phase = item.get("phase")
         elif kind == "function_call":
-            yield from self._rest_of_args(id, item["arguments"])
+            yield self._call(known, item)
         elif kind == "tool_search_call":
-            yield self._search_done(item)
-        else:
-            yield from self._native_done(kind, item)
-        self._started.discard(id)
+            yield self._search(known, item, started=True)
+        elif kind in NATIVE_ITEMS:
+            yield from self._native_started(known, item)
 
-    def _search_done(self, item: JSONObject) -> Item:
-        args = _queries(item["arguments"])
+    def _native_started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        known.is_started = True
+        call = self._native(known, item).call
+        cut = ARGS_CUT.get(known.kind)
+        if cut is None and known.kind not in ARGS_LATE:
+            yield WholePart(("item", known.key), call)
+            return
+        yield WholePart(("item", known.key), attrs.evolve(call, args=None))
+        if cut is not None:
+            yield self._more_args(known, call.args_as_json_str().removesuffix(cut))
+
+    def _more_args(self, known: OutputItem, text: str) -> Item:
+        known.sent += len(text)
+        return tool_call_chunk(("item", known.key), args=text)
+
+    def _item_done(self, document: JSONObject) -> Iterator[Item]:
+        item, index = typed(document["item"], dict), document.get("output_index")
+        kind = item["type"]
+        id, call_id = id_of(item.get("id")), item.get("call_id")
+        known = self._items.find(kind, ("call", call_id))
+        if known is None:
+            known = self._items.growing({"output_index": index, "item_id": id}, kind)
+        if known is None or (known.is_done and id != known.id):
+            known = self._items.begin(item, index)
+        yield from self._done(known, item)
+
+    def _done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Complete an item by what is told of it as a whole."""
+        kind, was_done = known.kind, known.is_done
+        if kind in ("message", "reasoning") or not (known.is_started or was_done):
+            yield from self._whole(known, item)
+        elif kind == "function_call":
+            yield from self._rest_of_args(known, item.get("arguments"))
+        elif was_done:
+            return
+        elif kind == "tool_search_call":
+            yield self._search_done(known, item)
+        else:
+            yield from self._native_done(known, item)
+        known.is_done = True
+
+    def _search_done(self, known: OutputItem, item: JSONObject) -> Item:
+        key, args = ("item", known.key), _queries(item["arguments"])
         if item.get("execution") == "client":
             # A call of a function as any other: its arguments are text in a stream.
-            return tool_call_chunk(item["id"], args=to_json(args), call_id=item.get("call_id"))
-        return tool_call_chunk(item["id"], args=args, details=_search_details(item))
+            return tool_call_chunk(key, args=to_json(args), call_id=item.get("call_id"))
+        return tool_call_chunk(key, args=args, details=_search_details(item))
 
-    def _native_done(self, kind: str, item: JSONObject) -> Iterator[Item]:
-        native = NATIVE_ITEMS[kind](item, self._provider)
-        if kind in ARGS_CUT:
-            yield from self._rest_of_args(item["id"], args_text(kind, item, native.call))
-        elif kind in ARGS_LATE and native.call.args is not None:
-            yield tool_call_chunk(item["id"], args=native.call.args)
+    def _native_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        native = self._native(known, item)
+        if known.kind in ARGS_CUT:
+            # Some servers send arguments only when they are done.
+            rest = args_text(known.kind, item, native.call)[known.sent :]
+            if rest:
+                yield self._more_args(known, rest)
+        elif known.kind in ARGS_LATE and native.call.args is not None:
+            yield tool_call_chunk(("item", known.key), args=native.call.args)
         yield from _outcome(native)
 
-    def _rest_of_args(self, id: str, whole: str) -> Iterator[Item]:
+    def _rest_of_args(self, known: OutputItem, args: Any) -> Iterator[Item]:
         """Add what no delta has brought: some servers send arguments only when they are done."""
-        rest = whole[self._sent.get(id, 0) :]
+        args = args_of(args)
+        if isinstance(args, dict):
+            is_new = not any(known.args.pieces)
+            known.args.pieces.append(to_json(args))
+            rest: Any = args if is_new else None
+        else:
+            rest = known.args.rest(typed(args or "", str))
         if rest:
-            yield self._more_args(id, rest)
+            yield tool_call_chunk(("item", known.key), args=rest)
 
-    def _grown(self, document: JSONObject, text: str) -> Iterator[Item]:
+    def _grown(self, document: JSONObject, kind: str, text: str) -> Iterator[Item]:
         # An item that was not told to start is taken when it is done.
-        if document["item_id"] in self._started:
-            yield self._more_args(document["item_id"], text)
+        known = self._items.growing(document, kind)
+        if known is not None and known.is_started and not known.is_done:
+            yield self._more_args(known, text)
 
     def _args_delta(self, document: JSONObject) -> Iterator[Item]:
-        return self._grown(document, typed(document["delta"], str))
+        known = self._items.growing(document, "function_call")
+        if known is not None and known.is_started and document.get("delta") is not None:
+            delta = document["delta"]
+            known.args.pieces.append(delta if isinstance(delta, str) else to_json(delta))
+            yield tool_call_chunk(("item", known.key), args=delta)
 
     def _args_done(self, document: JSONObject) -> Iterator[Item]:
-        if document["item_id"] in self._started:
-            yield from self._rest_of_args(document["item_id"], typed(document["arguments"], str))
+        known = self._items.growing(document, "function_call")
+        if known is not None and known.is_started:
+            yield from self._rest_of_args(known, document.get("arguments"))
 
     def _code_delta(self, document: JSONObject) -> Iterator[Item]:
         # The code is a string inside the JSON of the arguments.
-        return self._grown(document, to_json(typed(document["delta"], str))[1:-1])
+        code = to_json(typed(document["delta"], str))[1:-1]
+        return self._grown(document, "code_interpreter_call", code)
 
     def _code_done(self, document: JSONObject) -> Iterator[Item]:
-        return self._grown(document, ARGS_END["code_interpreter_call"])
+        kind = "code_interpreter_call"
+        return self._grown(document, kind, ARGS_END[kind])
+
+    def _mcp_delta(self, document: JSONObject) -> Iterator[Item]:
+        return self._grown(document, "mcp_call", typed(document["delta"], str))
 
     def _mcp_done(self, document: JSONObject) -> Iterator[Item]:
-        return self._grown(document, ARGS_END["mcp_call"])
+        return self._grown(document, "mcp_call", ARGS_END["mcp_call"])
 
     # Thoughts.
 
-    def _summary_added(self, document: JSONObject) -> Iterator[Item]:
-        yield self._thought(document, document["part"]["text"])
+    def _summary_part(self, document: JSONObject) -> Iterator[Item]:
+        return self._summary_whole(document, dictionary(document.get("part")).get("text"))
+
+    def _summary_done(self, document: JSONObject) -> Iterator[Item]:
+        return self._summary_whole(document, document.get("text"))
+
+    def _summary_whole(self, document: JSONObject, text: Any) -> Iterator[Item]:
+        """Read a summary so far: what of it has not come in pieces."""
+        known, number = self._items.open(document, "reasoning"), document.get("summary_index") or 0
+        is_new = number not in known.thoughts
+        rest = known.thoughts.setdefault(number, GrowingText()).rest(text_of(text))
+        if rest or is_new:
+            yield self._thought(known, number, rest)
 
     def _summary_delta(self, document: JSONObject) -> Iterator[Item]:
-        yield self._thought(document, document["delta"])
+        known, number = self._items.open(document, "reasoning"), document.get("summary_index") or 0
+        text = text_of(document.get("delta"))
+        known.thoughts.setdefault(number, GrowingText()).pieces.append(text)
+        yield self._thought(known, number, text)
 
-    def _thought(self, document: JSONObject, text: Any) -> Item:
-        id = document["item_id"]
-        key = _thought_key(id, document.get("summary_index") or 0)
-        return thinking_chunk(key, text, id=id, provider_name=self._provider)
+    def _thought(self, known: OutputItem, number: Any, text: str) -> Item:
+        known.is_started = True
+        key = ("thought", known.key, number)
+        return thinking_chunk(key, text, id=known.id, provider_name=self._provider)
 
     def _raw_thought_delta(self, document: JSONObject) -> Iterator[Item]:
         # Raw thoughts are no text of the part. Each delta shows that the model is at it, and
         # the last one brings the whole: to bring it each time would take quadratic space.
-        id, delta = document["item_id"], typed(document["delta"], str)
-        if self._raw_growing is not None and self._raw_growing != id:
+        known, delta = self._items.open(document, "reasoning"), text_of(document.get("delta"))
+        if self._raw_growing is not None and self._raw_growing is not known:
             yield self._raw_thought_whole(self._raw_growing)
-        known = id in self._raw_thoughts
-        texts = self._raw_thoughts.setdefault(id, {})
-        texts.setdefault(document.get("content_index") or 0, []).append(delta)
-        if not known:
-            yield self._raw_thought(id, [delta])
+        is_new = not known.raw
+        known.raw.setdefault(document.get("content_index") or 0, []).append(delta)
+        known.is_started = True
+        if is_new:
+            yield self._raw_thought(known, [delta])
         elif self._raw_growing:
-            yield self._raw_thought(id, None)
-        self._raw_growing = id if known else None
+            yield self._raw_thought(known, None)
+        self._raw_growing = None if is_new else known
 
-    def _raw_thought_whole(self, id: str) -> Item:
+    def _raw_thought_whole(self, known: OutputItem) -> Item:
         self._raw_growing = None
-        return self._raw_thought(id, ["".join(texts) for texts in self._raw_thoughts[id].values()])
+        return self._raw_thought(known, ["".join(texts) for texts in known.raw.values()])
 
-    def _raw_thought(self, id: str, texts: list[str] | None) -> Item:
+    def _raw_thought(self, known: OutputItem, texts: list[str] | None) -> Item:
         details = {"raw_content": texts} if texts else None
-        key = _thought_key(id, 0)
-        return thinking_chunk(key, id=id, provider_name=self._provider, details=details)
-
-    def _thought_done(self, item: JSONObject) -> Iterator[Item]:
-        id, signature = item["id"], item.get("encrypted_content") or None
-        raw = [content["text"] for content in item.get("content") or ()]
-        details = {"raw_content": raw} if raw and id not in self._raw_thoughts else None
-        if signature or details:
-            yield thinking_chunk(
-                _thought_key(id, 0),
-                id=id,
-                signature=signature,
-                provider_name=self._provider,
-                details=details,
-            )
+        key = ("thought", known.key, 0)
+        return thinking_chunk(key, id=known.id, provider_name=self._provider, details=details)
 
     # Texts.
 
     def _text_delta(self, document: JSONObject) -> Iterator[Item]:
-        id = document["item_id"]
+        delta = document.get("delta", document.get("text"))
         # Some gateways send null where there is nothing to say.
-        if document.get("delta") is not None:
-            phase = self._phases.pop(id, None)
-            details = {"phase": phase} if phase else None
-            self._texts.add(_text_key(document))
-            yield text_chunk(_text_key(document), document["delta"], id=id, details=details)
+        if delta is None:
+            return
+        known, number = self._items.open(document, "message"), document.get("content_index") or 0
+        phase, known.phase = known.phase, None
+        details = {"phase": phase} if phase else None
+        known.texts.setdefault(number, GrowingText()).pieces.append(typed(delta, str))
+        yield text_chunk(("text", known.key, number), delta, id=known.id, details=details)
 
     def _text_done(self, document: JSONObject) -> Iterator[Item]:
-        annotations = self._annotations.pop(_text_key(document)[1:], [])
-        details = maybe(_text_details, {**document, "annotations": annotations})
-        if details and document.get("text"):
-            yield text_chunk(_text_key(document), "", id=document["item_id"], details=details)
+        if not document.get("text"):
+            return
+        known, number = self._items.open(document, "message"), document.get("content_index") or 0
+        annotations = known.annotations.pop(number, []) or document.get("annotations") or []
+        phase, known.phase = known.phase, None
+        content = {**document, "annotations": annotations}
+        yield from self._rest_of_text(known, number, content, phase)
+
+    def _part_done(self, document: JSONObject) -> Iterator[Item]:
+        part = dictionary(document.get("part"))
+        if part.get("type") == "output_text":
+            yield from self._text_done(part | {"type": "", **_place(document)})
 
     def _annotation(self, document: JSONObject) -> Iterator[Item]:
-        key = _text_key(document)[1:]
-        self._annotations.setdefault(key, []).append(document["annotation"])
+        known, number = self._items.open(document, "message"), document.get("content_index") or 0
+        known.annotations.setdefault(number, []).append(document["annotation"])
         return iter(())
 
     def _refusal_delta(self, document: JSONObject) -> Iterator[Item]:
@@ -411,32 +479,42 @@ class ResponsesReader(Reader):
         return iter(())
 
 
-_CALLS = ("function_call", "tool_search_call")
 _CITATIONS = ("file_citation", "url_citation")
+_UNFINISHED = ("queued", "in_progress")
 
 _FRAMES: dict[str, Callable[[ResponsesReader, JSONObject], Iterable[Item]]] = {
-    "error": ResponsesReader._error,
     "response.code_interpreter_call_code.delta": ResponsesReader._code_delta,
     "response.code_interpreter_call_code.done": ResponsesReader._code_done,
     "response.completed": ResponsesReader._finished,
+    "response.content_part.done": ResponsesReader._part_done,
     "response.created": ResponsesReader._created,
     "response.failed": ResponsesReader._failed,
     "response.function_call_arguments.delta": ResponsesReader._args_delta,
     "response.function_call_arguments.done": ResponsesReader._args_done,
     "response.incomplete": ResponsesReader._finished,
-    "response.mcp_call_arguments.delta": ResponsesReader._args_delta,
+    "response.mcp_call_arguments.delta": ResponsesReader._mcp_delta,
     "response.mcp_call_arguments.done": ResponsesReader._mcp_done,
     "response.output_item.added": ResponsesReader._item_added,
     "response.output_item.done": ResponsesReader._item_done,
     "response.output_text.annotation.added": ResponsesReader._annotation,
     "response.output_text.delta": ResponsesReader._text_delta,
     "response.output_text.done": ResponsesReader._text_done,
-    "response.reasoning_summary_part.added": ResponsesReader._summary_added,
+    "response.reasoning_summary_part.added": ResponsesReader._summary_part,
+    "response.reasoning_summary_part.done": ResponsesReader._summary_part,
     "response.reasoning_summary_text.delta": ResponsesReader._summary_delta,
+    "response.reasoning_summary_text.done": ResponsesReader._summary_done,
     "response.reasoning_text.delta": ResponsesReader._raw_thought_delta,
     "response.refusal.delta": ResponsesReader._refusal_delta,
     "response.refusal.done": ResponsesReader._refusal_done,
 }
+
+ResponsesReader.events = frozenset(_FRAMES)
+
+
+def _place(document: JSONObject) -> JSONObject:
+    """Return what tells which text an event is about."""
+    names = ("output_index", "content_index", "item_id")
+    return {name: document[name] for name in names if name in document}
 
 
 def _reason(response: JSONObject) -> str:
@@ -450,19 +528,11 @@ def _outcome(native: Native) -> Iterator[Item]:
     yield WholePart(None, native.result)
 
 
-def _text_key(document: JSONObject) -> tuple[str, str, int]:
-    return ("text", document["item_id"], document.get("content_index") or 0)
-
-
-def _thought_key(id: str, number: int) -> tuple[str, str, int]:
-    return ("thought", id, number)
-
-
 def _text_details(content: JSONObject) -> JSONObject:
     annotations = content.get("annotations") or ()
     details = {
         "citations": [each for each in annotations if each["type"] in _CITATIONS],
-        "logprobs": [_logprob(each) for each in content.get("logprobs") or ()],
+        "logprobs": [logprob(each) for each in content.get("logprobs") or ()],
     }
     return {key: value for key, value in details.items() if value}
 
@@ -476,12 +546,6 @@ def _queries(arguments: JSONObject) -> JSONObject:
     return {"queries": arguments.get("queries") or arguments.get("paths") or []}
 
 
-def _logprob(token: JSONObject) -> JSONObject:
-    keys = ("token", "logprob", "bytes")
-    top = [{key: each.get(key) for key in keys} for each in token.get("top_logprobs") or ()]
-    return {key: token.get(key) for key in keys} | {"top_logprobs": top}
-
-
 _TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 
 
@@ -490,8 +554,8 @@ def _usage_of(response: JSONObject) -> RequestUsage | None:
     usage = response.get("usage")
     if not usage:
         return None
-    read = usage.get("input_tokens_details") or {}
-    written = usage.get("output_tokens_details") or {}
+    read = dictionary(usage.get("input_tokens_details"))
+    written = dictionary(usage.get("output_tokens_details"))
     more = {key: value for key, value in usage.items() if key not in _TOTALS}
     details = {key: count(value) for key, value in more.items() if isinstance(value, int)}
     details["reasoning_tokens"] = count(written.get("reasoning_tokens"))

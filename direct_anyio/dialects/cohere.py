@@ -10,7 +10,20 @@ from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import HTTPCall, Item, ResponseInfo, text_chunk, thinking_chunk, typed
+from .._core.codec import (
+    HTTPCall,
+    Item,
+    Mark,
+    Reader,
+    ResponseInfo,
+    StreamEnd,
+    count,
+    dictionary,
+    text_chunk,
+    thinking_chunk,
+)
+from .._core.failures import in_stream_error
+from .._core.identity import ToolCalls
 from ..content import MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
@@ -21,11 +34,8 @@ from ..usage import RequestUsage
 from ._chat import (
     ChatCodec,
     JSONObject,
-    call_chunk,
     call_of,
     conversation,
-    count,
-    finish,
     members,
     refuse_builtin_tools,
     text_piece,
@@ -51,9 +61,9 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "STOP_SEQUENCE": "stop",
     "MAX_TOKENS": "length",
     "TOOL_CALL": "tool_call",
-    "ERROR": "error",
-    "TIMEOUT": "error",
 }
+
+_FAILURES = ("ERROR", "ERROR_LIMIT", "ERROR_TOXIC", "TIMEOUT")
 
 # Tokens of thinking for each level.
 _BUDGETS = {
@@ -96,7 +106,7 @@ class CohereCodec(ChatCodec):
 
     def reader(self, parameters: ModelRequestParameters) -> CohereReader:
         """Return a reader of one response."""
-        return CohereReader()
+        return CohereReader(self.model_name)
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
@@ -137,23 +147,46 @@ def _file(item: MultiModalContent) -> JSONObject:
     raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
 
 
-class CohereReader:
-    """Reads one response of Cohere's, streamed or whole."""
+class CohereReader(Reader):
+    """Reads one response of Cohere's, streamed or whole.
+
+    Args:
+        model_name: The model, for errors.
+    """
+
+    stream_end = StreamEnd.EVENT
+    events = frozenset(
+        (
+            "message-start",
+            "content-start",
+            "content-delta",
+            "tool-call-start",
+            "tool-call-delta",
+            "message-end",
+        )
+    )
+
+    def __init__(self, model_name: str) -> None:
+        self._model_name = model_name
+        self._calls = ToolCalls()
 
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one event of a stream."""
-        delta = document.get("delta") or {}
-        key = document.get("index")
+        delta = dictionary(document.get("delta"))
+        message = dictionary(delta.get("message"))
         match document.get("type") or event:
             case "message-start":
                 yield ResponseInfo(provider_response_id=document.get("id") or None)
             case "content-start" | "content-delta":
-                yield from _piece(key, delta["message"]["content"])
+                yield from _piece(document.get("index"), message["content"])
             case "tool-call-start" | "tool-call-delta":
-                yield call_chunk(key, delta["message"]["tool_calls"])
+                calls = message["tool_calls"]
+                for call in calls if isinstance(calls, list) else [calls]:
+                    yield self._call(document.get("index"), call)
             case "message-end":
                 yield from _used(delta.get("usage"))
-                yield from finish(delta["finish_reason"], _FINISH_REASONS, final=True)
+                yield from self._finish(delta, document)
+                yield Mark.LAST
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response."""
@@ -163,8 +196,23 @@ class CohereReader:
         for number, piece in enumerate(message.get("content") or ()):
             yield from _piece(number, piece)
         for number, call in enumerate(message.get("tool_calls") or ()):
-            yield call_chunk(number, call)
-        yield from finish(document["finish_reason"], _FINISH_REASONS, final=True)
+            yield self._call(number, call)
+        yield from self._finish(document, document)
+
+    def _call(self, index: Any, call: JSONObject) -> Item:
+        function = dictionary(call.get("function"))
+        name, args = function.get("name"), function.get("arguments")
+        return self._calls.piece(index, call.get("id"), name, args)
+
+    def _finish(self, holder: JSONObject, document: JSONObject) -> Iterator[Item]:
+        reason = holder.get("finish_reason")
+        if not isinstance(reason, str):
+            return
+        if reason in _FAILURES:
+            raise in_stream_error(document | {"message": holder.get("error")}, self._model_name)
+        details = {"finish_reason": reason}
+        yield ResponseInfo(finish_reason=_FINISH_REASONS.get(reason), provider_details=details)
+        yield Mark.FINISHED
 
 
 def _piece(key: Any, piece: JSONObject) -> Iterator[Item]:
@@ -175,10 +223,10 @@ def _piece(key: Any, piece: JSONObject) -> Iterator[Item]:
 
 
 def _used(usage: Any) -> Iterator[Item]:
-    if usage is None:
+    if not isinstance(usage, dict):
         return
-    tokens = typed(usage, dict).get("tokens") or {}
-    billed = usage.get("billed_units") or {}
+    tokens = dictionary(usage.get("tokens"))
+    billed = dictionary(usage.get("billed_units"))
     used = RequestUsage(
         input_tokens=count(tokens.get("input_tokens")),
         output_tokens=count(tokens.get("output_tokens")),

@@ -12,13 +12,15 @@ from typing import Any
 from attrs import frozen
 
 from .._core.codec import (
-    End,
     HTTPCall,
     Item,
+    Mark,
     ResponseInfo,
     WholePart,
+    dictionary,
     maybe,
     text_chunk,
+    text_of,
     thinking_chunk,
     tool_call_chunk,
     typed,
@@ -41,12 +43,8 @@ from ..tools import ModelRequestParameters, OutputObjectDefinition
 from ._chat import (
     ChatCodec,
     JSONObject,
-    TaggedText,
-    call_chunk,
     call_of,
     conversation,
-    finish,
-    heading,
     image_piece,
     members,
     offer,
@@ -56,6 +54,7 @@ from ._chat import (
     undownloaded,
     usage_of,
 )
+from ._chat_reader import ChatReader
 
 __all__ = ("GroqCodec", "GroqModelProfile", "GroqModelSettings")
 
@@ -147,7 +146,7 @@ class GroqCodec(ChatCodec):
 
     def reader(self, parameters: ModelRequestParameters) -> GroqReader:
         """Return a reader of one response."""
-        return GroqReader(self.provider_name, self.profile)
+        return GroqReader(self)
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
@@ -206,55 +205,20 @@ def _file(item: MultiModalContent) -> JSONObject:
     raise UserError(f"Groq reads texts and images, no {type(item).__name__} such as this")
 
 
-class GroqReader:
+class GroqReader(ChatReader):
     """Reads one response of Groq's, streamed or whole.
 
     Args:
-        provider_name: The provider, which its own tools' calls are marked with.
-        profile: Where the model puts its thoughts.
+        codec: Whose request it answers.
     """
 
-    def __init__(self, provider_name: str, profile: ModelProfile) -> None:
-        self._provider_name = provider_name
-        self._tagged = TaggedText(
-            profile.thinking_tags, skips_blank=profile.ignore_streamed_leading_whitespace
-        )
-        self._headed = False
+    def __init__(self, codec: GroqCodec) -> None:
+        super().__init__(codec.model_name, codec.profile)
+        self._provider_name = codec.provider_name
         # Thoughts between two tools are parts of their own.
-        self._thoughts = 0
+        self._thought_count = 0
         self._thinks = False
         self._search_id: str | None = None
-
-    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
-        """Read one `chat.completion.chunk`."""
-        if not self._headed:
-            self._headed = True
-            yield heading(document)
-        usage = (document.get("x_groq") or {}).get("usage")
-        if usage is not None:
-            yield ResponseInfo(usage=usage_of(typed(usage, dict)))
-        choices = document.get("choices")
-        if choices:
-            choice = typed(choices, list)[0]
-            yield from self._delta(choice.get("delta") or {})
-            if choice.get("finish_reason"):
-                yield from finish(choice["finish_reason"])
-
-    def body(self, document: JSONObject) -> Iterator[Item]:
-        """Read a `chat.completion`."""
-        choice = document["choices"][0]
-        yield heading(document)
-        if document.get("usage") is not None:
-            yield ResponseInfo(usage=usage_of(typed(document["usage"], dict)))
-        message = choice["message"]
-        if message.get("reasoning") is not None:
-            yield thinking_chunk("reasoning", message["reasoning"])
-        for number, tool in enumerate(message.get("executed_tools") or ()):
-            yield from self._executed(number, tool, whole=True)
-        yield from self._tagged.whole(message.get("content"))
-        for number, call in enumerate(message.get("tool_calls") or ()):
-            yield call_chunk(number, call)
-        yield from finish(choice["finish_reason"])
 
     def failed(self, document: Any) -> Iterator[Item] | None:
         """Read an error that holds what the model wrote, None for any other.
@@ -269,20 +233,20 @@ class GroqReader:
         if not isinstance(written, str):
             return None
         # A stream that has begun does not say why it ends.
-        return _generated(written, None if self._headed else "error")
+        return _generated(written, None if self._head else "error")
 
-    def _delta(self, delta: JSONObject) -> Iterator[Item]:
-        thought = delta.get("reasoning")
-        self._thoughts += thought is not None and not self._thinks
+    def _usage(self, document: JSONObject) -> ResponseInfo | None:
+        usage = dictionary(document.get("x_groq")).get("usage") or document.get("usage")
+        return ResponseInfo(usage=usage_of(usage)) if isinstance(usage, dict) else None
+
+    def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterator[Item]:
+        thought = message.get("reasoning")
+        self._thought_count += thought is not None and not self._thinks
         self._thinks = thought is not None
         if thought is not None:
-            yield thinking_chunk(("reasoning", self._thoughts), thought)
-        for tool in delta.get("executed_tools") or ():
-            yield from self._executed(tool["index"], tool, whole=False)
-        if delta.get("content"):
-            yield from self._tagged.streamed(typed(delta["content"], str))
-        for call in typed(delta.get("tool_calls") or [], list):
-            yield call_chunk(call["index"], call)
+            yield thinking_chunk(("reasoning", self._thought_count), text_of(thought))
+        for number, tool in enumerate(message.get("executed_tools") or ()):
+            yield from self._executed(tool.get("index", number), tool, whole=whole)
 
     def _executed(self, key: int, tool: JSONObject, *, whole: bool) -> Iterator[Item]:
         """Read a search; a stream has its call first and its results later."""
@@ -324,4 +288,4 @@ def _generated(written: str, reason: FinishReason | None) -> Iterator[Item]:
     elif written:
         yield text_chunk("failed", written)
     yield ResponseInfo(finish_reason=reason)
-    yield End(final=True)
+    yield Mark.FINISHED

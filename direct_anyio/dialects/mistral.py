@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import HTTPCall, Item, ResponseInfo, text_chunk, thinking_chunk, typed
+from .._core.codec import HTTPCall, count
 from ..content import BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent
 from ..exceptions import UserError
-from ..messages import FinishReason, ModelMessage, ModelResponse
+from ..messages import ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
@@ -23,12 +22,8 @@ from ._chat import (
     FINISH_REASONS,
     ChatCodec,
     JSONObject,
-    call_chunk,
     call_of,
     conversation,
-    count,
-    finish,
-    heading,
     image_piece,
     members,
     offer,
@@ -36,6 +31,7 @@ from ._chat import (
     text_piece,
     undownloaded,
 )
+from ._chat_reader import ChatReader
 from ._openai import inlined, is_text_like
 
 __all__ = ("MistralCodec", "MistralModelSettings")
@@ -61,8 +57,6 @@ _SETTINGS = {
     "stop_sequences": "stop",
     "mistral_prompt_cache_key": "prompt_cache_key",
 }
-
-_FINISH_REASONS: dict[str, FinishReason] = {**FINISH_REASONS, "model_length": "length"}
 
 # Models whose thinking can be switched; the others always think, or never do.
 _ADJUSTABLE = ("mistral-small-latest", "mistral-small-2603", "mistral-medium-3-5")
@@ -102,7 +96,7 @@ class MistralCodec(ChatCodec):
 
     def reader(self, parameters: ModelRequestParameters) -> MistralReader:
         """Return a reader of one response."""
-        return MistralReader()
+        return MistralReader(self.model_name, self.profile)
 
     def needs_download(self, item: FileUrl) -> bool:
         """Return whether a file must be downloaded before it can be sent."""
@@ -161,60 +155,13 @@ def _file(item: MultiModalContent) -> JSONObject:
     raise UserError(f"Mistral reads texts, images and PDFs, no {type(item).__name__} such as this")
 
 
-class MistralReader:
+class MistralReader(ChatReader):
     """Reads one response of Mistral's, streamed or whole."""
 
-    def __init__(self) -> None:
-        self._headed = False
-        self._calls = 0
+    finish_reasons = FINISH_REASONS | {"model_length": "length"}
 
-    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
-        """Read one `chat.completion.chunk`."""
-        if not self._headed:
-            self._headed = True
-            yield heading(document)
-        yield from _used(document)
-        choices = document.get("choices")
-        if choices:
-            choice = typed(choices, list)[0]
-            yield from self._message(choice["delta"])
-            if choice.get("finish_reason"):
-                yield from finish(choice["finish_reason"], _FINISH_REASONS)
-
-    def body(self, document: JSONObject) -> Iterator[Item]:
-        """Read a `chat.completion`."""
-        choice = document["choices"][0]
-        yield heading(document)
-        yield from _used(document)
-        yield from self._message(choice["message"])
-        yield from finish(choice["finish_reason"], _FINISH_REASONS)
-
-    def _message(self, message: JSONObject) -> Iterator[Item]:
-        yield from _contents(message.get("content"))
-        for call in typed(message.get("tool_calls") or [], list):
-            # Calls come whole, and their indexes cannot be told from each other.
-            self._calls += 1
-            yield call_chunk(self._calls, call)
-
-
-def _contents(content: Any) -> Iterator[Item]:
-    if isinstance(content, str) and content:
-        yield text_chunk("content", content)
-    for piece in content if isinstance(content, list) else ():
-        match piece.get("type"):
-            case "text":
-                yield text_chunk("content", piece["text"])
-            case "thinking":
-                for thought in piece["thinking"]:
-                    if thought.get("type") == "text":
-                        yield thinking_chunk("thinking", thought["text"])
-
-
-def _used(document: JSONObject) -> Iterator[Item]:
-    usage = document.get("usage")
-    if usage is not None:
-        used = RequestUsage(
-            input_tokens=count(typed(usage, dict).get("prompt_tokens")),
+    def _used(self, usage: JSONObject) -> RequestUsage:
+        return RequestUsage(
+            input_tokens=count(usage.get("prompt_tokens")),
             output_tokens=count(usage.get("completion_tokens")),
         )
-        yield ResponseInfo(usage=used)

@@ -6,19 +6,12 @@ gateways do otherwise is a key of `OpenAIModelProfile`, never a branch on a name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
 
-from .._core.codec import (
-    End,
-    HTTPCall,
-    Item,
-    ResponseInfo,
-    thinking_chunk,
-    typed,
-)
+from .._core.codec import HTTPCall, Item, ResponseInfo, text_of, thinking_chunk
 from .._core.tool_choice import Choice, choice_of
 from ..builtin_tools import AbstractBuiltinTool, WebSearchTool
 from ..content import (
@@ -35,16 +28,11 @@ from ..messages import ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart, ToolCallPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ..usage import RequestUsage
 from ._chat import (
-    FINISH_REASONS,
     ChatCodec,
     Quirks,
-    TaggedText,
-    call_chunk,
     call_of,
     conversation,
-    heading,
     image_piece,
     members,
     output_schema,
@@ -54,6 +42,7 @@ from ._chat import (
     tool_of,
     undownloaded,
 )
+from ._chat_reader import ChatReader
 from ._openai import (
     JSONObject,
     OpenAIModelProfile,
@@ -164,7 +153,7 @@ class OpenAIChatCodec(ChatCodec):
 
     def reader(self, parameters: ModelRequestParameters) -> OpenAIChatReader:
         """Return a reader of one response."""
-        return OpenAIChatReader(self.provider_name, self.profile, self.quirks)
+        return OpenAIChatReader(self)
 
     def needs_download(self, item: FileUrl) -> bool:
         """Return whether a file must be downloaded before it can be sent."""
@@ -338,143 +327,44 @@ def _call(part: ToolCallPart, *, own: bool) -> JSONObject:
     return call_of(part) | {"extra_content": extra} if extra and own else call_of(part)
 
 
-class OpenAIChatReader:
+class OpenAIChatReader(ChatReader):
     """Reads one Chat Completions response, streamed or whole.
 
     Args:
-        provider_name: The provider, which thoughts are marked with.
-        profile: Where the model puts its thoughts.
-        quirks: What the gateway adds.
+        codec: Whose request it answers.
     """
 
-    def __init__(self, provider_name: str, profile: OpenAIModelProfile, quirks: Quirks) -> None:
-        self._provider_name = provider_name
+    head_details = ("moderation", "service_tier")
+
+    def __init__(self, codec: OpenAIChatCodec) -> None:
+        quirks, name = codec.quirks, codec.provider_name
+        marks = ("content", name) if quirks.marks_tagged else (None, None)
+        super().__init__(codec.model_name, codec.profile, marks)
+        self._provider_name = name
         self._quirks = quirks
-        self.failed = quirks.failed
-        self._tagged = TaggedText(
-            profile.thinking_tags,
-            skips_blank=profile.ignore_streamed_leading_whitespace,
-            id="content" if quirks.marks_tagged else None,
-            provider_name=provider_name if quirks.marks_tagged else None,
-        )
-        own = profile.openai_chat_thinking_field
+        own = codec.profile.openai_chat_thinking_field
         self._thinking_fields = ((own,) if own else ()) + ("reasoning", "reasoning_content")
-        self._usage = RequestUsage()
-        self._head: tuple[Any, Any] | None = None
-        self._logprobs: list[JSONObject] = []
-        self._refusal = ""
 
-    def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
-        """Read one `chat.completion.chunk`."""
-        yield from self._heading(document)
-        if document.get("usage") is not None:
-            details = self._quirks.details({}, document)
-            yield ResponseInfo(usage=self._used(document["usage"]), provider_details=details)
-        choices = document.get("choices")
-        if choices:
-            yield from self._choice(typed(choices, list)[0], document)
+    def failed(self, document: Any) -> Iterable[Item] | None:
+        """Read an error document that is an answer; None for one that is an error."""
+        return self._quirks.failed(document)
 
-    def body(self, document: JSONObject) -> Iterator[Item]:
-        """Read a `chat.completion`."""
-        choice = document["choices"][0]
-        yield from self._heading(document)
-        if document.get("usage") is not None:
-            yield ResponseInfo(usage=self._used(document["usage"]))
-        message = choice["message"]
-        if message.get("refusal"):
-            yield from self._refused(typed(message["refusal"], str))
-            yield End(final=False)
-            return
-        yield from self._thoughts(message)
-        yield from self._tagged.whole(_joined(message.get("content")))
-        calls = typed(message.get("tool_calls") or [], list)
-        for number, call in enumerate(calls):
-            yield _called(number, call)
-        yield from self._finish(choice, choice.get("finish_reason"), document)
-        if not choice.get("finish_reason"):
-            # Some servers leave the reason out of a whole answer.
-            yield ResponseInfo(finish_reason="tool_call" if calls else "stop")
-            yield End(final=False)
+    def _usage(self, document: JSONObject) -> ResponseInfo | None:
+        usage = document.get("usage")
+        if not isinstance(usage, dict):
+            return None
+        details = self._quirks.details({}, document)
+        return ResponseInfo(usage=self._quirks.usage(usage), provider_details=details)
 
-    def _heading(self, document: JSONObject) -> Iterator[Item]:
-        head = (document.get("id"), document.get("model"))
-        told = {key: document[key] for key in ("moderation", "service_tier") if document.get(key)}
-        if head != self._head:
-            self._head = head
-            yield heading(document, told)
-        elif told:
-            yield ResponseInfo(provider_details=told)
+    def _details(self, choice: JSONObject, document: JSONObject) -> JSONObject:
+        return self._quirks.details(choice, document)
 
-    def _used(self, usage: Any) -> RequestUsage:
-        self._usage = self._usage + self._quirks.usage(typed(usage, dict))
-        return self._usage
-
-    def _choice(self, choice: JSONObject, document: JSONObject) -> Iterator[Item]:
-        delta = choice.get("delta")
-        if delta:
-            yield from self._delta(typed(delta, dict))
-        if choice.get("finish_reason") or choice.get("logprobs"):
-            yield from self._finish(choice, choice.get("finish_reason"), document)
-
-    def _delta(self, delta: JSONObject) -> Iterator[Item]:
-        if delta.get("refusal"):
-            yield from self._refused(typed(delta["refusal"], str))
-        yield from self._thoughts(delta)
-        text = _joined(delta.get("content"))
-        if text:
-            yield from self._tagged.streamed(typed(text, str))
-        for number, call in enumerate(typed(delta.get("tool_calls") or [], list)):
-            # Some servers send whole calls and leave the index out.
-            yield _called(call.get("index", number), call)
-
-    def _finish(
-        self, choice: JSONObject, reason: str | None, document: JSONObject
-    ) -> Iterator[Item]:
-        details: JSONObject = {"finish_reason": reason} if reason and not self._refusal else {}
-        logprobs = (choice.get("logprobs") or {}).get("content")
-        if logprobs:
-            # Each frame has those of its own tokens.
-            self._logprobs = self._logprobs + [_logprob(each) for each in logprobs]
-            details["logprobs"] = self._logprobs
-        finish = None if reason is None or self._refusal else FINISH_REASONS.get(reason)
-        details |= self._quirks.details(choice, document)
-        yield ResponseInfo(finish_reason=finish, provider_details=details)
-        if reason:
-            yield End(final=False)
-
-    def _refused(self, text: str) -> Iterator[Item]:
-        """Take a refusal, which comes in the place of content."""
-        self._refusal += text
-        details = {"refusal": self._refusal}
-        yield ResponseInfo(finish_reason="content_filter", provider_details=details)
-
-    def _thoughts(self, message: JSONObject) -> Iterator[Item]:
-        found = list(self._quirks.thoughts(message, self._provider_name))
-        return iter(found) if found else self._thought(message)
-
-    def _thought(self, message: JSONObject) -> Iterator[Item]:
+    def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
+        found = tuple(self._quirks.thoughts(message, self._provider_name))
+        if found:
+            return found
         for name in self._thinking_fields:
             if message.get(name):
-                yield thinking_chunk(
-                    name, message[name], id=name, provider_name=self._provider_name
-                )
-                return
-
-
-def _called(key: Any, call: JSONObject) -> Item:
-    extra = call.get("extra_content")
-    return call_chunk(key, call, {"extra_content": extra} if extra else None)
-
-
-def _joined(content: Any) -> Any:
-    """Return a list of contents, as some servers have it, as its text."""
-    if not isinstance(content, list):
-        return content
-    pieces = (each.get("text") if isinstance(each, dict) else each for each in content)
-    return "".join(piece for piece in pieces if isinstance(piece, str))
-
-
-def _logprob(token: JSONObject) -> JSONObject:
-    keys = ("token", "logprob", "bytes")
-    top = [{key: each.get(key) for key in keys} for each in token.get("top_logprobs") or ()]
-    return {key: token.get(key) for key in keys} | {"top_logprobs": top}
+                text, marked = text_of(message[name]), self._provider_name
+                return (thinking_chunk(name, text, id=name, provider_name=marked),)
+        return ()

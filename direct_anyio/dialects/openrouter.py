@@ -84,15 +84,8 @@ def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
         "cost": usage.get("cost") or None,
         "is_byok": usage.get("is_byok"),
         "server_tool_use": usage.get("server_tool_use_details"),
-        "annotations": _files(choice.get("message") or choice.get("delta") or {}),
     } | (usage.get("cost_details") or {})
     return {key: value for key, value in said.items() if value is not None}
-
-
-def _files(message: JSONObject) -> list[JSONObject] | None:
-    """Return what OpenRouter read in files; sent again, it need not be read again."""
-    notes = message.get("annotations") or ()
-    return [each for each in notes if each.get("type") == "file"] or None
 
 
 def thought_detail(part: ThinkingPart) -> JSONObject | None:

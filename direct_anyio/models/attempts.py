@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -13,14 +14,16 @@ from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from .._core.accumulator import Accumulator
-from .._core.codec import Codec, HTTPCall, Item, Reader
-from .._core.decoder import BodyDecoder, Decoder, ItemsDecoder, StreamDecoder, failed_of
+from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
+from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder
+from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
-from .._core.fold import BytesFold
-from .._core.inflate import decompressed
+from .._core.fold import BytesFold, ReadAhead
+from .._core.inflate import decompressed, undone
 from .._core.json import dumps
 from .._core.secrets import Secrets
 from .._io.deadlines import Limits, within_total
+from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of, most_retries
 from .._io.run import transport
 from .._record import Record
@@ -30,6 +33,7 @@ from ..exceptions import (
     ModelTimeoutError,
     UnexpectedModelBehavior,
     UserError,
+    printable,
 )
 from ..messages import ModelMessage, OpaquePart, UserPromptPart, now
 from ..settings import ModelSettings
@@ -44,9 +48,6 @@ if TYPE_CHECKING:
 __all__ = ("Asking", "Retry", "encoded")
 
 _REQUEST_IDS = ("request-id", "x-request-id")
-
-SNIPPET = 200
-"""Characters of a body of the wrong type that its error shows."""
 
 
 @frozen(repr=False)
@@ -204,13 +205,11 @@ class Asking:
             timestamp=now(),
             provider_name=self.model.system,
             provider_url=self.model.reported_url,
+            ending=Ending(self.model.profile.finish_reason_may_be_absent),
         )
         fold = BytesFold(decoder, accumulator)
-        try:
-            while not fold.hold(await exchange.receive()):
-                pass
-        except anyio.EndOfStream:
-            fold.hold_end()
+        while not fold.hold(await _received(exchange, fold)):
+            pass
         describe = partial(self._describe, headers=exchange.headers)
         return StreamedResponse(exchange, fold, fold.held(), describe)
 
@@ -219,7 +218,7 @@ class Asking:
 
         Raises:
             ModelHTTPError: The head says that it is an error.
-            UnexpectedModelBehavior: It is neither a stream nor JSON.
+            UnexpectedModelBehavior: It says that there is none, or is coded as we cannot read.
         """
         reader = self.codec.reader(self.parameters)
         if not 200 <= exchange.status < 300:
@@ -228,18 +227,11 @@ class Asking:
             error = UnexpectedModelBehavior("The response has no content (status 204)")
             error.phase = "headers"
             raise error
-        kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        wanted = "text/event-stream" if self.stream else "application/json"
-        decoder: Decoder
-        if (kind or wanted) == "application/json":
-            # A gateway may answer a streamed request with the whole response at once.
-            decoder = BodyDecoder(reader.body, self.model.model_name)
-        elif self.stream and (kind or wanted) == "text/event-stream":
-            decoder = StreamDecoder(reader, self.model.model_name)
-        else:
-            start = (await exchange.read_error()).decode(errors="replace")
-            message = f"Expected a response of type {wanted}, got {kind}"
-            raise UnexpectedModelBehavior(message, start[:SNIPPET])
+        kind = exchange.headers.get("content-type", "")
+        streamed = "event-stream" in kind.lower() if kind else self.stream
+        decoder = ResponseDecoder(
+            reader, self.model.model_name, streamed=streamed, content_type=kind
+        )
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))
 
     async def _answer_in_error(self, exchange: Exchange, reader: Reader) -> Iterable[Item]:
@@ -248,8 +240,10 @@ class Asking:
         Raises:
             ModelHTTPError: It holds none, as nearly always.
         """
-        document = document_of(await exchange.read_error())
-        items = failed_of(reader)(document)
+        body = await exchange.read_error()
+        coding = exchange.headers.get("content-encoding", "")
+        document = document_of(undone(body, coding))
+        items = reader.failed(document)
         if items is None:
             raise self._error(exchange, document)
         return items
@@ -269,18 +263,29 @@ class Asking:
         error.provider = self.model.system
         error.phase = error.phase or "body"
         error.attempts = tuple(self._failed)
-        error.request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        named = (headers[name] for name in _REQUEST_IDS if name in headers)
+        error.request_id = next((printable(id, 200) for id in named), None)
         if isinstance(error, ModelHTTPError):
-            error.retry_after = retry_after(headers, now())
+            asked = retry_after(headers, now())
+            error.retry_after = error.retry_after if asked is None else asked
         self._may_retry = headers.get("x-should-retry", "").lower() != "false"
         # Some providers, and more gateways, say what they were sent.
         self._secrets.scrub(error)
 
 
+async def _received(exchange: Exchange, fold: BytesFold) -> bytes | Mark | ReadAhead:
+    batch: bytes | Mark = Mark.END
+    with suppress(anyio.EndOfStream):
+        batch = await exchange.receive()
+    if fold.is_large(batch):
+        return await Offloaded(partial(fold.read_ahead, batch)).wait()
+    return batch
+
+
 def _place(location: str) -> str:
     """Return where a redirect leads, without what may be a secret."""
     try:
-        return urlsplit(location).hostname or "the same host"
+        return printable(urlsplit(location).hostname or "the same host", 100)
     except ValueError:
         return "nowhere"
 

@@ -15,7 +15,7 @@ import anyio
 import attrs
 
 from .._core.accumulator import Accumulator
-from .._core.codec import End, Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
+from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
 from ..exceptions import UserError
 from ..history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from ..messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, now
@@ -148,7 +148,8 @@ class CachedModel(WrapperModel):
         if kept is not None:
             return _marked(kept)
         response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-        await self.cache.set(key, response)
+        if response.state == "complete":
+            await self.cache.set(key, response)
         return response
 
     @asynccontextmanager
@@ -240,7 +241,6 @@ async def _batches(response: ModelResponse) -> AsyncIterator[Iterable[Item]]:
     )
     for index, part in enumerate(response.parts):
         yield _items(index, part)
-    yield (End(final=True),)
 
 
 def _items(index: int, part: ModelResponsePart) -> Iterator[Item]:

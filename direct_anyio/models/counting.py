@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from .._core.codec import Codec, End, HTTPCall, Item, ResponseInfo
+from .._core.codec import Codec, HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.gemini import GeminiCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
@@ -68,13 +68,15 @@ _ROUTES: dict[type[Any], _Route] = {
 
 
 @frozen
-class Counting:
+class Counting(Reader):
     """A codec, and its own reader, that asks for the length of another codec's request.
 
     Attributes:
         codec: The codec of the request.
         route: Where its protocol counts.
     """
+
+    stream_end = StreamEnd.EVENT
 
     codec: Codec
     route: _Route
@@ -102,7 +104,7 @@ class Counting:
     def body(self, document: Any) -> Iterable[Item]:
         """Read a count."""
         yield ResponseInfo(usage=RequestUsage(input_tokens=int(document[self.route.count])))
-        yield End(final=True)
+        yield Mark.FINISHED
 
 
 def counting_of(codec: Codec) -> Counting:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .._core.codec import End, HTTPCall, Item, ResponseInfo, text_chunk
+from .._core.codec import HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
 from .._io.llama import SMOLLM2
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.cohere import CohereCodec
@@ -66,9 +66,10 @@ _UNLISTED = {
 
 
 @frozen
-class _Listing:
+class _Listing(Reader):
     """The codec and the reader of a listing."""
 
+    stream_end = StreamEnd.EVENT
     route: _Route
 
     def encode(
@@ -91,7 +92,7 @@ class _Listing:
         for place, model in enumerate(document[self.route.models]):
             yield text_chunk(place, model[self.route.name].removeprefix("models/"))
         yield ResponseInfo(finish_reason="stop")
-        yield End(final=True)
+        yield Mark.FINISHED
 
 
 class _Catalogue(HTTPModel):

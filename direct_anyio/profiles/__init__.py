@@ -45,6 +45,9 @@ class ModelProfile(Record):
         thinking_tags: What encloses thoughts inside its text.
         ignore_streamed_leading_whitespace: Whether a text that starts as blank space
             is no text yet, for models that write some before a tool call.
+        finish_reason_may_be_absent: Whether a stream that ends without a finish reason is
+            whole, for servers that never give one; an answer that was cut off then passes
+            for a whole one.
         supported_builtin_tools: The provider's own tools that it may use.
     """
 
@@ -58,6 +61,7 @@ class ModelProfile(Record):
     json_schema_transformer: JsonSchemaTransform | None = None
     thinking_tags: tuple[str, str] = ("<think>", "</think>")
     ignore_streamed_leading_whitespace: bool = False
+    finish_reason_may_be_absent: bool = False
     supported_builtin_tools: frozenset[type[AbstractBuiltinTool]] = field(
         default=SUPPORTED_BUILTIN_TOOLS
     )

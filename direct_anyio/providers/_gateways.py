@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from .._core.codec import End, Item, ResponseInfo
+from .._core.codec import Item, Mark, ResponseInfo
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
@@ -132,7 +132,7 @@ def _filtered(document: Any) -> Iterable[Item] | None:
     if result:
         details["content_filter_result"] = result
     info = ResponseInfo(finish_reason="content_filter", provider_details=details)
-    return (info, End(final=True))
+    return (info, Mark.FINISHED)
 
 
 def _totals(usage: JSONObject) -> RequestUsage:
