@@ -166,14 +166,18 @@ class ToolCallPartDelta(Record):
 def joined_args(
     args: str | dict[str, Any] | None, delta: str | dict[str, Any] | None
 ) -> str | dict[str, Any] | None:
-    """Return tool arguments grown by a delta of the same kind; an empty text is of both.
+    """Return tool arguments grown by a delta of the same kind.
+
+    An empty text is of both kinds; so is `{}`, which nothing can follow, but which some servers
+    write before the arguments come.
 
     Raises:
         UnexpectedModelBehavior: One is JSON text, the other a dict.
     """
-    if delta is None or (delta == "" and args is not None):
+    if delta is None or (args is not None and delta in ("", {})):
         return args
-    if args is None or args == "":
+    is_more = isinstance(delta, dict) or bool(delta.strip())
+    if args in (None, "") or (args in ("{}", {}) and is_more):
         return delta
     if isinstance(args, str) and isinstance(delta, str):
         return args + delta

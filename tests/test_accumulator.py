@@ -133,8 +133,8 @@ EVENTS: dict[str, tuple[list[Item], list[str]]] = {
         [call(0, args="{", call_id="x"), call(0, args="}"), call(0, name="out"), call(0, args=" ")],
         ["start 0 tool-call {}", "final out x", "delta 0   (x)", "end 0 {} "],
     ),
-    "a call that never has a name, nor arguments, is never shown": (
-        [call(0, call_id="x"), text_chunk("t", "a")],
+    "a call of which nothing is known is never shown": (
+        [call(0), text_chunk("t", "a")],
         ["start 1 text a", FINAL, "end 1 a"],
     ),
     "a call is named behind another part": (
@@ -261,8 +261,8 @@ SENSELESS: dict[str, list[Item]] = {
     "text for a thought": [thinking_chunk(0, "a"), text_chunk(0, "b")],
     "a call for a text": [text_chunk(0, "a"), call(0, args="b")],
     "text for a hidden call": [call(0, args="a"), text_chunk(0, "b")],
-    "text for arguments that are a dict": [call(0, name="f", args={}), call(0, args="b")],
-    "a dict for arguments that are text": [call(0, name="f", args="a"), call(0, args={})],
+    "text for arguments that are a dict": [call(0, name="f", args={"a": 1}), call(0, args="b")],
+    "a dict for arguments that are text": [call(0, name="f", args="a"), call(0, args={"a": 1})],
     "text for a hidden dict": [call(0, args={"a": 1}), call(0, args="b")],
     "a thought for a file": [WholePart(0, FILE), thinking_chunk(0, "a")],
 }

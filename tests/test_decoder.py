@@ -23,7 +23,7 @@ from direct_anyio._core.accumulator import Accumulator
 from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, Decoder, StreamDecoder
 from direct_anyio._core.fold import BytesFold
-from direct_anyio._core.inflate import decompressed
+from direct_anyio._core.inflate import decompressed, undone
 from direct_anyio.dialects.openai_chat import OpenAIChatCodec
 from direct_anyio.exceptions import (
     EmptyResponse,
@@ -159,7 +159,7 @@ STREAMS: dict[str, Row] = {
     ),
     "usage that is text": (HELLO + data({"usage": "lots"}) + STOP, "Hello", None, ""),
     "content that is a number": (
-        HELLO + data(chunk({"content": 5})), "Hello", UnexpectedModelBehavior, "expected str",
+        HELLO + data(chunk({"content": 5})), "Hello", UnexpectedModelBehavior, "expected dict, got int",
     ),
     "content that is a dict": (
         HELLO + data(chunk({"content": {"a": 1}})), "Hello", UnexpectedModelBehavior, "",
@@ -280,7 +280,7 @@ BODIES: dict[str, tuple[Any, type[ModelAPIError] | None, str]] = {
     "choices of null": ({"choices": None}, UnexpectedModelBehavior, ""),
     "a message of text": ({"choices": [{"message": "x"}]}, UnexpectedModelBehavior, ""),
     "content that is a number": (
-        {"choices": [{"message": {"content": 5}}]}, UnexpectedModelBehavior, "expected str",
+        {"choices": [{"message": {"content": 5}}]}, UnexpectedModelBehavior, "expected dict, got int",
     ),
     "an error": ({"error": {"message": "boom", "code": 429}}, ModelRateLimitError, "boom"),
     "an error that is text": ({"error": "boom"}, ModelServerError, "boom"),
@@ -468,3 +468,24 @@ def test_no_bytes_make_a_foreign_error(chunks: list[bytes]) -> None:
     folded(chunks, stream_decoder())
     folded(chunks, body_decoder())
     folded(chunks, decompressed(stream_decoder(), "gzip"))
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b'{"error": 1}')),
+        ("gzip", gzip.compress(b'{"error": 1}')[:-5]),
+        ("deflate", zlib.compress(b'{"error": 1}')),
+        ("deflate", zlib.compress(b'{"error": 1}', wbits=-15)),
+        ("", b'{"error": 1}'),
+        ("br", b'{"error": 1}'),
+        ("gzip", b'{"error": 1}'),
+    ],
+)
+def test_the_body_of_an_error_is_undone(coding: str, body: bytes) -> None:
+    """It is read as far as it goes; what is no such coding stays as it is."""
+    assert undone(body, coding) == b'{"error": 1}'
+
+
+def test_the_body_of_an_error_is_bounded() -> None:
+    assert len(undone(gzip.compress(bytes(50_000_000)), "gzip")) < 1024 * 1024

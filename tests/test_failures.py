@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from direct_anyio import exceptions as e
-from direct_anyio._core.failures import document_of, http_error, in_stream_error, retry_after
+from direct_anyio._core.failures import (
+    document_of,
+    http_error,
+    in_stream_error,
+    retry_after,
+    tells_error,
+)
 
 STATUSES: dict[int, type[e.ModelHTTPError]] = {
     302: e.ModelHTTPError,
@@ -107,6 +113,196 @@ def test_an_error_in_a_stream_is_typed(
     error = in_stream_error(document, "m")
     assert (type(error), error.status_code, error.in_stream) == (cls, status, True)
     assert error.body == document
+
+
+def google(code: int, status: str, message: str, *details: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "status": status, "message": message, "details": [*details]}}
+
+
+def quota(id: str) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": id}]}
+
+
+def wait(delay: Any) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+
+
+PLAN = "You exceeded your current quota, please check your plan and billing details."
+LONG, QUOTA = e.ModelContextWindowExceededError, e.ModelQuotaExceededError
+RATE, KEY, REJECTED = (
+    e.ModelRateLimitError,
+    e.ModelAuthenticationError,
+    e.ModelRequestRejectedError,
+)
+
+
+def told(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message} | more}
+
+
+# HTTP status and document, as providers write them, to class and seconds to wait.
+CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
+    "Anthropic, too long": (
+        400, told("prompt is too long: 200251 tokens > 200000 maximum",
+                  type="invalid_request_error"), LONG, None,
+    ),
+    "Anthropic, too long with the answer": (
+        400, told("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"),
+        LONG, None,
+    ),
+    "Gemini, too long": (
+        400, google(400, "INVALID_ARGUMENT", "The input token count (1048577) exceeds the maximum "
+                    "number of tokens allowed (1048576)."), LONG, None,
+    ),
+    "Mistral, too long": (
+        400, {"object": "error", "message": "Prompt contains 40000 tokens, too large",
+              "type": "invalid_request_prompt_too_long", "code": "3051"}, LONG, None,
+    ),
+    "Mistral, its code as a number": (400, {"code": 3051, "message": "too large"}, LONG, None),
+    "Cohere, too long": (
+        400, {"message": "too many tokens: the total number of tokens in the prompt exceeds 4096"},
+        LONG, None,
+    ),
+    "Groq, too long": (
+        400, told("Please reduce the length of the messages or completion.",
+                  type="invalid_request_error", code="context_length_exceeded"), LONG, None,
+    ),
+    "Groq, too long without a code": (
+        413, told("Please reduce the length of the messages or completion."), LONG, None,
+    ),
+    "vLLM, too long": (
+        400, {"object": "error", "code": 400, "message": "This model's maximum context length is "
+              "4096 tokens. However, you requested 5000 tokens"}, LONG, None,
+    ),
+    "a gateway's 500, too long": (500, told("maximum context length is 4096 tokens"), LONG, None),
+    "too many tokens a minute": (429, told("Too many tokens, please wait"), RATE, None),
+    "Gemini, a wrong key": (
+        400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.",
+                    {"reason": "API_KEY_INVALID", "domain": "googleapis.com"}), KEY, None,
+    ),
+    "Gemini, an odd argument": (
+        400, google(400, "INVALID_ARGUMENT", "Invalid value at 'contents'"), REJECTED, None,
+    ),
+    "Gemini, a minute's quota": (
+        429, google(429, "RESOURCE_EXHAUSTED", PLAN, quota("GenerateRequestsPerMinutePerProject"),
+                    wait("17.5s")), RATE, 17.5,
+    ),
+    "Gemini, a day's quota": (
+        429, google(429, "RESOURCE_EXHAUSTED", PLAN,
+                    quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), wait("17s")),
+        QUOTA, 17,
+    ),
+    "Gemini, a quota that is not named": (
+        429, google(429, "RESOURCE_EXHAUSTED", PLAN, wait("0.5s")), RATE, 0.5,
+    ),
+    "Gemini, a list of one": (
+        429, [google(429, "RESOURCE_EXHAUSTED", PLAN, wait("3s"))], RATE, 3,
+    ),
+    "Gemini, odd waits": (
+        429, google(429, "RESOURCE_EXHAUSTED", PLAN, wait("soon"), wait(None), wait("9" * 400),
+                    wait("-3s")), RATE, None,
+    ),
+    "Gemini, no billing": (
+        400, google(400, "FAILED_PRECONDITION", "User location is not supported without a billing "
+                    "account linked."), QUOTA, None,
+    ),
+    "Gemini, billing to be enabled": (
+        400, google(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your "
+                    "country. Please enable billing on your project in Google AI Studio."),
+        QUOTA, None,
+    ),
+    "Anthropic, no credit": (
+        400, told("Your credit balance is too low to access the Anthropic API.",
+                  type="invalid_request_error"), QUOTA, None,
+    ),
+    "OpenAI, the organization's limit": (
+        429, told("no", code="organization_spend_limit_exceeded"), QUOTA, None,
+    ),
+    "OpenAI, the balance": (429, told("no", code="credit_balance_exhausted"), QUOTA, None),
+    "Moonshot": (429, told("no", type="exceeded_current_quota_error"), QUOTA, None),
+    "Z.ai": (429, told("no", code="1113"), QUOTA, None),
+    "Z.ai, its code as a number": (429, told("no", code=1113), QUOTA, None),
+    **{
+        f"too long, {number}": (400, told(message), LONG, None)
+        for number, message in enumerate((
+            "The decoder prompt (length 9) is longer than the maximum model length of 4096.",
+            "Your request exceeded model token limit: 8192",
+            "Prompt exceeds max length",
+            "Range of input length should be [1, 30720]",
+            "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000",
+            "`inputs` tokens + `max_new_tokens` must be <= 4096",
+            "Input length (5000 tokens) exceeds the maximum allowed length (4096 tokens).",
+            "the input token count is 1250000 but model only supports up to 1048576",
+            "The model is loaded with context length of only 4096 tokens",
+        ))
+    },
+    "GitHub, too long": (413, told("no", code="tokens_limit_reached"), LONG, None),
+    "Bedrock, too many tokens a minute": (
+        429, {"__type": "ThrottlingException", "message": "Too many tokens, please wait before "
+              "trying again."}, RATE, None,
+    ),
+    **{
+        f"no credit, {number}": (status, told(message), QUOTA, None)
+        for number, (status, message) in enumerate((
+            (400, "You have reached your specified workspace API usage limits."),
+            (429, "Your prepayment credits are depleted."),
+            (429, "Your project has exceeded its monthly spending cap."),
+            (429, "Billing hard limit has been reached"),
+            (403, "Your team doesn't have any credits yet"),
+            (429, "You have exceeded your monthly included credits for Inference Providers"),
+            (429, "Rate limit reached on requests per day (RPD): Limit 1000, Used 1000."),
+            (429, "Too many tokens per day, please wait"),
+        ))
+    },
+    "billing is off": (
+        403, google(403, "PERMISSION_DENIED", "no", {"reason": "BILLING_DISABLED"}), QUOTA, None,
+    ),
+    "Gemini, a wrong key without details": (
+        400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
+        KEY, None,
+    ),
+    "new-api, no credit": (403, told("no", code="insufficient_user_quota"), QUOTA, None),
+    "a wait in words": (429, told("Rate limit reached. Please try again in 1.5s."), RATE, 1.5),
+    "a wait in minutes": (429, told("Rate limit. Try again in 1m26.4s"), RATE, 86.4),
+    "a wait in milliseconds": (429, told("Rate limit. Please try again in 350ms."), RATE, 0.35),
+    "a wait of Azure's": (429, told("Too many. Please retry after 14 seconds."), RATE, 14),
+    "a wait as Google's own object": (
+        429, google(429, "RESOURCE_EXHAUSTED", "no", wait({"seconds": 17, "nanos": 5})), RATE, 17,
+    ),
+    "a wait in the document": (429, told("no", retry_after=7), RATE, 7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_what_providers_write_has_a_class(name: str) -> None:
+    """The class and the wait are the same for an HTTP status and inside a stream."""
+    status, document, cls, seconds = CLASSES[name]
+    error = http_error(status, document, "m")
+    assert (type(error), error.status_code, error.retry_after) == (cls, status, seconds)
+    if isinstance(document, dict) and document.get("error"):
+        named = {**document, "error": {"status_code": status} | document["error"]}
+        inside = in_stream_error(named, "m")
+        assert (type(inside), inside.retry_after) == (cls, seconds)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": []},
+        {"choices": [], "usage": {"prompt_tokens": 1}, "error": None},
+        {"type": "message_start", "message": {"id": "m"}},
+        {"type": "ping", "message": "still there"},
+        {"candidates": [], "error": {}},
+        {"id": "c", "choices": [{"delta": {}}], "base_resp": {"status_code": 0}},
+        {"model": "m", "created": 1},
+        {"code": 200, "msg": "ok"},
+        {"code": 0, "message": "success", "choices": []},
+        {},
+    ],
+)
+def test_what_is_no_error(document: dict[str, Any]) -> None:
+    """An empty member `error`, and a message of another kind, tell no error."""
+    assert not tells_error(document, typed_events=True)
 
 
 def test_an_error_may_hint_at_the_way_out() -> None:

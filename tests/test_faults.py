@@ -43,6 +43,7 @@ from direct_anyio import (
     UnexpectedModelBehavior,
     UserError,
     infer_model,
+    model_request_sync,
 )
 from direct_anyio._io import retry, transport
 from direct_anyio.models.http import HTTPModel
@@ -104,6 +105,15 @@ async def _works_again(door: Ask, model: HTTPModel, server: Server) -> None:
     assert (await door(model, MESSAGES)).text == "well"
     limiter = (await model.clients()).limiter
     assert limiter.borrowed_tokens == 0
+
+
+def _answer_head(status: bytes, header: bytes) -> Handler:
+    """Answer with a header that need not be text."""
+
+    def handle(connection: Connection) -> None:
+        connection.send(b"HTTP/1.1 " + status + b"\r\n" + header + b"\r\ncontent-length: 0\r\n\r\n")
+
+    return handle
 
 
 def _no_byte_read(accepted: socket.socket, server: Server) -> None:
@@ -351,12 +361,33 @@ FAULTS: dict[str, Fault] = {
         )
         for status in (301, 302, 303, 307, 308)
     },
+    **{
+        f"a redirect to {location!r}": Fault(
+            handler=_answer_head(b"307 Elsewhere", b"location: " + location),
+            raises=ModelHTTPError,
+            text=r"status_code: 307\b.* to .* which is not followed",
+            phase="headers",
+        )
+        for location in (b"http://[::1", b"http://[zz]/", b"//", b"mailto:x", b"\xff\xfe", b"\x01")
+    },
     "a redirect within the host": Fault(
         handler=reply(b"", "307 Elsewhere", "location: /v2"),
         raises=ModelHTTPError,
         text="which is not followed",
     ),
 }
+
+
+def test_an_odd_redirect_behind_a_mock_is_the_servers() -> None:
+    """Where nothing tells the status of the answer, it is still no mistake of the user's."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(307, headers={"location": "mailto:x"})
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    model = infer_model("openai:x", api_key="k", base_url="http://a.test", http_client=client)
+    with pytest.raises(UnexpectedModelBehavior, match="redirects to where nothing can be"):
+        model_request_sync(model, MESSAGES)
 
 
 @pytest.mark.parametrize("name", FAULTS)

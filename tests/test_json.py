@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from direct_anyio._core import json as module
-from direct_anyio._core.json import MAX_DEPTH, dumps, loads
-from direct_anyio.exceptions import UserError
+from direct_anyio._core.json import MAX_DEPTH, MAX_VALUES, dumps, loads
+from direct_anyio.exceptions import ResponseTooLarge, UserError
 
 READERS = ["installed", "standard"]
 
@@ -117,6 +118,42 @@ def test_the_readers_agree(
     with monkeypatch.context() as patch:
         patch.setattr(module, "_fast_loads", None)
         assert answer(bytes(document)) == fast
+
+
+# Documents, and whether they have more values than are read.
+SIZES: dict[str, tuple[bytes, bool]] = {
+    "lists": (b"[" + b"[]," * 1_000_000 + b"[]]", True),
+    "numbers": (b"[" + b"1," * MAX_VALUES + b"1]", True),
+    "nearly too many": (b"[" + b"1," * (MAX_VALUES - 2) + b"1]", False),
+    "objects": (b"[" + b'{"":0},' * 1_100_000 + b"0]", True),
+    "a text of brackets": (b'["' + b"[,{" * 1_000_000 + b'"]', False),
+    "a text of escapes": (b'["' + rb"\",[" * 1_000_000 + b'"]', False),
+    "lists behind an escape": (rb'["\\",' + b"[]," * 1_000_000 + b"[]]", True),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_values_are_counted_before_they_are_made(reader: str, name: str) -> None:
+    """What is in texts does not count; a document of too many values is not read at all."""
+    data, is_too_large = SIZES[name]
+    if not is_too_large:
+        assert loads(data) == json.loads(data)
+        return
+    tracemalloc.start()
+    try:
+        with pytest.raises(ResponseTooLarge, match="2,000,000 values"):
+            loads(data)
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(data) + 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'\\"', b'"', b'""'])
+def test_a_text_without_an_end_is_counted_once(end: bytes) -> None:
+    """Where no text ends, the search for its end is not begun anew at every quote."""
+    data = b'["' + rb"\"" * (MAX_VALUES // 2) + b",[" * MAX_VALUES + end
+    with pytest.raises((ValueError, ResponseTooLarge)):
+        loads(data)
 
 
 WRITTEN: list[tuple[Any, bytes]] = [

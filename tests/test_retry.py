@@ -13,6 +13,7 @@ from direct_anyio import (
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
+    ModelContextWindowExceededError,
     ModelHTTPError,
     ModelNotFoundError,
     ModelOverloadedError,
@@ -61,6 +62,7 @@ def _with(error: ModelAPIError, **attributes: Any) -> ModelAPIError:
 KINDS: dict[str, tuple[ModelAPIError, str | None]] = {
     "429": (ModelRateLimitError(429, "m"), "throttle"),
     "quota": (ModelQuotaExceededError(429, "m"), None),
+    "too long": (ModelContextWindowExceededError(500, "m"), None),
     "529": (ModelOverloadedError(529, "m"), "throttle"),
     "503": (ModelUnavailableError(503, "m"), "transient"),
     "503 with Retry-After": (_with(ModelUnavailableError(503, "m"), retry_after=1), "throttle"),
@@ -330,6 +332,34 @@ TOO_LONG: dict[str, tuple[tuple[str, ...], float]] = {
         100,
     ),
 }
+
+
+GOOGLE = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17.5s"}
+DAILY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "200 OK"])
+async def test_a_wait_that_the_document_asks_for(
+    status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google has no header for it; its wait is obeyed, and a quota of a day is not tried again."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("direct_anyio.models.attempts.anyio.sleep", sleep)
+    for details, attempts in (([GOOGLE], 3), ([GOOGLE, DAILY], 1)):
+        slept.clear()
+        error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "no", "details": details}
+        with serving(reply({"error": error}, status)) as server:
+            model = infer_model("google:x", api_key="k", base_url=server.url)
+            with pytest.raises(ModelHTTPError) as caught:
+                await model_request(model, MESSAGES)
+            assert len(server.received) == attempts
+        assert slept == [17.5] * (attempts - 1)
+        assert caught.value.retry_after == 17.5
 
 
 @pytest.mark.parametrize("case", TOO_LONG)

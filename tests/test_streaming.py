@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import select
 import threading
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+import sniffio
+from anyio import CancelScope
 from anyio.lowlevel import checkpoint
 
 from direct_anyio import (
     ModelConnectionError,
     ModelRequest,
     PartDeltaEvent,
+    PartStartEvent,
     StreamedResponse,
     StreamInterrupted,
     TextPart,
@@ -28,8 +32,12 @@ from direct_anyio import (
     model_request_stream,
     model_request_stream_sync,
 )
+from direct_anyio._core import decoder
+from direct_anyio._core.json import loads
+from direct_anyio.models import Model
+from direct_anyio.profiles import ModelProfile
 
-from .serving import PATIENCE, Connection, answering, chunk, delta, serving, streamed
+from .serving import PATIENCE, Connection, answering, chunk, delta, frame, serving, streamed
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
@@ -544,3 +552,124 @@ async def test_a_block_is_left_by_anybody(leave: Any, warned: int) -> None:
             for _ in range(5):
                 await checkpoint()
     assert len(told) == warned
+
+
+async def test_a_server_that_never_gives_a_finish_reason() -> None:
+    """Its answers are cut short unless the profile says otherwise, as the error does."""
+
+    def answer(connection: Connection) -> None:
+        connection.stream(delta(content="Hel"), delta(content="lo"))
+
+    with serving(answer) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(StreamInterrupted, match="finish_reason_may_be_absent=True"):
+            async with model_request_stream(model, MESSAGES) as stream:
+                await stream.drain()
+        lenient = ModelProfile(finish_reason_may_be_absent=True)
+        model = infer_model("openai:x", api_key="k", base_url=server.url, profile=lenient)
+        async with model_request_stream(model, MESSAGES) as stream:
+            response = await stream.drain()
+    assert (response.text, response.state) == ("Hello", "complete")
+    assert response.provider_details is not None
+    assert response.provider_details["direct_anyio"] == {"finish_reason_inferred": True}
+
+
+async def test_a_suspended_answer_is_never_complete() -> None:
+    """The stream ends, and its state says that the provider has only paused."""
+    frames = [
+        {"type": "content_block_start", "content_block": {"type": "text", "text": "Hm"}},
+        {"type": "message_delta", "delta": {"stop_reason": "pause_turn"}},
+        {"type": "message_stop"},
+    ]
+
+    def answer(connection: Connection) -> None:
+        connection.stream(*map(frame, frames))
+
+    with serving(answer) as server:
+        model = infer_model("anthropic:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            async for _ in stream:
+                pass
+            assert [event async for event in stream] == []
+        assert (stream.state, stream.response.state) == ("suspended", "suspended")
+        assert (await model_request(model, MESSAGES)).state == "suspended"
+        assert await anyio.to_thread.run_sync(_drained, model) == ("suspended", [])
+
+
+def _drained(model: Model) -> tuple[str, list[Any]]:
+    """Return the state of a blocking stream at its end, and what a second loop brings."""
+    with model_request_stream_sync(model, MESSAGES) as stream:
+        state = stream.drain().state
+        return state, list(stream)
+
+
+# -- large documents ------------------------------------------------------------------------------
+
+LARGE = "x" * 700_000
+
+
+class Reading:
+    """Notes which threads read large documents, and holds them until it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, held: bool = False) -> None:
+        self.threads: list[int] = []
+        self.begun, self.may_go_on = threading.Event(), threading.Event()
+        if not held:
+            self.may_go_on.set()
+        monkeypatch.setattr(decoder, "loads", self._loads)
+
+    def _loads(self, data: bytes) -> Any:
+        if len(data) > len(LARGE):
+            self.threads.append(threading.get_ident())
+            self.begun.set()
+            assert self.may_go_on.wait(PATIENCE)
+        return loads(data)
+
+
+async def test_large_documents_are_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole answer, and a frame of a stream, are read in a worker thread; small ones are not."""
+    reading = Reading(monkeypatch)
+    with serving(answering("Hello ", LARGE)) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        assert (await model_request(model, MESSAGES)).text == "Hello " + LARGE
+        async with model_request_stream(model, MESSAGES) as stream:
+            assert (await stream.drain()).text == "Hello " + LARGE
+        assert len(reading.threads) == 2
+        assert threading.get_ident() not in reading.threads
+        with serving(answering("Hello")) as small:
+            model = infer_model("openai:x", api_key="k", base_url=small.url)
+            assert (await model_request(model, MESSAGES)).text == "Hello"
+    assert len(reading.threads) == 2
+
+
+async def test_a_cancelled_wait_for_a_large_document_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also a native cancellation, which no shield keeps out; the reader goes on."""
+    reading = Reading(monkeypatch, held=True)
+    with serving(answering("one ", LARGE, " two")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            assert isinstance(await anext(stream), PartStartEvent)
+
+            async def wait() -> None:
+                with CancelScope() as scope:
+                    scopes.append(scope)
+                    async for _ in stream:
+                        pass
+
+            scopes: list[CancelScope] = []
+            if sniffio.current_async_library() == "asyncio":
+                task = asyncio.ensure_future(wait())
+                assert await _saw(reading.begun)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                reading.may_go_on.set()
+            else:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(wait)
+                    assert await _saw(reading.begun)
+                    scopes[0].cancel()
+                    reading.may_go_on.set()
+            assert (await stream.drain()).text == f"one {LARGE} two"

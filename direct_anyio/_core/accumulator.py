@@ -113,15 +113,19 @@ class _Growth:
 
     @property
     def is_nameless(self) -> bool:
-        """Whether it is a call with arguments that still has no name."""
+        """Whether it is a call that still has no name; one of which nothing is known is none."""
         part = self.part
-        return isinstance(part, ToolCallPartDelta) and bool(part.args_delta or self.pieces)
+        if not isinstance(part, ToolCallPartDelta):
+            return False
+        return bool(part.args_delta or part.tool_call_id or self.pieces)
 
     def add(self, delta: Delta) -> None:
         if not isinstance(self.part, _GROWS[type(delta)]):
             kinds = type(delta).__name__, type(self.part).__name__
             raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
         text = _only_text(delta, self.part)
+        if self.pieces == ["{}"] and isinstance(delta, ToolCallPartDelta):
+            self.whole()  # it may be replaced
         if text is not None:
             self.pieces.append(text)
         else:
@@ -199,7 +203,7 @@ class Accumulator:
         """End the last part, and with it the response; only for an answer that is whole.
 
         Raises:
-            UnexpectedModelBehavior: A tool call has arguments, and never had a name.
+            UnexpectedModelBehavior: A tool call never had a name.
         """
         if any(growth.is_nameless for growth in self._parts):
             raise UnexpectedModelBehavior("The response has a tool call without a name")
@@ -245,7 +249,8 @@ class Accumulator:
     def _learn(self, info: ResponseInfo) -> None:
         self.model_name = info.model_name or self.model_name
         self.provider_response_id = info.provider_response_id or self.provider_response_id
-        self.finish_reason = info.finish_reason or self.finish_reason
+        if info.finish_reason or "finish_reason" in (info.provider_details or ()):
+            self.finish_reason = info.finish_reason  # the last one counts, also an unknown one
         if info.usage is not None:
             self.usage = _later(self.usage, info.usage)
         if info.suspended is not None:

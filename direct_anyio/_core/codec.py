@@ -37,7 +37,9 @@ __all__ = (
     "count",
     "dictionary",
     "id_of",
+    "index_of",
     "maybe",
+    "reason_of",
     "text_chunk",
     "text_of",
     "thinking_chunk",
@@ -257,9 +259,23 @@ def id_of(value: Any) -> str | None:
     return value if isinstance(value, str) and value not in ("", "null") else None
 
 
+def index_of(value: Any) -> int | None:
+    """Return an optional index; a text of digits and a whole float are ones, too."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def reason_of(value: Any) -> str | None:
+    """Return a finish reason; an empty one, and the text 'null', are none."""
+    return value if isinstance(value, str) and value not in ("", "null") else None
+
+
 def args_of(value: Any) -> Any:
     """Return the arguments of a call, None for the ways in which servers write that it has none."""
-    return None if value == [] or value == "null" else value
+    return None if value in ([], "null") else value
 
 
 def text_of(value: Any) -> str:

@@ -20,7 +20,7 @@ from ..exceptions import (
 )
 from .codec import Item, Mark, Reader, StreamEnd
 from .failures import in_stream_error, tells_error
-from .json import loads
+from .json import MAX_VALUES, MAX_VALUES_IN_ALL, loads, values
 from .sse import MAX_RESPONSE, ServerSentEvent, SSEDecoder
 
 __all__ = (
@@ -30,6 +30,7 @@ __all__ = (
     "ItemsDecoder",
     "ResponseDecoder",
     "StreamDecoder",
+    "answer_in_error",
     "shown",
 )
 
@@ -82,22 +83,40 @@ def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
     return UnexpectedModelBehavior(f"The response makes no sense: {why}", shown(data))
 
 
+def answer_in_error(reader: Reader, document: Any) -> list[Item] | None:
+    """Return the answer that an error document holds, with the few providers that do so.
+
+    None for one that is an error, as nearly always.
+    """
+    try:
+        items = reader.failed(document)
+        return None if items is None else list(items)
+    except NONSENSE:
+        return None
+
+
 def shown(data: bytes) -> str:
     """Return the start of a reply as an error shows it."""
     return data[: 4 * SNIPPET].decode(errors="replace")[:SNIPPET]
 
 
 class _Counted:
-    """Counts the bytes of a response against the cap."""
+    """Counts the bytes of a response, and the values of its frames, against the caps."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.seen = 0
+        self._values = 0
 
     def add(self, chunk: bytes) -> None:
         self.seen += len(chunk)
         if self.seen > self._limit:
             raise ResponseTooLarge(f"The response has more than {self._limit} bytes")
+
+    def add_values(self, data: bytes) -> None:
+        self._values += values(data)
+        if self._values > MAX_VALUES_IN_ALL:
+            raise ResponseTooLarge(f"The response has more than {MAX_VALUES_IN_ALL:,} values")
 
 
 class ItemsDecoder:
@@ -166,6 +185,7 @@ class ResponseDecoder:
         self._streamed = streamed
         self._content_type = content_type
         self._start = b""
+        self._counted = _Counted(MAX_RESPONSE)
         self._decoder: BodyDecoder | StreamDecoder | None = None
 
     @property
@@ -184,22 +204,21 @@ class ResponseDecoder:
         return self._begin(chunk)
 
     def _begin(self, chunk: bytes) -> Iterator[Item]:
-        start = self._start = self._start + chunk
-        if len(start) > MAX_RESPONSE:
-            raise ResponseTooLarge(f"The response has more than {MAX_RESPONSE} bytes")
+        self._counted.add(chunk)
+        # Blanks before JSON, or before the first line, say nothing.
+        start = self._start = (self._start + chunk).lstrip()
         form = _form_of(start)
         if form is _Form.UNKNOWN:
             return
-        if form is _Form.OTHER and not self._streamed:
-            raise self._unreadable()
+        is_page = start.lstrip().startswith(b"<")
+        if form is _Form.OTHER and (is_page or not self._streamed):
+            raise self._unreadable(" (a web page: is the base URL right?)" if is_page else "")
         kind = BodyDecoder if form is _Form.JSON else StreamDecoder
         self._decoder = kind(self._reader, self._model_name)
         yield from self._decoder.feed(start)
 
-    def _unreadable(self) -> UnexpectedModelBehavior:
+    def _unreadable(self, hint: str) -> UnexpectedModelBehavior:
         kind = printable(self._content_type.partition(";")[0], 100) or "no type"
-        is_page = self._start.lstrip().startswith(b"<")
-        hint = " (a web page: is the base URL right?)" if is_page else ""
         message = f"Expected JSON or a stream of events{hint}, got {kind}"
         return UnexpectedModelBehavior(message, shown(self._start))
 
@@ -266,9 +285,10 @@ class StreamDecoder:
 
     def _read_all(self, frames: Iterable[ServerSentEvent]) -> Iterator[Item]:
         for frame in frames:
-            self._framed = self._framed or not frame.is_stray
+            if not self._framed:
+                self._framed = not frame.is_stray
             try:
-                if len(frame.data) < 32 and frame.data.strip() == b"[DONE]":
+                if len(frame.data) < 32 and _is_done(frame.data):
                     yield from self._reader.end()
                     yield self._done
                 else:
@@ -280,14 +300,18 @@ class StreamDecoder:
     def _items(self, event: str, document: dict[str, Any]) -> Iterable[Item]:
         if not tells_error(document, event, typed_events=self._typed):
             return self._read(event, document)
-        answer = self._reader.failed(document)
-        if answer is None:
-            raise in_stream_error(document, self._model_name)
-        return (*answer, Mark.LAST)
+        answer = answer_in_error(self._reader, document)
+        return self._failed(document) if answer is None else (*answer, Mark.LAST)
+
+    def _failed(self, document: dict[str, Any]) -> Iterator[Item]:
+        yield from self._reader.end()  # it came before the error
+        raise in_stream_error(document, self._model_name)
 
     def _documents(self, frame: ServerSentEvent) -> Iterable[dict[str, Any]]:
         """Return the objects that a frame holds: nearly always one."""
         data = frame.data
+        if self._counted.seen > MAX_VALUES:  # fewer bytes cannot have too many
+            self._counted.add_values(data)
         try:
             document = loads(data)
             if type(document) is dict:
@@ -295,16 +319,21 @@ class StreamDecoder:
         except ValueError:
             lines = data.split(b"\n") if b"\n" in data else ()
             if lines and all(map(_is_document, lines)):
-                return [_object(loads(line)) for line in lines if line.strip() != b"[DONE]"]
+                return [_object(loads(line)) for line in lines if not _is_done(line)]
             if frame.event == "error":
                 return ({"error": data.decode(errors="replace")},)
-            is_unread = frame.is_stray or frame.event not in ("message", *self._reader.events)
-            if is_unread:  # such as a ping that says "ping"
+            if self._is_unread(frame):
                 return ()
             raise
-        if isinstance(document, list) and document:
+        if frame.event == "error":
+            return ({"error": document},)
+        if isinstance(document, list) and document and not self._is_unread(frame):
             return [_object(each) for each in document]
-        return ({"error": document},) if frame.event == "error" else (_object(document),)
+        return () if self._is_unread(frame) else (_object(document),)
+
+    def _is_unread(self, frame: ServerSentEvent) -> bool:
+        """Return whether a frame is none of the protocol's, such as a ping that says "ping"."""
+        return frame.is_stray or frame.event not in ("message", *self._reader.events)
 
 
 def _object(document: Any) -> dict[str, Any]:
@@ -313,9 +342,14 @@ def _object(document: Any) -> dict[str, Any]:
     return document
 
 
+def _is_done(data: bytes) -> bool:
+    """Return whether a frame is the mark of the end; blanks and quotes may be around it."""
+    return data.strip(b' \t"') == b"[DONE]"
+
+
 def _is_document(data: bytes) -> bool:
     """Return whether a line is JSON as a whole, or the mark of the end."""
-    if data.strip() == b"[DONE]":
+    if _is_done(data):
         return True
     try:
         loads(data)
@@ -381,7 +415,8 @@ class BodyDecoder:
             yield from self._reader.end()
         except NONSENSE as exc:
             raise _senseless(exc, data) from exc
-        yield Mark.LAST
+        # The frames of a stream tell their end, also where they come at once.
+        yield mark if isinstance(document, list) else Mark.LAST
 
     def _items(self, document: Any) -> Iterator[Item]:
         documents = document if isinstance(document, list) and document else [document]
@@ -389,7 +424,7 @@ class BodyDecoder:
             if not isinstance(each, dict):
                 raise TypeError(f"the body is {type(each).__name__}, not an object")
             if tells_error(each, typed_events=bool(self._reader.events)):
-                answer = self._reader.failed(each)
+                answer = answer_in_error(self._reader, each)
                 if answer is None:
                     raise in_stream_error(each, self._model_name)
                 yield from answer

@@ -28,7 +28,7 @@ from ..exceptions import (
     ModelServerError,
     ModelUnavailableError,
 )
-from .codec import maybe
+from .codec import index_of, maybe
 from .json import loads
 
 __all__ = ("document_of", "http_error", "in_stream_error", "retry_after", "tells_error")
@@ -63,52 +63,70 @@ _BY_STATUS = {
     529: _OVERLOADED,
 }
 
-# What providers write in the members `_CODES` of an error document, in lower case.
+# What providers write in the members `_CODES` of an error document, as `_canonical` has it.
 _BY_CODE = {
     "1113": _QUOTA,  # Z.ai
+    "1261": _TOO_LONG,  # Z.ai
     "3051": _TOO_LONG,  # Mistral
-    "api_error": _SERVER,
-    "api_key_invalid": _AUTHENTICATION,
-    "authentication_error": _AUTHENTICATION,
-    "billing_error": _QUOTA,
-    "billing_hard_limit_reached": _QUOTA,
-    "context_length_exceeded": _TOO_LONG,
-    "credit_balance_exhausted": _QUOTA,
-    "deadline_exceeded": _UNAVAILABLE,
-    "enforced_spend_limit_reached": _QUOTA,
-    "exceed_context_size_error": _TOO_LONG,
-    "exceeded_current_quota_error": _QUOTA,
-    "failed_to_download_image": _REJECTED,
-    "image_content_policy_violation": _REJECTED,
-    "insufficient_balance": _QUOTA,
-    "insufficient_quota": _QUOTA,
+    "api": _SERVER,
+    "apikeyinvalid": _AUTHENTICATION,
+    "arrearage": _QUOTA,
+    "authentication": _AUTHENTICATION,
+    "badrequest": _REJECTED,
+    "billing": _QUOTA,
+    "billingdisabled": _QUOTA,
+    "billinghardlimitreached": _QUOTA,
+    "contextlengthexceeded": _TOO_LONG,
+    "creditbalanceexhausted": _QUOTA,
+    "deadlineexceeded": _UNAVAILABLE,
+    "deploymentnotfound": _NOT_FOUND,
+    "enforcedspendlimitreached": _QUOTA,
+    "exceedcontextsize": _TOO_LONG,
+    "exceededcurrentquota": _QUOTA,
+    "expiredtokenexception": _AUTHENTICATION,
+    "failedtodownloadimage": _REJECTED,
+    "forbidden": _FORBIDDEN,
+    "imagecontentpolicyviolation": _REJECTED,
+    "insufficientbalance": _QUOTA,
+    "insufficientquota": _QUOTA,
+    "insufficientuserquota": _QUOTA,
     "internal": _SERVER,
-    "internal_server_error": _SERVER,
-    "invalid_api_key": _AUTHENTICATION,
-    "invalid_argument": _REJECTED,
-    "invalid_image": _REJECTED,
-    "invalid_image_url": _REJECTED,
-    "invalid_prompt": _REJECTED,
-    "invalid_request_error": _REJECTED,
-    "model_not_found": _NOT_FOUND,
-    "not_found": _NOT_FOUND,
-    "not_found_error": _NOT_FOUND,
-    "organization_spend_limit_exceeded": _QUOTA,
+    "internalserver": _SERVER,
+    "invalidapikey": _AUTHENTICATION,
+    "invalidargument": _REJECTED,
+    "invalidauthentication": _AUTHENTICATION,
+    "invalidimage": _REJECTED,
+    "invalidimageurl": _REJECTED,
+    "invalidprompt": _REJECTED,
+    "invalidrequest": _REJECTED,
+    "invalidtoken": _AUTHENTICATION,
+    "modelmaxprompttokensexceeded": _TOO_LONG,
+    "modelnotfound": _NOT_FOUND,
+    "notfound": _NOT_FOUND,
+    "organizationspendlimitexceeded": _QUOTA,
     "overloaded": _OVERLOADED,
-    "overloaded_error": _OVERLOADED,
-    "permission_denied": _FORBIDDEN,
-    "permission_error": _FORBIDDEN,
-    "rate_limit_error": _RATE_LIMIT,
-    "rate_limit_exceeded": _RATE_LIMIT,
-    "request_too_large": _REJECTED,
-    "resource_exhausted": _RATE_LIMIT,
-    "server_error": _SERVER,
-    "timeout_error": _UNAVAILABLE,
-    "too_many_requests": _RATE_LIMIT,
+    "permission": _FORBIDDEN,
+    "permissiondenied": _FORBIDDEN,
+    "ratelimit": _RATE_LIMIT,
+    "ratelimited": _RATE_LIMIT,
+    "ratelimitexceeded": _RATE_LIMIT,
+    "requesttoolarge": _REJECTED,
+    "resourceexhausted": _RATE_LIMIT,
+    "resourcenotfound": _NOT_FOUND,
+    "server": _SERVER,
+    "serveroverloaded": _OVERLOADED,
+    "serviceunavailable": _UNAVAILABLE,
+    "throttlingexception": _RATE_LIMIT,
+    "timeout": _UNAVAILABLE,
+    "tokenslimitreached": _TOO_LONG,
+    "toomanyrequests": _RATE_LIMIT,
     "unauthenticated": _AUTHENTICATION,
+    "unauthorized": _AUTHENTICATION,
     "unavailable": _UNAVAILABLE,
-    "unsupported_image_media_type": _REJECTED,
-    "vector_store_timeout": _UNAVAILABLE,
+    "unsupportedimagemediatype": _REJECTED,
+    "validation": _REJECTED,
+    "validationexception": _REJECTED,
+    "vectorstoretimeout": _UNAVAILABLE,
 }
 
 # MiniMax's own numbers, which `base_resp` holds.
@@ -126,41 +144,57 @@ _BY_BASE_RESP = {
 _SAID: dict[_Category, tuple[str, ...]] = {
     _QUOTA: (
         "credit balance",
-        "spend(ing)? limit",
-        "insufficient (account )?(balance|credit|fund|quota)",
-        "(no|out of|not enough|add more|purchase) (more )?credits?",
+        "spend(ing)? (limit|cap)",
+        "insufficient (account |user )?(balance|credit|fund|quota)",
+        "(no|any|out of|not enough|add more|purchase|included) (more )?credits?",
+        "credits? (are|is|have been|has been) (depleted|exhausted|used)",
         "payment required",
         "(enable|without|check your) billing",
-        "billing (account|is|has|not|to be)",
+        "billing (account|is|has|not|to be|hard limit)",
+        "api usage limits?",
         "daily (request )?(limit|quota)",
+        "(requests?|tokens?) per day",
     ),
     _TOO_LONG: (
         "prompt is too long",
         "input is too long",
-        "too many (input )?tokens",
-        "maximum (context|prompt) length",
-        "input token count.*exceed",
+        "too many (input )?tokens(?!.{0,20}wait)",
+        "maximum (context|prompt|model|input|allowed) length",
+        "max(imum)? length",
+        "input token count.*(exceed|only supports)",
         "reduce the length of the (messages|prompt|input)",
         "(exceed|larger than|longer than|beyond|fit).{0,40}context",
-        "context (window|length|size|limit).{0,40}(exceed|limit|too)",
+        "context (window|length|size|limit)",
+        "model token limit",
+        "range of input length",
+        r"(less than|<=?) [0-9]+ (input )?tokens?",
+        r"tokens.{0,30}must be <=",
     ),
-    _RATE_LIMIT: ("rate.?limit", "too many requests", "resource.?exhausted", "slow down"),
-    _OVERLOADED: ("overloaded", "(at|no) capacity"),
+    _RATE_LIMIT: ("rate.?limit", "too many (requests|tokens)", "resource.?exhausted", "slow down"),
+    _OVERLOADED: ("overloaded", "(at|no|over) capacity"),
     _AUTHENTICATION: (
-        "(invalid|incorrect|missing|wrong|expired).{0,10}api.?key",
-        "api.?key.{0,20}(invalid|not)",
+        "(invalid|incorrect|missing|wrong|expired|no).{0,10}api.?(key|token)",
+        "api.?(key|token).{0,20}(invalid|not|expired)",
+        "(security|access|bearer) token.{0,40}(invalid|expired)",
         "unauthori[sz]ed",
         "unauthenticated",
+        "not (authenticated|authori[sz]ed)",
         "authentication",
     ),
+    _FORBIDDEN: ("forbidden",),
     _UNAVAILABLE: ("(temporarily|service) unavailable", "time.?out", "timed out"),
-    _NOT_FOUND: ("model.{0,60}(not found|not exist)",),
+    _NOT_FOUND: ("(model|deployment).{0,60}(not found|not exist)", "^not found"),
 }
 _BY_MESSAGE = {category: re.compile("|".join(words)) for category, words in _SAID.items()}
 
-_STATUS = re.compile("[45][0-9][0-9]")
-_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)s?")
+_STATUS = re.compile(r"([45][0-9][0-9])(\.0)?")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+# A wait, in an error's members or in its words.
+_WAIT = re.compile(r"(?:([0-9]+)m)?([0-9]+(?:\.[0-9]*)?)(ms|s)?")
+_SAID_WAIT = re.compile(
+    r"(?:try again|retry) (?:in|after) ([0-9hms.]*[0-9](?:ms|s| seconds?| milliseconds?))"
+)
 
 # What says more than the status it came with, by the statuses that it may come with: words of
 # too many tokens are a rate limit at 429.
@@ -170,8 +204,32 @@ _SHARPER = {
     _AUTHENTICATION: (400,),
 }
 
-_CODES = ("code", "type", "status", "status_code", "error_type", "error_code", "reason")
-_MESSAGES = ("message", "msg", "detail", "error", "errors", "status_msg", "error_message")
+_CODES = (
+    "code",
+    "type",
+    "__type",
+    "status",
+    "status_code",
+    "statusCode",
+    "http_status",
+    "error_type",
+    "error_code",
+    "reason",
+)
+_MESSAGES = (
+    "message",
+    "Message",
+    "msg",
+    "detail",
+    "error",
+    "errors",
+    "error_msg",
+    "error_message",
+    "errorMessage",
+    "status_msg",
+)
+_HOLDERS = ("error", "errors", "detail", "message", "x_groq", "base_resp")
+"""Members that may hold another object which tells of the error."""
 
 _HINTS: dict[type[ModelHTTPError], str] = {
     ModelAuthenticationError: "check the key, and that it may use this model",
@@ -199,7 +257,7 @@ def tells_error(
         event: The name of the frame's event.
         typed_events: Whether the protocol writes the names of its events in `type`.
     """
-    if document.get("error") or event == "error":
+    if document.get("error") or event == "error" or document.get("object") == "error":
         return True
     if "base_resp" in document and _base_resp(document):
         return True
@@ -208,11 +266,21 @@ def tells_error(
     if document.get("choices") or any(document.get(name) for name in _ANSWERS):
         return False
     kind = document.get("type")
-    if typed_events and isinstance(kind, str) and "error" not in kind:
-        return _status_of(document) is not None
-    is_named = document.get("object") == "error" or kind == "error"
-    return is_named or any(_text_of(document.get(name)) for name in _MESSAGES)
+    if document.get("status") == "error" or _status_of(document) is not None:
+        return True
+    if typed_events and isinstance(kind, str):
+        return "error" in kind.lower()
+    if str(document.get("code")) in _FINE or document.get("success") is True or _PING.match(event):
+        return False
+    failed = document.get("success") is False or kind == "error"
+    return failed or any(_text_of(document.get(name)) for name in _MESSAGES)
 
+
+_FINE = ("0", "200", "ok", "success")
+"""Codes that some servers write behind an answer."""
+
+_PING = re.compile("ping|heart|keep|alive")
+"""Names of events that say no more than that the server is there."""
 
 # Members that make a document an answer, or a part of one, of any protocol.
 _ANSWERS = (
@@ -264,23 +332,21 @@ def in_stream_error(document: Any, model_name: str) -> ModelHTTPError:
     return error
 
 
-def _levels(document: Any) -> Iterator[Mapping[str, Any]]:
+def _levels(document: Any, depth: int = 4) -> Iterator[Mapping[str, Any]]:
     """Yield the objects that tell of an error, the innermost first."""
     if isinstance(document, list):
-        document = next((each for each in document if isinstance(each, dict)), None)
-    if not isinstance(document, dict):
+        document = next((each for each in document if isinstance(each, (dict, str))), None)
+    if isinstance(document, str) and document[:1] == "{":  # an error inside of an error's text
+        document = maybe(lambda text: loads(text.encode()), document)
+    if not isinstance(document, dict) or depth == 0:
         return
     choices = document.get("choices")
-    for outer in (*(choices if isinstance(choices, list) else ()), document):
-        inner = _get(outer, "error")
-        if isinstance(inner, str) and inner[:1] == "{":  # an error inside of an error's text
-            inner = maybe(lambda text: loads(text.encode()), inner)
-        for holder in (inner, _get(outer, "errors"), _get(outer, "x_groq")):
-            first = holder[0] if isinstance(holder, list) and holder else holder
-            if isinstance(first, dict):
-                yield from (each for each in (first.get("error"), first) if isinstance(each, dict))
-    base = document.get("base_resp")
-    yield from (each for each in (base, document) if isinstance(each, dict))
+    for choice in choices if isinstance(choices, list) else ():
+        error = _get(choice, "error")
+        yield from _levels({"message": error} if isinstance(error, str) else error, depth - 1)
+    for name in _HOLDERS:
+        yield from _levels(document.get(name), depth - 1)
+    yield document
 
 
 def _category_of(document: Any) -> _Category | None:
@@ -299,14 +365,22 @@ def _category_of(document: Any) -> _Category | None:
     said = _message_of(document).lower()
     by_message = next((each for each, words in _BY_MESSAGE.items() if words.search(said)), None)
     is_sharp = by_message is _QUOTA or (by_message is _TOO_LONG and _RATE_LIMIT not in found)
+    is_key = by_message is _AUTHENTICATION and set(found) <= {_REJECTED}
     if by_message is not None and (is_sharp or not found):
         found.append(by_message)
+    elif by_message is not None and is_key:
+        found.insert(0, by_message)
     sharp = (each for each in found if each in (_QUOTA, _TOO_LONG))
     return next(sharp, found[0] if found else None)
 
 
 def _by_code(code: Any) -> _Category | None:
-    return _BY_CODE.get(str(code).lower()) if isinstance(code, (str, int)) else None
+    return _BY_CODE.get(_canonical(str(code))) if isinstance(code, (str, int)) else None
+
+
+def _canonical(code: str) -> str:
+    """Return a code in lower case without what its spellings differ in: `RateLimitError`."""
+    return re.sub("[^a-z0-9]", "", code[:100].lower()).removesuffix("error")
 
 
 def _categories_of_details(details: Any) -> list[_Category]:
@@ -335,11 +409,13 @@ _LOOKED_AT = 4096
 
 
 def _text_of(value: Any) -> str:
-    """Return a message: a text, or the first of several; '' for what is none."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("msg")
+    """Return a message: a text, or the one in an object, or in the first of several."""
+    for _ in range(4):
+        if isinstance(value, list):
+            value = value[0] if value else None
+        elif isinstance(value, dict):
+            told = (value.get(name) for name in ("message", "msg", "error"))
+            value = next(filter(None, told), None)
     return value if isinstance(value, str) else ""
 
 
@@ -349,29 +425,40 @@ def _get(value: Any, name: str) -> Any:
 
 def _base_resp(document: Mapping[str, Any]) -> int:
     """Return MiniMax's status: 0 for success, and where there is none."""
-    code = _get(document.get("base_resp"), "status_code")
-    return code if type(code) is int else 0
+    return index_of(_get(document.get("base_resp"), "status_code")) or 0
 
 
 def _status_of(level: Mapping[str, Any]) -> int | None:
     """Return the HTTP status that an error names, as a number or a text."""
-    codes = (str(level.get(name)) for name in _CODES)
-    return next((int(code) for code in codes if _STATUS.fullmatch(code)), None)
+    matches = (_STATUS.fullmatch(str(level.get(name))) for name in _CODES)
+    return next((int(match[1]) for match in matches if match), None)
 
 
 def _retry_after_of(document: Any) -> float | None:
     """Return the seconds that an error document asks to wait, None where it does not say.
 
-    Google tells them in a `RetryInfo`, such as "17.5s".
+    Google tells them in a `RetryInfo`, such as "17.5s"; others in words.
     """
     for level in _levels(document):
         details = level.get("details")
         delays = [_get(each, "retryDelay") for each in details] if isinstance(details, list) else []
         for delay in (*delays, level.get("retry_after")):
-            match = _SECONDS.fullmatch(str(delay))
-            if match and math.isfinite(float(match[1])):
-                return float(match[1]) or None
-    return None
+            seconds = _get(delay, "seconds") if isinstance(delay, dict) else delay
+            wait = _wait_of(str(seconds))
+            if wait is not None:
+                return wait
+    match = _SAID_WAIT.search(_message_of(document).lower())
+    return _wait_of(match[1]) if match else None
+
+
+def _wait_of(text: str) -> float | None:
+    """Return the seconds that a text such as "17.5s", "350ms" or "1m30s" stands for."""
+    short = text.replace(" seconds", "s").replace(" second", "s").replace(" milliseconds", "ms")
+    match = _WAIT.fullmatch(short.strip())
+    if match is None:
+        return None
+    seconds = float(match[2]) / (1000 if match[3] == "ms" else 1) + 60 * float(match[1] or 0)
+    return seconds if 0 < seconds < math.inf else None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -7,13 +7,12 @@ found again by any of its names.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from ..events import ToolCallPartDelta
-from .codec import PartChunk, args_of, id_of, tool_call_chunk, typed
+from .codec import PartChunk, args_of, id_of, index_of, tool_call_chunk, typed
 from .json import loads
 
 __all__ = ("Identities", "ToolCalls")
@@ -23,7 +22,7 @@ class Identities:
     """Keys for the parts of one response.
 
     A name is a pair of its kind and its value, such as `('index', 0)`; one whose value is
-    neither a number nor a text is as good as absent.
+    None is as good as absent.
 
     Attributes:
         latest: The key of the part that started last, None before the first.
@@ -31,26 +30,26 @@ class Identities:
 
     def __init__(self) -> None:
         self.latest: int | None = None
-        self._keys: dict[tuple[str, Hashable], int] = {}
+        self._keys: dict[tuple[str, int | str | None], int] = {}
         self._count = 0
 
-    def start(self, *names: tuple[str, Any]) -> int:
+    def start(self, *names: tuple[str, int | str | None]) -> int:
         """Return the key of a new part, which is found by its names from now on."""
         self.latest = self._count
         self._count += 1
         self.name(self.latest, *names)
         return self.latest
 
-    def name(self, key: int, *names: tuple[str, Any]) -> None:
+    def name(self, key: int, *names: tuple[str, int | str | None]) -> None:
         """Have a part be found by more names."""
         for name in names:
-            if isinstance(name[1], (int, str)):
+            if name[1] is not None:
                 self._keys[name] = key
 
-    def find(self, *names: tuple[str, Any]) -> int | None:
+    def find(self, *names: tuple[str, int | str | None]) -> int | None:
         """Return the key of the part with the first of the names that is known."""
         for name in names:
-            if isinstance(name[1], (int, str)) and name in self._keys:
+            if name in self._keys:
                 return self._keys[name]
         return None
 
@@ -64,16 +63,50 @@ class _Call:
         index: Its index, None where none was given.
         id: The provider's id of it.
         name: The tool's name, so far.
-        args: The first piece of its arguments; '' before that.
-        is_grown: Whether there were more.
+        args: Its arguments, where they came as an object.
+        pieces: Their text, in pieces that are not empty.
+        length: Characters of it.
     """
 
     key: tuple[str, int]
-    index: Any = None
+    index: int | None = None
     id: str | None = None
     name: str = ""
-    args: str | dict[str, Any] = ""
-    is_grown: bool = False
+    args: dict[str, Any] | None = None
+    pieces: list[str] = field(factory=list)
+    length: int = 0
+
+    def add(self, text: str) -> None:
+        if text:
+            self.pieces.append(text)
+            self.length += len(text)
+
+    @property
+    def has_args(self) -> bool:
+        return bool(self.pieces) or self.args is not None
+
+    @property
+    def text(self) -> str:
+        """The text of the arguments so far."""
+        self.pieces = ["".join(self.pieces)] if self.pieces else []
+        return self.pieces[0] if self.pieces else ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are an object, which nothing can follow."""
+        if self.args is not None:
+            return True
+        # An object that ends here; a long one is not looked at again with every piece.
+        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            return self.length <= LOOKED_AT and isinstance(loads(self.text.encode()), dict)
+        except (ValueError, RecursionError):
+            return False
+
+
+LOOKED_AT = 64 * 1024
+"""Characters of arguments up to which it is looked whether they are whole."""
 
 
 class ToolCalls:
@@ -82,9 +115,13 @@ class ToolCalls:
     A call is known by its index and id: another id together with a name starts a new call,
     also at the same index; without an index a call is known by its id, else a name starts a
     new one, else it is the latest.
+
+    Args:
+        nameless_continue: Whether a piece without a name never starts a call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, nameless_continue: bool = False) -> None:
+        self._nameless_continue = nameless_continue
         self._calls: list[_Call] = []
         self._identities = Identities()
 
@@ -93,14 +130,33 @@ class ToolCalls:
         """How many calls there are."""
         return len(self._calls)
 
-    def knows(self, id: Any, number: int) -> bool:
-        """Return whether a call has been seen: by its id, else by its place among the calls."""
-        id = id_of(id)
-        return number < self.count if id is None else self._known(("id", id)) is not None
-
     def whole(self, id: Any, name: Any, args: Any, details: dict[str, Any] | None) -> PartChunk:
         """Return a call of a whole message, in which each is one of its own."""
-        return self._chunk(self._started(None, id_of(id)), id_of(id), name, args, details)
+        id = id_of(id)
+        return self._chunk(self._started(None, id), id, name, args, details)
+
+    def completed(
+        self, number: int, id: Any, name: Any, args: Any, details: dict[str, Any] | None
+    ) -> PartChunk | None:
+        """Return what a call of a whole message adds to those that came in pieces.
+
+        Args:
+            number: Its place among the calls of the message.
+            id: Its id; a server may have given it another one before.
+            name: The tool's name.
+            args: Its arguments.
+            details: The provider's own data.
+        """
+        call = self._known("id", id_of(id))
+        if call is None and number < len(self._calls) and self._calls[number].name == name:
+            call = self._calls[number]
+        if call is None:
+            return self.whole(id, name, args, details)
+        known = call.text
+        if not isinstance(args, str) or call.args is not None or not args.startswith(known):
+            return None
+        rest = args[len(known) :]
+        return self._chunk(call, None, None, rest, None) if rest else None
 
     def piece(
         self, index: Any, id: Any, name: Any, args: Any, details: dict[str, Any] | None = None
@@ -119,10 +175,11 @@ class ToolCalls:
         """
         if self._calls and name is None and id is None and type(args) is str:
             latest = self._calls[-1]
-            if latest.is_grown and index == latest.index:
+            if index == latest.index and latest.pieces and args != "null" and args[:1] != "{":
                 # Nearly all pieces are more of the latest call's arguments.
+                latest.add(args)
                 return PartChunk(latest.key, ToolCallPartDelta(args_delta=args))
-        id = id_of(id)
+        index, id = index_of(index), id_of(id)
         call = self._continued(index, id, name, args)
         if call is None:
             call = self._started(index, id)
@@ -130,37 +187,35 @@ class ToolCalls:
             self._identities.name(call.key[1], ("id", id), (f"at {index}", id))
         return self._chunk(call, id, name, args, details)
 
-    def _continued(self, index: Any, id: str | None, name: Any, args: Any) -> _Call | None:
+    def _continued(self, index: int | None, id: str | None, name: Any, args: Any) -> _Call | None:
         """Return the call that a piece belongs to, None where it starts one."""
-        at = self._known(("index", index))
+        at = self._known("index", index)
         if at is not None and not name and id in (None, at.id):
             return at
-        same = self._known((f"at {index}", id))
-        by_id = self._known(("id", id))
         latest = self._calls[-1] if self._calls else None
+        by_id = self._known("id", id)
         call: _Call | None
         if at is not None:
             is_other = id is not None and at.id not in (None, id)
-            call = same or (None if name and is_other else at)
-        elif isinstance(index, (int, str)):
-            # An index that was not seen: a name starts a call; without one it is a mistake of
-            # the server's, unless the name is still to come.
-            awaits_name = id is not None and not args
-            call = None if name else by_id or (None if awaits_name else latest)
-        elif by_id is not None:
-            call = by_id
-        elif name:
+            call = self._known(f"at {index}", id) or (None if name and is_other else at)
+        elif name and index is None and by_id is None:
+            # The name of the latest call may still be awaited.
             is_awaited = latest is not None and not latest.name and id in (None, latest.id)
             call = latest if is_awaited else None
+        elif index is None or not name:
+            # A new id without a name starts a call whose name is still to come; with arguments
+            # and no index it is one of a server that makes an id for every piece.
+            starts = id is not None and (index is not None or not args)
+            call = by_id or (None if starts and not self._nameless_continue else latest)
         else:
-            call = None if id is not None and not args else latest
+            call = None
         return None if call is not None and name and _is_over(call, id, name, args) else call
 
-    def _known(self, name: tuple[str, Any]) -> _Call | None:
-        key = self._identities.find(name)
+    def _known(self, kind: str, value: int | str | None) -> _Call | None:
+        key = None if value is None else self._identities.find((kind, value))
         return None if key is None else self._calls[key]
 
-    def _started(self, index: Any, id: str | None) -> _Call:
+    def _started(self, index: int | None, id: str | None) -> _Call:
         key = self._identities.start(("index", index), ("id", id), (f"at {index}", id))
         self._calls.append(_Call(("call", key), index))
         return self._calls[-1]
@@ -170,43 +225,37 @@ class ToolCalls:
     ) -> PartChunk:
         new_name = None if name is None or name == call.name else typed(name, str)
         call.name += new_name or ""
-        args = _arguments(call, args)
-        if args:
-            call.is_grown = bool(call.args)
-            call.args = call.args or args
+        args = _new_args(call, args)
+        if isinstance(args, str):
+            call.add(args)
+        elif args is not None:
+            call.args = typed(args, dict)
         # A call keeps its first id: some servers make another for every piece.
         new_id = id if call.id is None else None
         call.id = call.id or id
         return tool_call_chunk(call.key, name=new_name, args=args, call_id=new_id, details=details)
 
 
-def _arguments(call: _Call, args: Any) -> str | dict[str, Any] | None:
-    """Return a piece of arguments; `null` and an empty list are none."""
-    if not call.args:
-        args = args_of(args)
-    if args and args == call.args and not call.is_grown and _is_whole(call.args):
-        return None  # repeated
-    return args if args is None or isinstance(args, dict) else typed(args, str)
+def _new_args(call: _Call, args: Any) -> Any:
+    """Return a piece of arguments; None for one that repeats them, or says that there are none."""
+    if not call.has_args:
+        return args_of(args)
+    if args == call.args or args in ({}, []):
+        return None
+    if not isinstance(args, str) or not call.is_whole:
+        return args
+    return None if args in ("null", call.text) else args
 
 
 def _is_over(call: _Call, id: str | None, name: Any, args: Any) -> bool:
     """Return whether a piece with a name cannot belong to a call that looks like its own.
 
-    Names are given whole, or in pieces before the arguments. The arguments of a call that
-    came whole cannot grow.
+    Names are given whole, or in pieces before the arguments; what is whole cannot grow.
     """
-    if not call.name or not call.args:
+    if not call.name or not call.has_args:
         return False
     if name != call.name:
         return True
-    is_repeated = id is not None and args == call.args
-    return bool(args) and not is_repeated and not call.is_grown and _is_whole(call.args)
-
-
-def _is_whole(args: str | dict[str, Any]) -> bool:
-    if isinstance(args, dict):
-        return True
-    try:
-        return isinstance(loads(args.encode()), dict)
-    except (ValueError, RecursionError):
+    if not args or not call.is_whole:
         return False
+    return id is None or args not in (call.args, call.text)

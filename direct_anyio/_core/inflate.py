@@ -20,6 +20,9 @@ MAX_RATIO = 200
 
 TYPICAL_RATIO = 10
 
+MAX_UNDONE = 256 * 1024
+"""Bytes of an error's body from which on no more is undone."""
+
 _CODINGS = ("gzip", "x-gzip", "deflate")
 
 
@@ -38,13 +41,15 @@ def undone(body: bytes, encoding: str) -> bytes:
 
     For errors: what is badly compressed, or cut short, is returned as far as it goes.
     """
-    pieces: list[bytes] = []
+    plain = b""
     try:
-        pieces.extend(Inflate(encoding).feed(body))
+        for piece in Inflate(encoding).feed(body):
+            plain += piece
+            if len(plain) > MAX_UNDONE:
+                break
     except UnexpectedModelBehavior:
-        if not pieces:
-            return body
-    return b"".join(pieces)
+        return plain or body
+    return plain
 
 
 class Inflate:

@@ -30,6 +30,7 @@ from .._core.codec import (
     dictionary,
     id_of,
     maybe,
+    reason_of,
     text_chunk,
     text_of,
     thinking_chunk,
@@ -134,7 +135,10 @@ class AnthropicReader(Reader):
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole message."""
         yield self._heading(document)
-        for block in typed(document["content"], list):
+        content = document["content"]
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        for block in typed(content, list):
             yield from self._start(self._identities.start(), typed(block, dict))
         yield from self._ending(document, document)
 
@@ -155,9 +159,10 @@ class AnthropicReader(Reader):
         self._open.add(key)
         # They are empty here: the deltas bring them.
         awaited = ("input", "text")
-        yield from self._start(
-            key, {key: value for key, value in block.items() if value or key not in awaited}
-        )
+        told = {name: value for name, value in block.items() if value or name not in awaited}
+        if not _has_input(block):
+            told.pop("input", None)
+        yield from self._start(key, told)
 
     def _named(self, document: JSONObject) -> int | None:
         """Return the block that an event names; without an index it is the latest."""
@@ -180,19 +185,20 @@ class AnthropicReader(Reader):
             case "text_delta" if delta.get("text") is not None:
                 yield text_chunk(index, delta["text"])
             case "thinking_delta" if delta.get("thinking") is not None:
-                yield self._thought(index, text=delta["thinking"])
+                yield self._thought(index, text=text_of(delta["thinking"]))
             case "signature_delta" if delta.get("signature") is not None:
                 yield self._thought(index, signature=delta["signature"])
             case "input_json_delta" if delta.get("partial_json") is not None:
                 yield from self._argument(index, delta["partial_json"])
-            case "citations_delta":
-                self._citations.setdefault(index, []).append(delta["citation"])
+            case "citations_delta" if delta.get("citation"):
+                started = self._blocks[index].get("citations") or ()
+                self._citations.setdefault(index, [*started]).append(delta["citation"])
             case "compaction_delta":
                 yield from self._compaction(index, delta)
 
     def _argument(self, index: int, args: Any) -> Iterator[Item]:
         # A call made by other code comes with its input, which deltas only repeat.
-        if self._blocks[index].get("input"):
+        if _has_input(self._blocks[index]):
             return
         if args or index not in self._arguments:
             yield tool_call_chunk(index, args=args)
@@ -201,18 +207,27 @@ class AnthropicReader(Reader):
 
     def _block_stop(self, document: JSONObject) -> Iterator[Item]:
         key = self._named(document)
-        if key is None or key not in self._open:
-            return  # a stop of nothing
+        if key in self._open:  # else it is a stop of nothing
+            yield from self._stopped(key)
+
+    def _stopped(self, key: int) -> Iterator[Item]:
         self._open.discard(key)
         if key in self._citations:
             yield text_chunk(key, "", details={"citations": self._citations.pop(key)})
-        if self._blocks[key]["type"] == "mcp_tool_use" and not self._blocks[key].get("input"):
+        block = self._blocks[key]
+        if block["type"] == "mcp_tool_use" and not _has_input(block):
             yield tool_call_chunk(key, args="}" if key in self._arguments else "{}}")
+
+    def end(self) -> Iterator[Item]:
+        """Stop the blocks that were not told to stop."""
+        for key in sorted(self._open):
+            yield from self._stopped(key)
 
     def _message_delta(self, document: JSONObject) -> Iterator[Item]:
         yield from self._ending(dictionary(document.get("delta")), document)
 
     def _message_stop(self, document: JSONObject) -> Iterator[Item]:
+        yield from self.end()
         yield Mark.LAST
 
     def _heading(self, message: JSONObject) -> ResponseInfo:
@@ -224,11 +239,9 @@ class AnthropicReader(Reader):
         )
 
     def _ending(self, delta: JSONObject, document: JSONObject) -> Iterator[Item]:
-        reason = delta.get("stop_reason")
-        if not isinstance(reason, str) or reason == "null":
-            reason = ""
+        reason = reason_of(delta.get("stop_reason"))
         yield ResponseInfo(
-            finish_reason=FINISH_REASONS.get(reason),
+            finish_reason=FINISH_REASONS.get(reason) if reason else None,
             usage=self._used(document),
             provider_details={
                 **({"finish_reason": reason} if reason else {}),
@@ -265,7 +278,7 @@ class AnthropicReader(Reader):
         yield self._thought(index, text=text_of(text), signature=maybe(_string, signature))
 
     def _redacted(self, index: int, block: JSONObject) -> Iterator[Item]:
-        yield self._thought(index, signature=block["data"], id=REDACTED)
+        yield self._thought(index, signature=block.get("data"), id=REDACTED)
 
     def _thought(
         self, index: int, text: Any = None, signature: Any = None, id: str | None = None
@@ -301,7 +314,7 @@ class AnthropicReader(Reader):
         yield tool_call_chunk(index, args=opened.removesuffix("null}"))
 
     def _take_input(self, index: int, block: JSONObject) -> None:
-        if block.get("input"):
+        if _has_input(block):
             self._arguments.add(index)
 
     def _builtin_call(
@@ -404,12 +417,17 @@ def _details(name: str, block: JSONObject) -> JSONObject:
     return details
 
 
-def _with_citations(block: JSONObject) -> JSONObject:
+def _has_input(block: JSONObject) -> bool:
+    """Return whether a call came with its arguments; an empty object says that they will come."""
+    return args_of(block.get("input")) not in (None, "", "{}", {})
+
+
+def _with_citations(block: Any) -> Any:
     """Return a block with its citations, which the provider leaves out where there are none.
 
     So they are stored by the established clients, and sent back.
     """
-    return {"citations": None} | block
+    return {"citations": None} | block if isinstance(block, dict) else block
 
 
 def _queries(args: JSONObject) -> JSONObject:
@@ -421,7 +439,7 @@ def _queries(args: JSONObject) -> JSONObject:
 def _found(content: JSONObject) -> tuple[JSONObject, JSONObject]:
     """Return the tools that a search found, and its error."""
     references = content.get("tool_references") or ()
-    found = [{"name": reference["tool_name"]} for reference in references]
+    found = [{"name": dictionary(each).get("tool_name")} for each in maybe(list, references) or ()]
     errors = {key: content[key] for key in ("error_code", "error_message") if content.get(key)}
     return {"discovered_tools": found}, errors
 

@@ -327,11 +327,12 @@ def _moment(created: Any) -> datetime:
     return datetime.fromtimestamp(created, UTC)
 
 
-def logprob(token: JSONObject) -> JSONObject:
+def logprob(token: Any) -> JSONObject:
     """Return the log probability of a token, and of those that were likely in its place."""
     keys = ("token", "logprob", "bytes")
-    top = [{key: each.get(key) for key in keys} for each in token.get("top_logprobs") or ()]
-    return {key: token.get(key) for key in keys} | {"top_logprobs": top}
+    likely = map(dictionary, maybe(list, dictionary(token).get("top_logprobs")) or ())
+    top = [{key: each.get(key) for key in keys} for each in likely]
+    return {key: dictionary(token).get(key) for key in keys} | {"top_logprobs": top}
 
 
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")

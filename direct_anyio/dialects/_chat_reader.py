@@ -16,12 +16,15 @@ from typing import Any, ClassVar
 from .._core.codec import (
     Item,
     Mark,
+    PartChunk,
     Reader,
     ResponseInfo,
     StreamEnd,
     WholePart,
     dictionary,
+    index_of,
     maybe,
+    reason_of,
     text_chunk,
     text_of,
     thinking_chunk,
@@ -36,7 +39,7 @@ from ..profiles import ModelProfile
 from ..usage import RequestUsage
 from ._chat import FINISH_REASONS, JSONObject, heading, logprob, usage_of
 
-__all__ = ("ChatReader", "TaggedText")
+__all__ = ("ChatReader", "TaggedText", "has_text")
 
 _NETWORK_ERROR = "network_error"
 
@@ -47,6 +50,8 @@ class ChatReader(Reader):
     Attributes:
         finish_reasons: What the protocol's finish reasons mean.
         head_details: Members of a response's head that are kept as the provider's details.
+        thinking_fields: Where a message may have its thoughts, the first that has some.
+        nameless_calls_continue: Whether a piece of a call without a name never starts one.
 
     Args:
         model_name: The model, for errors.
@@ -57,6 +62,12 @@ class ChatReader(Reader):
     stream_end = StreamEnd.DONE
     finish_reasons: ClassVar[Mapping[str, FinishReason]] = FINISH_REASONS
     head_details: ClassVar[tuple[str, ...]] = ()
+    thinking_fields: ClassVar[tuple[str, ...]] = (
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+    )
+    nameless_calls_continue: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -66,14 +77,17 @@ class ChatReader(Reader):
     ) -> None:
         self._model_name = model_name
         self._tagged = TaggedText(profile, marks)
-        self._calls = ToolCalls()
+        self._calls = ToolCalls(nameless_continue=self.nameless_calls_continue)
         self._head: tuple[Any, Any] | None = None
         # The choice that is the answer, and the others, which are not.
         self._index: int | None = None
         self._others: set[int] = set()
         self._told_others = 0
-        self._length = 0  # characters of the text
-        self._has_content = False
+        # Frames with choices of other indexes, until one of index 0 has come.
+        self._waiting: list[JSONObject] = []
+        self._said: list[str] = []
+        self._length = 0  # characters of `_said`
+        self._has_delta = self._has_thoughts = self._has_content = False
         self._refusal: list[str] = []
         self._logprobs: list[JSONObject] = []
         self._annotations: list[Any] = []
@@ -88,14 +102,14 @@ class ChatReader(Reader):
         used = self._usage(document)
         if used is not None:
             yield used
-        choices = document.get("choices")
-        if not choices:
+        if not document.get("choices"):
             return
-        # What a whole message repeats; choices of one frame repeat nothing of each other.
-        known = self._length if document.get("object") == "chat.completion" else 0
-        had_content = self._has_content
-        for choice in self._chosen(typed(choices, list)):
-            yield from self._message(choice, known, had_content)
+        # What choices of one frame have is not told twice.
+        length, had_content = self._length, self._has_content
+        for choice in self._chosen(document):
+            if choice.get("usage"):
+                yield ResponseInfo(usage=self._used(dictionary(choice["usage"])))
+            yield from self._message(choice, length, had_content)
             yield from self._finish(choice, document)
         if len(self._others) > self._told_others:
             others = self._told_others = len(self._others)
@@ -107,25 +121,36 @@ class ChatReader(Reader):
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""
         typed(document["choices"], list)[0]
+        self._tagged.skips_blank = False
         finished = False
-        for item in self.frame("message", document):
+        for item in (*self.frame("message", document), *self._waited(), *self._tagged.end()):
             finished = finished or item is Mark.FINISHED
             yield item
-        yield from self._tagged.end()
         if not finished and self._has_content:
             # Some servers leave the reason out of a whole answer.
             yield ResponseInfo(finish_reason="tool_call" if self._calls.count else "stop")
+            yield Mark.FINISHED
 
     def end(self) -> Iterator[Item]:
         """Return what was held back."""
+        yield from self._waited()
         yield from self._tagged.end()
         yield from self._audio.end()
         links = [each for each in self._annotations if _kind_of(each) == "url_citation"]
-        if links and self._tagged.key is not None:
-            yield text_chunk(self._tagged.key, "", details={"citations": links})
+        if links and self._tagged.text_key is not None:
+            yield text_chunk(self._tagged.text_key, "", details={"citations": links})
         if self._refusal:
             details = {"refusal": "".join(self._refusal)}
             yield ResponseInfo(finish_reason="content_filter", provider_details=details)
+
+    def _waited(self) -> Iterator[Item]:
+        """Read the choices of the lowest index, where none of index 0 has come."""
+        waiting, self._waiting = self._waiting, []
+        if self._index is None and waiting:
+            each = (choice for document in waiting for choice in document["choices"])
+            self._index = min(map(_index_of, each))
+            for document in waiting:
+                yield from self.frame("message", document)
 
     def _heading(self, document: JSONObject) -> Iterable[Item]:
         told = [name for name in self.head_details if document.get(name)]
@@ -143,97 +168,120 @@ class ChatReader(Reader):
     def _used(self, usage: JSONObject) -> RequestUsage:
         return usage_of(usage)
 
-    def _chosen(self, choices: list[Any]) -> Iterable[JSONObject]:
-        """Return the choices that are the answer: those with the index of the first one."""
-        if len(choices) == 1 and choices[0].get("index") == self._index:
+    def _chosen(self, document: JSONObject) -> Iterable[JSONObject]:
+        """Return the choices that are the answer: those of index 0, where there is one."""
+        choices = typed(document["choices"], list)
+        if len(choices) == 1 and self._index == 0 and dictionary(choices[0]).get("index") == 0:
             return choices
+        choices = [typed(choice, dict) for choice in choices if choice is not None]
         indexes = [_index_of(choice) for choice in choices]
         if self._index is None:
-            self._index = min(indexes)
-        if len(choices) > 1 or indexes[0] != self._index:
-            self._others.update(index for index in indexes if index != self._index)
-            both = zip(indexes, choices, strict=True)
-            return [choice for index, choice in both if index == self._index]
-        return choices
+            if 0 not in indexes:
+                self._waiting.append({"choices": choices})
+                return ()
+            self._index = 0
+            self._others.update(_index_of(c) for each in self._waiting for c in each["choices"])
+        self._others.update(index for index in indexes if index != self._index)
+        both = zip(indexes, choices, strict=True)
+        return [choice for index, choice in both if index == self._index]
 
-    def _message(self, choice: JSONObject, known: int, had_content: bool) -> Iterator[Item]:
+    def _message(self, choice: JSONObject, length: int, had_content: bool) -> Iterator[Item]:
         """Read the delta or message of a choice.
 
         Args:
             choice: The choice.
-            known: How many characters of its text are known already.
-            had_content: Whether anything of a whole message is.
+            length: Characters of the text before its frame.
+            had_content: Whether there was anything before its frame.
         """
         message = choice.get("delta") or choice.get("message") or {}
         whole = not choice.get("delta") and "message" in choice
-        if typed(message, dict).get("refusal"):
-            self._refusal.append(typed(message["refusal"], str))
+        # Of a whole message counts what no delta has brought.
+        repeats = whole and had_content
+        self._has_delta = self._has_delta or not whole
+        refusal = typed(message, dict).get("refusal")
+        if refusal and isinstance(refusal, str) and not (repeats and self._refusal):
             self._has_content = True
-        if not (known and had_content):
+            self._refusal.append(refusal)
+        if not (repeats and self._has_thoughts):
             for item in self._thoughts(message, whole=whole):
-                self._has_content = True
+                self._has_content = self._has_thoughts = True
                 yield item
         content = message.get("content") or choice.get("text")
-        if not isinstance(content, (str, list)):
-            content = typed(content or "", str)
+        if repeats and content:
+            content = self._rest(content, length, choice)
         if isinstance(content, str):
-            yield from self._text(content[known:])
+            yield from self._text(content)
         elif content:
-            yield from self._content(content, known)
+            yield from self._content(content)
         calls = message.get("tool_calls")
         if not calls and message.get("function_call"):
             function = dictionary(message["function_call"])  # before there were several
             calls = [{"function": function}] if any(function.values()) else ()
         if calls:
             self._has_content = True
-            yield from self._called(typed(calls, list), whole=whole, known=had_content)
+            yield from self._called(typed(calls, list), whole=whole, repeats=repeats)
         if message.get("images") or message.get("audio") or message.get("annotations"):
-            yield from self._extras(message)
+            yield from self._extras(message, repeats=repeats)
 
-    def _content(self, content: Any, known: int) -> Iterator[Item]:
-        """Read a list of contents, as some servers have it.
+    def _rest(self, content: Any, length: int, choice: JSONObject) -> str:
+        """Return what the content of a message has beyond what is known.
 
-        Args:
-            content: The list.
-            known: How many characters of the text are known already.
+        Some servers send a stream in messages, each whole so far, or each a piece.
         """
+        text = "".join(text for kind, text in _contents(content) if kind == "text")
+        is_longer = len(text) > length or self._has_delta or bool(choice.get("finish_reason"))
+        if len(text) >= length and is_longer:
+            self._said = ["".join(self._said)]
+            if text.startswith(self._said[0][:length]):
+                return text[length:]
+        # Behind deltas it is the whole, written otherwise.
+        return "" if self._has_delta else text
+
+    def _content(self, content: Any) -> Iterator[Item]:
+        """Read a list of contents, as some servers have it."""
         for kind, text in _contents(content):
             if kind == "thinking":
-                yield self._thinking_piece(text)
+                self._has_content = self._has_thoughts = True
+                yield thinking_chunk("thinking", text)
             elif kind == "image":
                 yield from self._image(text)
-            elif len(text) > known:
-                yield from self._text(text[known:])
-            known = max(0, known - len(text)) if kind == "text" else known
-
-    def _thinking_piece(self, text: str) -> Item:
-        self._has_content = True
-        return thinking_chunk("thinking", text)
+            else:
+                yield from self._text(text)
 
     def _text(self, text: str) -> Iterable[Item]:
         if not text:
             return ()
         self._has_content = True
+        self._said.append(text)
         self._length += len(text)
         return self._tagged.feed(text)
 
-    def _called(self, calls: list[Any], *, whole: bool, known: bool) -> Iterator[Item]:
+    def _called(self, calls: list[Any], *, whole: bool, repeats: bool) -> Iterator[Item]:
         for number, call in enumerate(calls):
-            function = call.get("function") or {}
+            if call is None:
+                continue
+            # Some servers leave the inner object out, or have one of another name.
+            function = call.get("function") or call.get("custom") or call
+            args = function.get("arguments")
+            if args is None:
+                args = function.get("input", function.get("parameters"))
             extra = call.get("extra_content")
             details = {"extra_content": extra} if extra else None
-            name, args, id = function.get("name"), function.get("arguments"), call.get("id")
+            id, name = call.get("id"), function.get("name")
             if not whole:
                 yield self._calls.piece(call.get("index"), id, name, args, details)
-            elif not (known and self._calls.knows(id, number)):
+            elif not repeats:
                 yield self._calls.whole(id, name, args, details)
+            elif (rest := self._calls.completed(number, id, name, args, details)) is not None:
+                yield rest
 
-    def _extras(self, message: JSONObject) -> Iterator[Item]:
+    def _extras(self, message: JSONObject, *, repeats: bool) -> Iterator[Item]:
         """Read what comes beside the text: pictures, sound, and what the answer cites."""
-        for image in message.get("images") or ():
+        images = message.get("images")
+        for image in images if isinstance(images, list) else [images]:
             yield from self._image(_url_of(image))
-        if message.get("audio"):
-            yield from self._audio.feed(typed(message["audio"], dict))
+        if not (repeats and self._audio.is_begun):
+            yield from self._audio.feed(dictionary(message.get("audio")))
         cited = message.get("annotations")
         if isinstance(cited, list) and cited:
             new = {repr(each): each for each in cited if repr(each) not in self._known_annotations}
@@ -246,18 +294,18 @@ class ChatReader(Reader):
             return
         self._images.add(hash(url))
         self._has_content = True
-        if url.startswith("data:"):
-            content = BinaryContent.from_data_uri(url)
-            yield WholePart(("image", len(self._images)), FilePart(content))
+        file = maybe(_file_of, url) if url.startswith("data:") else None
+        if file is not None:
+            yield WholePart(("image", len(self._images)), file)
         else:
             self._linked_images.append(url)
             yield ResponseInfo(provider_details={"images": self._linked_images})
 
     def _finish(self, choice: JSONObject, document: JSONObject) -> Iterable[Item]:
-        told = choice.get("finish_reason"), choice.get("native_finish_reason")
-        if not (told[0] or told[1] or choice.get("logprobs") or choice.get("error")):
+        reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+        if not (reason or native or choice.get("logprobs") or choice.get("error")):
             return ()
-        reason, native = map(_reason_of, told)
+        reason = reason_of(reason)
         failed = reason in ("error", _NETWORK_ERROR) or choice.get("error")
         if failed or (native == _NETWORK_ERROR and not self._has_content):
             raise in_stream_error(document, self._model_name)
@@ -266,13 +314,14 @@ class ChatReader(Reader):
     def _finished(
         self, reason: str | None, choice: JSONObject, document: JSONObject
     ) -> Iterator[Item]:
-        logprobs = dictionary(choice.get("logprobs")).get("content")
+        told = dictionary(choice.get("logprobs")).get("content")
+        logprobs = [logprob(each) for each in told if each] if isinstance(told, list) else []
         if not reason and not logprobs:
             return
         details: JSONObject = {"finish_reason": reason} if reason and not self._refusal else {}
         if logprobs:
             # Each frame has those of its own tokens.
-            self._logprobs += map(logprob, logprobs)
+            self._logprobs += logprobs
             details["logprobs"] = self._logprobs
         yield ResponseInfo(
             finish_reason=self.finish_reasons.get(reason) if reason else None,
@@ -287,17 +336,19 @@ class ChatReader(Reader):
 
     def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
         """Return the thoughts that have a field of their own."""
+        for name in self.thinking_fields:
+            if message.get(name) and (text := text_of(message[name])):
+                return (thinking_chunk(name, text),)
         return ()
 
 
-def _index_of(choice: Any) -> int:
-    index = typed(choice, dict).get("index")
-    return index if type(index) is int else 0
+def _index_of(choice: JSONObject) -> int:
+    return index_of(choice.get("index")) or 0
 
 
-def _reason_of(reason: Any) -> str | None:
-    """Return a finish reason; an empty one, and the text 'null', are none."""
-    return reason if isinstance(reason, str) and reason not in ("", "null") else None
+def has_text(item: Item) -> bool:
+    """Return whether an item is a piece of a thought with text in it."""
+    return isinstance(item, PartChunk) and bool(getattr(item.delta, "content_delta", None))
 
 
 def _kind_of(value: Any) -> Any:
@@ -305,24 +356,38 @@ def _kind_of(value: Any) -> Any:
 
 
 def _url_of(image: Any) -> Any:
-    """Return the URL of an image, which some servers write without its object."""
+    """Return the URL of an image, which some servers write without its object, or as its data."""
+    data = dictionary(image).get("b64_json")
+    if isinstance(data, str):
+        return f"data:image/png;base64,{data}"
     url = dictionary(image).get("image_url", image)
     return url.get("url") if isinstance(url, dict) else url
 
 
+def _file_of(url: str) -> FilePart:
+    head, _, data = url.partition(",")
+    media_type = head.removeprefix("data:").removesuffix(";base64")
+    if not head.endswith(";base64") or not media_type:
+        raise ValueError("a data URI of another form")
+    content = base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
+    return FilePart(BinaryContent(content, media_type=media_type))
+
+
 def _contents(content: Any) -> Iterator[tuple[str, Any]]:
     """Yield the texts, thoughts and pictures of a message, each with its kind."""
-    for piece in typed(content, list):
+    for piece in content if isinstance(content, list) else [content]:
         if isinstance(piece, str):
             yield "text", piece
             continue
-        kind = _kind_of(piece)
-        if kind == "thinking":
-            yield "thinking", text_of(piece.get("thinking"))
+        kind = None if piece is None else typed(piece, dict).get("type")
+        if kind in ("thinking", "reasoning"):
+            yield "thinking", text_of(piece)
         elif kind == "image_url":
             yield "image", _url_of(piece)
         elif isinstance(dictionary(piece).get("text"), str):
             yield "text", piece["text"]
+        elif kind is None and piece:
+            raise TypeError("a content of no type")
 
 
 class _Audio:
@@ -333,15 +398,20 @@ class _Audio:
         self._pieces: list[bytes] = []
         self._rest = ""
 
+    @property
+    def is_begun(self) -> bool:
+        return bool(self._pieces)
+
     def feed(self, audio: JSONObject) -> Iterator[Item]:
         self._known |= {key: audio[key] for key in ("id", "expires_at") if audio.get(key)}
         # Pieces are base64 on their own, or of one text that is cut anywhere.
-        data = self._rest + typed(audio.get("data") or "", str)
+        data = self._rest + text_of(audio.get("data"))
         cut = len(data) // 4 * 4
-        self._pieces.append(base64.b64decode(data[:cut]))
+        self._pieces.append(maybe(base64.b64decode, data[:cut]) or b"")
         self._rest = data[cut:]
-        if audio.get("transcript"):
-            yield text_chunk("transcript", audio["transcript"])
+        transcript = text_of(audio.get("transcript"))
+        if transcript:
+            yield text_chunk("transcript", transcript)
 
     def end(self) -> Iterator[Item]:
         sound = b"".join(self._pieces)
@@ -369,23 +439,23 @@ class TaggedText:
     What may be the start of a tag is held back until more comes.
 
     Args:
-        profile: The tags, and whether a text that starts as blank space is no text yet.
+        profile: The tags, and whether the blank space that a text starts with is dropped.
         marks: The id of the thoughts, and the provider that they are marked with.
+
+    Attributes:
+        skips_blank: Whether that blank space is dropped; it is not in a whole answer.
+        text_key: The key of the text that was read last, None before the first.
     """
 
     def __init__(self, profile: ModelProfile, marks: tuple[str | None, str | None]) -> None:
         self._tags = profile.thinking_tags
-        self._skips_blank = profile.ignore_streamed_leading_whitespace
+        self.skips_blank = profile.ignore_streamed_leading_whitespace
         self._id, self._provider_name = marks
         self._place = 0  # counts the parts that the tags make
         self._in_thought = False
         self._in_text = False
         self._held = ""
-
-    @property
-    def key(self) -> Any:
-        """The key of the text that was read last, None before the first."""
-        return ("content", self._place) if self._in_text else None
+        self.text_key: Any = None
 
     def feed(self, text: str) -> Iterable[Item]:
         """Read a piece of the text."""
@@ -422,10 +492,13 @@ class TaggedText:
             return ()
         if self._in_thought:
             return (self._thought(text),)
-        if not self._in_text and self._skips_blank and text.isspace():
-            return ()
+        if not self._in_text and self.skips_blank:
+            text = text.lstrip()
+            if not text:
+                return ()
         self._in_text = True
-        return (text_chunk(("content", self._place), text),)
+        self.text_key = ("content", self._place)
+        return (text_chunk(self.text_key, text),)
 
     def _thought(self, text: str) -> Item:
         key = ("content", self._place)

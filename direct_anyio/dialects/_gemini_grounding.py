@@ -1,6 +1,6 @@
 """What supports one of Gemini's answers: `groundingMetadata`.
 
-It comes once, with the end of the answer, and speaks of all its text.
+It comes with the end of the answer, or in several frames, and speaks of all its text.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .._core.codec import dictionary, maybe
 __all__ = (
     "JSONObject",
     "citations",
+    "merged",
     "retrieved_contexts",
     "searches",
     "snake_case",
@@ -33,6 +34,33 @@ def snake_case(value: Any) -> Any:
         known = ((key, each) for key, each in value.items() if each is not None)
         return {_HUMP.sub(r"_\1", key).lower(): snake_case(each) for key, each in known}
     return [snake_case(each) for each in value] if isinstance(value, list) else value
+
+
+def merged(known: JSONObject, told: JSONObject) -> JSONObject:
+    """Return the metadata of all frames so far.
+
+    A frame tells all of it again, or what is new; in that case what supports the answer counts
+    its sources from those of the frames before.
+    """
+    sources, new = (_objects(each, "groundingChunks") for each in (known, told))
+    if not told or (new[: len(sources)] == sources and len(new) >= len(sources)):
+        return {**known, **{name: value for name, value in told.items() if value}}
+    supports = [
+        {**each, "groundingChunkIndices": _moved(each, len(sources))}
+        for each in _objects(told, "groundingSupports")
+    ]
+    return {
+        **known,
+        **told,
+        "groundingChunks": sources + new,
+        "groundingSupports": _objects(known, "groundingSupports") + supports,
+        "webSearchQueries": searches(known) + searches(told),
+    }
+
+
+def _moved(support: JSONObject, by: int) -> list[int]:
+    indices = maybe(list, support.get("groundingChunkIndices")) or ()
+    return [at + by for at in indices if type(at) is int]
 
 
 def searches(grounding: JSONObject) -> list[str]:

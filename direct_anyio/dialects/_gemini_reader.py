@@ -25,7 +25,9 @@ from .._core.codec import (
     dictionary,
     id_of,
     maybe,
+    reason_of,
     text_chunk,
+    text_of,
     thinking_chunk,
     tool_call_chunk,
     typed,
@@ -41,6 +43,7 @@ from ._gemini_contents import TOOL_TYPES
 from ._gemini_grounding import (
     JSONObject,
     citations,
+    merged,
     retrieved_contexts,
     searches,
     snake_case,
@@ -69,10 +72,12 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 
 _TOOL_NAMES = {kind: name for name, kind in TOOL_TYPES.items()}
 
+_LATEST = ""
+
 _STANDARD_BASE64 = str.maketrans("-_", "+/")
 
 # How some models show that they search files: as code that they run.
-_FILE_QUERY = re.compile(r"""file_search\.query\(query=(["'])((?:\\.|(?!\1).)*?)\1\)""")
+_FILE_QUERY = re.compile(r"""file_search\.query\(query=(["'])((?:\\.|(?!\1)[^\\])*)\1\)""")
 _ESCAPED = re.compile(r"\\([\\\"'])")
 
 _Details: TypeAlias = JSONObject | None
@@ -106,11 +111,13 @@ class GeminiReader(Reader):
         self._texts: dict[int, list[str]] = {}
         self._last_search: JSONObject | None = None
         self._awaited: tuple[int, Any, str, _Details] | None = None
-        self._code_id = ""
+        # The ids that calls of code have here, by those that Google has.
+        self._code_ids: dict[str | None, str] = {}
         self._tool_id = ""
         self._file_searches: list[str] = []
         self._tells_tools = False
         self._grounding: JSONObject = {}
+        self._pages: list[JSONObject] = []
 
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one frame of a stream."""
@@ -178,7 +185,7 @@ class GeminiReader(Reader):
 
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
         parts = typed(dictionary(candidate.get("content")).get("parts") or [], list)
-        self._grounding |= dictionary(candidate.get("groundingMetadata"))
+        self._grounding = merged(self._grounding, dictionary(candidate.get("groundingMetadata")))
         self._tells_tools = self._tells_tools or any(_tool_type(part) for part in parts)
         if not self._tells_tools:
             yield from self._fetched(dictionary(candidate.get("urlContextMetadata")))
@@ -186,8 +193,8 @@ class GeminiReader(Reader):
         self._last_search = next(web, None)
         for part in parts:
             yield from self._part(part)
-        reason = candidate.get("finishReason")
-        if isinstance(reason, str) and reason not in _NO_REASONS:
+        reason = reason_of(candidate.get("finishReason"))
+        if reason and reason != "FINISH_REASON_UNSPECIFIED":
             yield _finish(reason, candidate)
             yield Mark.FINISHED
 
@@ -195,10 +202,12 @@ class GeminiReader(Reader):
         signature = part.get("thoughtSignature")
         is_signed = isinstance(signature, str) and signature != ""
         details = {"thought_signature": signature} if is_signed else None
-        for kind, read in _PARTS:
-            if part.get(kind) is not None:
-                yield from read(self, part, part[kind], details)
-                return
+        # Nearly always one; an empty text beside another member is none.
+        found = [(read, part[kind]) for kind, read in _PARTS if part.get(kind) is not None]
+        for read, value in found:
+            if value != "" or len(found) == 1:
+                yield from read(self, part, value, details)
+                details = None
 
     def _key(self) -> int:
         """Return a key for a part of its own; text that follows is another part, too."""
@@ -209,9 +218,11 @@ class GeminiReader(Reader):
         return self._provider_name if details else None
 
     def _text(self, part: JSONObject, text: Any, details: _Details) -> Iterator[Item]:
-        if not typed(text, str) and not details:
+        thought = part.get("thought")
+        text = text_of(text) if thought else typed(text, str)
+        if not text and not details:
             return
-        if part.get("thought"):
+        if thought:
             key = self._key()
             # Thoughts of a stream that follow each other are one.
             yield thinking_chunk(
@@ -239,7 +250,8 @@ class GeminiReader(Reader):
         # Images in thoughts are drafts: the last of them comes again as the answer.
         if part.get("thought"):
             return
-        data = base64.b64decode(blob["data"].translate(_STANDARD_BASE64))
+        encoded = blob["data"].translate(_STANDARD_BASE64)
+        data = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
         content = BinaryContent(data, media_type=typed(blob["mimeType"], str))
         file = FilePart(content, provider_name=self._signer(details), provider_details=details)
         yield WholePart(self._key(), file)
@@ -276,11 +288,12 @@ class GeminiReader(Reader):
             args = {"query": _ESCAPED.sub(r"\1", query[2])}
             yield self._invoked("file_search", args, call_id, details)
         else:
-            self._code_id = call_id
+            self._code_ids |= {id_of(code.get("id")): call_id, _LATEST: call_id}
             yield self._invoked("code_execution", snake_case(code), call_id, details)
 
     def _code_result(self, part: JSONObject, result: Any, details: _Details) -> Iterator[Item]:
-        call_id = self._code_id or new_tool_call_id()
+        named, latest = (self._code_ids.get(id) for id in (id_of(result.get("id")), _LATEST))
+        call_id = named or latest or new_tool_call_id()
         yield self._answered("code_execution", snake_case(result), call_id, details)
 
     def _tool_call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
@@ -314,7 +327,9 @@ class GeminiReader(Reader):
             yield WholePart(key, self._answer("web_search", content, call_id, details))
 
     def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
-        pages = metadata.get("urlMetadata")
+        told = maybe(list, metadata.get("urlMetadata")) or ()
+        pages = [page for page in told if isinstance(page, dict) and page not in self._pages]
+        self._pages += pages
         if pages:
             call_id = new_tool_call_id()
             urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]
@@ -381,9 +396,6 @@ def _with_sources(content: Any, sources: list[JSONObject]) -> Any:
     if not sources or not isinstance(content, dict):
         return content
     return content | {"sources": sources}
-
-
-_NO_REASONS = ("", "null", "FINISH_REASON_UNSPECIFIED")
 
 
 def _finish(reason: str, candidate: JSONObject) -> ResponseInfo:

@@ -70,12 +70,14 @@ class InputWriter:
         profile: What the model can do.
         sends_ids: Whether items go back with their ids.
         functions: The function tools as they are offered, by name.
+        types_texts: Whether a text of the model's says that it is a message.
     """
 
     provider_name: str
     profile: OpenAIModelProfile
     sends_ids: bool
     functions: Mapping[str, JSONObject]
+    types_texts: bool = False
 
     def items(self, messages: Sequence[ModelMessage]) -> list[JSONObject]:
         """Return the input items of messages.
@@ -238,11 +240,17 @@ class _Response:
             said = {"text": part.content, "type": "output_text"}
             item["content"].append({**said, "annotations": _citations(details, part.content)})
         else:
-            item = {"role": "assistant", "content": part.content}
-            self._said.append(item)
+            item = self._said_text(part.content)
         phase = details.get("phase")
         if phase in _PHASES and self._profile.openai_supports_phase and self._is_own(None):
             item["phase"] = phase
+
+    def _said_text(self, text: str) -> JSONObject:
+        item: JSONObject = {"role": "assistant", "content": text}
+        if self._writer.types_texts:
+            item["type"] = "message"
+        self._said.append(item)
+        return item
 
     def _call(self, part: ToolCallPart) -> None:
         # Histories of old hold both ids in one.
@@ -270,8 +278,7 @@ class _Response:
             part.id not in _CHAT_FIELDS or bool(signature) or bool(raw)
         )
         if part.id is None or not is_item or not (self._goes_by_id(part.provider_name) or raw):
-            text = tagged(part.content, self._profile.thinking_tags)
-            self._said.append({"role": "assistant", "content": text})
+            self._said_text(tagged(part.content, self._profile.thinking_tags))
         elif part.id in self._by_id or signature or part.content or raw:
             item = self._item(part.id, _reasoning(part.id, signature))
             if part.content:

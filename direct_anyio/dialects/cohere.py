@@ -19,8 +19,12 @@ from .._core.codec import (
     StreamEnd,
     count,
     dictionary,
+    index_of,
+    reason_of,
     text_chunk,
+    text_of,
     thinking_chunk,
+    typed,
 )
 from .._core.failures import in_stream_error
 from .._core.identity import ToolCalls
@@ -178,26 +182,31 @@ class CohereReader(Reader):
             case "message-start":
                 yield ResponseInfo(provider_response_id=document.get("id") or None)
             case "content-start" | "content-delta":
-                yield from _piece(document.get("index"), message["content"])
+                yield from _contents(message.get("content"), document.get("index"))
             case "tool-call-start" | "tool-call-delta":
-                calls = message["tool_calls"]
-                for call in calls if isinstance(calls, list) else [calls]:
-                    yield self._call(document.get("index"), call)
+                yield from self._called(message.get("tool_calls"), document.get("index"))
             case "message-end":
                 yield from _used(delta.get("usage"))
                 yield from self._finish(delta, document)
                 yield Mark.LAST
+            case "message" if isinstance(document.get("message"), dict):
+                yield from self.body(document)
+                yield Mark.LAST
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response."""
-        message = document["message"]
+        message = typed(document["message"], dict)
         yield ResponseInfo(provider_response_id=document.get("id") or None)
         yield from _used(document.get("usage"))
-        for number, piece in enumerate(message.get("content") or ()):
-            yield from _piece(number, piece)
-        for number, call in enumerate(message.get("tool_calls") or ()):
-            yield self._call(number, call)
+        yield from _contents(message.get("content"), 0)
+        yield from self._called(message.get("tool_calls"), 0)
         yield from self._finish(document, document)
+
+    def _called(self, calls: Any, index: Any) -> Iterator[Item]:
+        start = index_of(index)
+        for number, call in enumerate(calls if isinstance(calls, list) else [calls]):
+            if call is not None:
+                yield self._call(None if start is None else start + number, call)
 
     def _call(self, index: Any, call: JSONObject) -> Item:
         function = dictionary(call.get("function"))
@@ -205,21 +214,26 @@ class CohereReader(Reader):
         return self._calls.piece(index, call.get("id"), name, args)
 
     def _finish(self, holder: JSONObject, document: JSONObject) -> Iterator[Item]:
-        reason = holder.get("finish_reason")
-        if not isinstance(reason, str):
+        reason = reason_of(holder.get("finish_reason"))
+        if reason is None:
             return
-        if reason in _FAILURES:
+        if reason.upper() in _FAILURES:
             raise in_stream_error(document | {"message": holder.get("error")}, self._model_name)
         details = {"finish_reason": reason}
         yield ResponseInfo(finish_reason=_FINISH_REASONS.get(reason), provider_details=details)
         yield Mark.FINISHED
 
 
-def _piece(key: Any, piece: JSONObject) -> Iterator[Item]:
-    if piece.get("thinking"):
-        yield thinking_chunk(("thinking", key), piece["thinking"])
-    elif piece.get("text"):
-        yield text_chunk(("text", key), piece["text"])
+def _contents(content: Any, index: Any) -> Iterator[Item]:
+    """Read a content, or a list of them: thoughts and texts are parts of their own."""
+    start = index_of(index) or 0
+    for number, piece in enumerate(content if isinstance(content, list) else [content]):
+        said = {"text": piece} if isinstance(piece, str) else dictionary(piece)
+        thought = text_of(said.get("thinking"))
+        if thought:
+            yield thinking_chunk(("thinking", start + number), thought)
+        if said.get("text"):
+            yield text_chunk(("text", start + number), said["text"])
 
 
 def _used(usage: Any) -> Iterator[Item]:

@@ -17,13 +17,13 @@ from .._core.codec import (
     Mark,
     ResponseInfo,
     WholePart,
+    args_of,
     dictionary,
     maybe,
     text_chunk,
     text_of,
     thinking_chunk,
     tool_call_chunk,
-    typed,
 )
 from .._core.json import loads
 from ..builtin_tools import WebSearchTool
@@ -240,19 +240,21 @@ class GroqReader(ChatReader):
         return ResponseInfo(usage=usage_of(usage)) if isinstance(usage, dict) else None
 
     def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterator[Item]:
-        thought = message.get("reasoning")
+        told = (message[name] for name in self.thinking_fields if message.get(name) is not None)
+        thought = next(told, None)
         self._thought_count += thought is not None and not self._thinks
         self._thinks = thought is not None
         if thought is not None:
             yield thinking_chunk(("reasoning", self._thought_count), text_of(thought))
-        for number, tool in enumerate(message.get("executed_tools") or ()):
-            yield from self._executed(tool.get("index", number), tool, whole=whole)
+        tools = message.get("executed_tools")
+        for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+            yield from self._executed(dictionary(tool).get("index", number), tool, whole=whole)
 
     def _executed(self, key: int, tool: JSONObject, *, whole: bool) -> Iterator[Item]:
         """Read a search; a stream has its call first and its results later."""
-        if tool.get("type") != "search":
+        if dictionary(tool).get("type") != "search":
             return
-        found = tool.get("search_results") or {}
+        found = dictionary(tool.get("search_results"))
         some = found.get("results") or found.get("images")
         results = {"images": None, "results": None} | found if some else tool.get("output")
         id = self._search_id or new_tool_call_id()
@@ -263,10 +265,12 @@ class GroqReader(ChatReader):
             yield WholePart(("return", "executed", key), self._return(results, id))
 
     def _call(self, tool: JSONObject, id: str) -> BuiltinToolCallPart:
-        arguments = loads(typed(tool["arguments"], str).encode())
+        arguments = tool.get("arguments")
+        if isinstance(arguments, str):
+            arguments = maybe(lambda text: loads(text.encode()), arguments)
         return BuiltinToolCallPart(
             "web_search",
-            args=arguments,
+            args=dictionary(arguments) or None,
             tool_call_id=id,
             provider_name=self._provider_name,
         )
@@ -281,10 +285,10 @@ class GroqReader(ChatReader):
 
 
 def _generated(written: str, reason: FinishReason | None) -> Iterator[Item]:
-    call = maybe(lambda text: typed(loads(text.encode()), dict), written)
-    if call is not None and isinstance(call.get("name"), str):
-        arguments = call.get("arguments")
-        yield tool_call_chunk("failed", name=call["name"], args=arguments)
+    call = dictionary(maybe(lambda text: loads(text.encode()), written))
+    args = args_of(call.get("arguments", call.get("parameters")))
+    if isinstance(call.get("name"), str) and (args is None or isinstance(args, (str, dict))):
+        yield tool_call_chunk("failed", name=call["name"], args=args)
     elif written:
         yield text_chunk("failed", written)
     yield ResponseInfo(finish_reason=reason)

@@ -159,6 +159,7 @@ class MistralReader(ChatReader):
     """Reads one response of Mistral's, streamed or whole."""
 
     finish_reasons = FINISH_REASONS | {"model_length": "length"}
+    nameless_calls_continue = True
 
     def _used(self, usage: JSONObject) -> RequestUsage:
         return RequestUsage(

@@ -42,7 +42,7 @@ from ._chat import (
     tool_of,
     undownloaded,
 )
-from ._chat_reader import ChatReader
+from ._chat_reader import ChatReader, has_text
 from ._openai import (
     JSONObject,
     OpenAIModelProfile,
@@ -343,7 +343,7 @@ class OpenAIChatReader(ChatReader):
         self._provider_name = name
         self._quirks = quirks
         own = codec.profile.openai_chat_thinking_field
-        self._thinking_fields = ((own,) if own else ()) + ("reasoning", "reasoning_content")
+        self._thinking_fields = (*((own,) if own else ()), *self.thinking_fields)
 
     def failed(self, document: Any) -> Iterable[Item] | None:
         """Read an error document that is an answer; None for one that is an error."""
@@ -361,10 +361,10 @@ class OpenAIChatReader(ChatReader):
 
     def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
         found = tuple(self._quirks.thoughts(message, self._provider_name))
-        if found:
+        if found and any(has_text(item) for item in found):
             return found
         for name in self._thinking_fields:
-            if message.get(name):
-                text, marked = text_of(message[name]), self._provider_name
-                return (thinking_chunk(name, text, id=name, provider_name=marked),)
-        return ()
+            if message.get(name) and (text := text_of(message[name])):
+                marked = self._provider_name
+                return (thinking_chunk(name, text, id=name, provider_name=marked), *found)
+        return found

@@ -117,12 +117,15 @@ class OpenAIResponsesCodec(Codec):
         provider_name: The provider, which the parts that only it can read are marked with.
         profile: What the model can do.
         path: Where a request goes, after the base URL.
+        types_texts: Whether a text of the model's that is sent back says that it is a message:
+            OpenAI knows it by its role, llama.cpp's server does not.
     """
 
     model_name: str
     provider_name: str
     profile: OpenAIModelProfile = field(converter=openai_profile)
     path: str = "/responses"
+    types_texts: bool = False
 
     def encode(
         self,
@@ -183,6 +186,7 @@ class OpenAIResponsesCodec(Codec):
             profile=self.profile,
             sends_ids=bool(settings.get("openai_send_reasoning_ids", by_default)),
             functions={tool.name: self._function(tool) for tool in parameters.function_tools},
+            types_texts=self.types_texts,
         )
 
     def _options(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .._core.codec import Item, thinking_chunk, typed
+from .._core.codec import Item, dictionary, index_of, text_of, thinking_chunk
 from ..parts import ThinkingPart
 from ..settings import ModelSettings
 from ._chat import JSONObject, Quirks, members
@@ -63,28 +63,30 @@ def _settings(settings: ModelSettings) -> JSONObject:
 
 def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]:
     """Read `reasoning_details`, which other gateways to Claude have, too."""
-    for number, detail in enumerate(typed(message.get("reasoning_details") or [], list)):
-        kind, place = detail["type"], detail.get("index")
-        yield thinking_chunk(
-            # Text and proof of one thought may have the same index.
-            ("reasoning", kind, number if place is None else place),
-            detail.get(_TEXT.get(kind, "")) or "",
-            id=detail.get("id"),
-            signature=detail.get(_PROOF.get(kind, "")),
-            provider_name=provider_name,
-            details={"format": detail.get("format"), "index": place, "type": kind},
-        )
+    details = message.get("reasoning_details")
+    for number, detail in enumerate(details if isinstance(details, list) else ()):
+        kind, place = dictionary(detail).get("type"), index_of(dictionary(detail).get("index"))
+        if isinstance(kind, str):
+            yield thinking_chunk(
+                # Text and proof of one thought may have the same index.
+                ("reasoning", kind, number if place is None else place),
+                text_of(detail.get(_TEXT.get(kind, ""))),
+                id=detail.get("id"),
+                signature=detail.get(_PROOF.get(kind, "")),
+                provider_name=provider_name,
+                details={"format": detail.get("format"), "index": place, "type": kind},
+            )
 
 
 def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
-    usage = document.get("usage") or {}
+    usage = dictionary(document.get("usage"))
     said = {
         "downstream_provider": document.get("provider"),
         "finish_reason": choice.get("native_finish_reason") or None,
         "cost": usage.get("cost") or None,
         "is_byok": usage.get("is_byok"),
         "server_tool_use": usage.get("server_tool_use_details"),
-    } | (usage.get("cost_details") or {})
+    } | dictionary(usage.get("cost_details"))
     return {key: value for key, value in said.items() if value is not None}
 
 

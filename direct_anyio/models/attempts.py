@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
-from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder
+from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
 from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import BytesFold, ReadAhead
@@ -243,7 +243,7 @@ class Asking:
         body = await exchange.read_error()
         coding = exchange.headers.get("content-encoding", "")
         document = document_of(undone(body, coding))
-        items = reader.failed(document)
+        items = answer_in_error(reader, document)
         if items is None:
             raise self._error(exchange, document)
         return items

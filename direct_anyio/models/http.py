@@ -113,8 +113,12 @@ class HTTPModel(Model):
     @property
     def codec(self) -> Codec:
         """What speaks the model's protocol."""
+        is_elsewhere = self._base_url != self._provider.base_url
         return self._provider.codec(
-            model_name=self._model_name, provider_name=self.system, profile=self.profile
+            model_name=self._model_name,
+            provider_name=self.system,
+            profile=self.profile,
+            **(self._provider.codec_elsewhere if is_elsewhere else {}),
         )
 
     async def request(

@@ -43,8 +43,8 @@ class ModelProfile(Record):
         native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
         thinking_tags: What encloses thoughts inside its text.
-        ignore_streamed_leading_whitespace: Whether a text that starts as blank space
-            is no text yet, for models that write some before a tool call.
+        ignore_streamed_leading_whitespace: Whether the blank space that a text starts with is
+            dropped, for models that write some before a tool call.
         finish_reason_may_be_absent: Whether a stream that ends without a finish reason is
             whole, for servers that never give one; an answer that was cut off then passes
             for a whole one.

@@ -94,6 +94,7 @@ _ROWS = (
     Provider(
         name="openai-responses",
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
+        codec_elsewhere={"types_texts": True},
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),
         key_env=("OPENAI_API_KEY",),

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from .._core.codec import Item, Mark, ResponseInfo
+from .._core.codec import Item, Mark, ResponseInfo, dictionary
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
@@ -128,7 +128,7 @@ def _filtered(document: Any) -> Iterable[Item] | None:
     if not isinstance(error, dict) or error.get("code") != "content_filter":
         return None
     details: JSONObject = {"finish_reason": "content_filter"}
-    result = (error.get("innererror") or {}).get("content_filter_result")
+    result = dictionary(error.get("innererror")).get("content_filter_result")
     if result:
         details["content_filter_result"] = result
     info = ResponseInfo(finish_reason="content_filter", provider_details=details)

@@ -62,6 +62,8 @@ class Provider:
     Attributes:
         name: What stands before the colon of a model's name.
         codec: Makes the codec of its wire protocol.
+        codec_elsewhere: More arguments of the codec for a base URL other than the provider's
+            own, where another server speaks its protocol.
         base_url: Its base URL, None where the user must tell.
         find_url: Finds the base URL in the environment, where it is made of several things.
         base_url_env: Environment variables that replace it, the first that is set.
@@ -83,6 +85,7 @@ class Provider:
 
     name: str
     codec: MakeCodec
+    codec_elsewhere: Mapping[str, Any] = field(factory=dict)
     base_url: str | None = None
     find_url: Callable[[Mapping[str, str]], str] | None = None
     base_url_env: tuple[str, ...] = ()
