@@ -1144,6 +1144,10 @@ RULES = {
 ROWS = {f"{rule}: {name}": row for rule, rows in RULES.items() for name, row in rows.items()}
 
 
+# Rows whose bytes another provider's row has, too.
+SAME_BYTES = {name for name in ROWS if name.startswith(("7 errors: groq", "7 errors: mistral"))}
+
+
 def _timeless(row: Row) -> Row:
     """Return a row that does not tell the time of creation, where it tells the details."""
     details = row.wanted.get("provider_details")
@@ -1160,7 +1164,7 @@ def test_a_stream(name: str) -> None:
     row = ROWS[name]
     found = read(row, [row.streamed], streamed=True)
     check(_timeless(row), found)
-    for chunks in every_chunking(row.streamed):
+    for chunks in every_chunking(row.streamed) if name not in SAME_BYTES else ():
         assert known(read(row, chunks, streamed=True)) == known(found)
     assert known(read(row, [row.streamed], streamed=False)) == known(found)
 

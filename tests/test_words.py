@@ -579,8 +579,8 @@ UNFIT: list[tuple[Any, Any, type[Exception]]] = [
     (TextPartDelta("a"), ThinkingPart("b"), ValueError),
     (ThinkingPartDelta(content_delta="a"), TextPart("b"), ValueError),
     (ToolCallPartDelta(args_delta="a"), TextPart("b"), ValueError),
-    (ToolCallPartDelta(args_delta="a"), ToolCallPart("t", {}), UnexpectedModelBehavior),
-    (ToolCallPartDelta(args_delta={}), ToolCallPart("t", "a"), UnexpectedModelBehavior),
+    (ToolCallPartDelta(args_delta="a"), ToolCallPart("t", {"x": 1}), UnexpectedModelBehavior),
+    (ToolCallPartDelta(args_delta={"x": 1}), ToolCallPart("t", "a"), UnexpectedModelBehavior),
 ]
 
 
