@@ -202,7 +202,7 @@ class ChatReader(Reader):
         if refusal and isinstance(refusal, str) and not (repeats and self._refusal):
             self._has_content = True
             self._refusal.append(refusal)
-        if not (repeats and self._has_thoughts):
+        if not (repeats and self._has_thoughts and self._has_delta):
             for item in self._thoughts(message, whole=whole):
                 self._has_content = self._has_thoughts = True
                 yield item
