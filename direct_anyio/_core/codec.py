@@ -39,6 +39,7 @@ __all__ = (
     "id_of",
     "index_of",
     "maybe",
+    "others_left_out",
     "reason_of",
     "text_chunk",
     "text_of",
@@ -287,6 +288,12 @@ def text_of(value: Any) -> str:
     names = ("text", "content", "thinking", "summary")
     told = (dictionary(value).get(name) for name in names)
     return next((text_of(each) for each in told if each), "")
+
+
+def others_left_out(count: int) -> ResponseInfo:
+    """Return the note that so many other choices, or candidates, are not in the answer."""
+    details, notes = {"other_choices": count}, {"other_choices_left_out": count}
+    return ResponseInfo(provider_details=details, notes=notes)
 
 
 def text_chunk(

@@ -24,6 +24,7 @@ from .._core.codec import (
     dictionary,
     index_of,
     maybe,
+    others_left_out,
     reason_of,
     text_chunk,
     text_of,
@@ -112,11 +113,8 @@ class ChatReader(Reader):
             yield from self._message(choice, length, had_content)
             yield from self._finish(choice, document)
         if len(self._others) > self._told_others:
-            others = self._told_others = len(self._others)
-            yield ResponseInfo(
-                provider_details={"other_choices": others},
-                notes={"other_choices_left_out": others},
-            )
+            self._told_others = len(self._others)
+            yield others_left_out(self._told_others)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""

@@ -25,6 +25,7 @@ from .._core.codec import (
     dictionary,
     id_of,
     maybe,
+    others_left_out,
     reason_of,
     text_chunk,
     text_of,
@@ -164,11 +165,7 @@ class GeminiReader(Reader):
     def _left_out(self, index: int) -> Iterator[Item]:
         if index not in self._others:
             self._others.add(index)
-            others = len(self._others)
-            yield ResponseInfo(
-                provider_details={"other_choices": others},
-                notes={"other_choices_left_out": others},
-            )
+            yield others_left_out(len(self._others))
 
     def _blocked(self, feedback: JSONObject) -> Iterator[Item]:
         reason = feedback.get("blockReason")
