@@ -176,8 +176,13 @@ def joined_args(
     """
     if delta is None or (args is not None and delta in ("", {})):
         return args
-    is_more = isinstance(delta, dict) or bool(delta.strip())
-    if args in (None, "") or (args in ("{}", {}) and is_more):
+    is_blank = isinstance(delta, str) and not delta.strip()
+    if args in (None, ""):
+        return delta
+    if isinstance(args, dict) and is_blank:
+        return args
+    is_placeholder = args == {} or (isinstance(args, str) and args.strip() == "{}")
+    if is_placeholder and not is_blank:
         return delta
     if isinstance(args, str) and isinstance(delta, str):
         return args + delta

@@ -159,7 +159,7 @@ STREAMS: dict[str, Row] = {
     ),
     "usage that is text": (HELLO + data({"usage": "lots"}) + STOP, "Hello", None, ""),
     "content that is a number": (
-        HELLO + data(chunk({"content": 5})), "Hello", UnexpectedModelBehavior, "expected dict, got int",
+        HELLO + data(chunk({"content": 5})), "Hello", UnexpectedModelBehavior, "expected dict, got",
     ),
     "content that is a dict": (
         HELLO + data(chunk({"content": {"a": 1}})), "Hello", UnexpectedModelBehavior, "",
@@ -280,7 +280,7 @@ BODIES: dict[str, tuple[Any, type[ModelAPIError] | None, str]] = {
     "choices of null": ({"choices": None}, UnexpectedModelBehavior, ""),
     "a message of text": ({"choices": [{"message": "x"}]}, UnexpectedModelBehavior, ""),
     "content that is a number": (
-        {"choices": [{"message": {"content": 5}}]}, UnexpectedModelBehavior, "expected dict, got int",
+        {"choices": [{"message": {"content": 5}}]}, UnexpectedModelBehavior, "expected dict, got",
     ),
     "an error": ({"error": {"message": "boom", "code": 429}}, ModelRateLimitError, "boom"),
     "an error that is text": ({"error": "boom"}, ModelServerError, "boom"),

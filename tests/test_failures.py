@@ -262,6 +262,28 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         KEY, None,
     ),
     "new-api, no credit": (403, told("no", code="insufficient_user_quota"), QUOTA, None),
+    **{
+        f"rejected, {number}": (400, told(message), REJECTED, None)
+        for number, message in enumerate((
+            "Invalid 'tools[0].function.name': expected a string with maximum length 64.",
+            "max_tokens (9000) must be <= 8192",
+            "Invalid schema for function 'credit balance': no",
+            "tool_context: number of tools exceeds 128",
+            "Authentication error while communicating with the MCP server",
+        ))
+    },
+    "a deadline of Go's": (
+        500, told("context deadline exceeded", type="server_error"), e.ModelServerError, None,
+    ),
+    "billing that fails": (
+        500, told("billing is temporarily unavailable"), e.ModelServerError, None,
+    ),
+    "a day's limit that is over soon": (
+        429, told("Rate limit reached on tokens per day (TPD). Please try again in 17.28s.",
+                  code="rate_limit_exceeded"), RATE, 17.28,
+    ),
+    "a wait of a minute and more": (429, told("Retry after 1 minute 20 secs."), RATE, 80),
+    "a wait in hours": (429, told("Please try again in 1h2m3s"), RATE, 3723),
     "a wait in words": (429, told("Rate limit reached. Please try again in 1.5s."), RATE, 1.5),
     "a wait in minutes": (429, told("Rate limit. Try again in 1m26.4s"), RATE, 86.4),
     "a wait in milliseconds": (429, told("Rate limit. Please try again in 350ms."), RATE, 0.35),
@@ -270,6 +292,9 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         429, google(429, "RESOURCE_EXHAUSTED", "no", wait({"seconds": 17, "nanos": 5})), RATE, 17,
     ),
     "a wait in the document": (429, told("no", retry_after=7), RATE, 7),
+    # A pattern that tries every split of the digits never ends.
+    "many digits that are none": (429, told("no", retry_after="1" * 4000 + "x"), RATE, None),
+    "many numbers that are none": (429, told("no", retry_after="1 " * 2000 + "x"), RATE, None),
 }  # fmt: skip
 
 
@@ -296,13 +321,20 @@ def test_what_providers_write_has_a_class(name: str) -> None:
         {"id": "c", "choices": [{"delta": {}}], "base_resp": {"status_code": 0}},
         {"model": "m", "created": 1},
         {"code": 200, "msg": "ok"},
+        {"choices": [], "error": {"message": "", "type": "", "code": None}},
+        {"choices": [], "error": {"code": 200, "message": "OK"}},
+        {"status": "success", "message": "stream complete"},
+        {"type": "status", "message": "Loading model"},
+        {"object": "chat.completion.chunk", "choices": [], "message": "queued"},
+        {"type": "tool_event", "status": "429"},
         {"code": 0, "message": "success", "choices": []},
         {},
     ],
 )
 def test_what_is_no_error(document: dict[str, Any]) -> None:
     """An empty member `error`, and a message of another kind, tell no error."""
-    assert not tells_error(document, typed_events=True)
+    assert not tells_error(document)
+    assert not tells_error(document, events={"message_start"})
 
 
 def test_an_error_may_hint_at_the_way_out() -> None:

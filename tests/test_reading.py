@@ -413,6 +413,31 @@ IDENTITY: dict[str, Row] = {
         frames=calls(call(0, *A, {}), call(0, args=OSLO), call(1, *B, ""), call(1, args="{}"),
                      call(1, args=ROME)),
     ),
+    "no arguments, then arguments, the name in every piece": Row(
+        provider="openai", parts=BOTH[:1],
+        frames=calls(call(0, *A, "{}"), call(0, *A, OSLO[:5]), call(0, *A, OSLO[5:]),
+                     call(0, *A, "\n"), call(0, *A, "{}")),
+    ),
+    "no arguments in pieces, then arguments": Row(
+        provider="mistral", parts=BOTH[:1],
+        frames=calls(call(0, *A, ""), call(0, args="{"), call(0, args="}"), call(0, args=OSLO),
+                     call(0, args="{}"), call(0, args='{ "city": "Oslo" }')),
+    ),
+    "no arguments at all": Row(
+        provider="openai", parts=[("call", "get_weather", "{}"), ("call", "get_time", "{}")],
+        frames=calls(call(0, *A, "{}"), call(1, *B, ""), call(1, args="{}")),
+        body=whole({"tool_calls": [call(0, *A, "{}"), call(1, *B, "{}")]}, "tool_calls"),
+    ),
+    "an object, then the same as a text": Row(
+        provider="openai", parts=[("call", "get_weather", {"city": "Oslo"})],
+        frames=calls(call(0, *A, {"city": "Oslo"}), call(0, args=" "), call(0, args=OSLO)),
+    ),
+    "objects within objects": Row(
+        provider="groq", parts=[("call", "get_weather", '{"a":{"b":{"c":null}}}')],
+        frames=calls(call(0, *A, ""), call(0, args='{"a":'), call(0, args='{"b":'),
+                     call(0, args='{"c":'), call(0, args="null"), call(0, args="}"),
+                     call(0, args="}"), call(0, args="}")),
+    ),
     "pieces, and all of it again": Row(
         provider="openai", parts=BOTH[:1],
         frames=calls(call(0, *A, OSLO[:5]), call(0, args=OSLO[5:]), call(0, args=OSLO),
@@ -589,6 +614,11 @@ AT_THE_END: dict[str, Row] = {
                 chunk({"tool_calls": [call(0, *A, OSLO[:5])]}),
                 whole({"reasoning_content": "Hm", "content": "Hello",
                        "tool_calls": [call(..., "other", "get_weather", OSLO)]}, "tool_calls")],
+    ),
+    "a whole completion behind a placeholder": Row(
+        provider="openai", parts=BOTH[:1],
+        frames=[chunk({"tool_calls": [call(0, *A, "{}")]}),
+                whole({"tool_calls": [call(0, *A, OSLO)]}, "tool_calls")],
     ),
     "a whole completion, written otherwise": Row(
         provider="openai", parts=[("text", "\n\nHello")],

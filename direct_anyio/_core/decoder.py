@@ -249,7 +249,6 @@ class StreamDecoder:
         self._counted = _Counted(max_response)
         self._start = b""
         self._framed = False
-        self._typed = bool(reader.events)
         # In other protocols it is what a proxy writes wherever its stream ends.
         self._done = Mark.DONE if reader.stream_end is StreamEnd.DONE else Mark.END
         self.has_last_frame = reader.stream_end is not StreamEnd.BODY
@@ -298,7 +297,7 @@ class StreamDecoder:
                 raise _senseless(exc, frame.data) from exc
 
     def _items(self, event: str, document: dict[str, Any]) -> Iterable[Item]:
-        if not tells_error(document, event, typed_events=self._typed):
+        if not tells_error(document, event, self._reader.events):
             return self._read(event, document)
         answer = answer_in_error(self._reader, document)
         return self._failed(document) if answer is None else (*answer, Mark.LAST)
@@ -423,7 +422,7 @@ class BodyDecoder:
         for each in documents:
             if not isinstance(each, dict):
                 raise TypeError(f"the body is {type(each).__name__}, not an object")
-            if tells_error(each, typed_events=bool(self._reader.events)):
+            if tells_error(each, events=self._reader.events):
                 answer = answer_in_error(self._reader, each)
                 if answer is None:
                     raise in_stream_error(each, self._model_name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -31,7 +31,14 @@ from ..exceptions import (
 from .codec import index_of, maybe
 from .json import loads
 
-__all__ = ("document_of", "http_error", "in_stream_error", "retry_after", "tells_error")
+__all__ = (
+    "document_of",
+    "http_error",
+    "in_stream_error",
+    "is_error",
+    "retry_after",
+    "tells_error",
+)
 
 
 class _Category(NamedTuple):
@@ -143,7 +150,7 @@ _BY_BASE_RESP = {
 # What messages say, in lower case; the first category that fits counts.
 _SAID: dict[_Category, tuple[str, ...]] = {
     _QUOTA: (
-        "credit balance",
+        "credit balance is",
         "spend(ing)? (limit|cap)",
         "insufficient (account |user )?(balance|credit|fund|quota)",
         "(no|any|out of|not enough|add more|purchase|included) (more )?credits?",
@@ -167,8 +174,7 @@ _SAID: dict[_Category, tuple[str, ...]] = {
         "context (window|length|size|limit)",
         "model token limit",
         "range of input length",
-        r"(less than|<=?) [0-9]+ (input )?tokens?",
-        r"tokens.{0,30}must be <=",
+        r"\binputs?\b.{0,60}(less than|<=?) [0-9]+",
     ),
     _RATE_LIMIT: ("rate.?limit", "too many (requests|tokens)", "resource.?exhausted", "slow down"),
     _OVERLOADED: ("overloaded", "(at|no|over) capacity"),
@@ -190,19 +196,24 @@ _BY_MESSAGE = {category: re.compile("|".join(words)) for category, words in _SAI
 _STATUS = re.compile(r"([45][0-9][0-9])(\.0)?")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 
-# A wait, in an error's members or in its words.
-_WAIT = re.compile(r"(?:([0-9]+)m)?([0-9]+(?:\.[0-9]*)?)(ms|s)?")
-_SAID_WAIT = re.compile(
-    r"(?:try again|retry) (?:in|after) ([0-9hms.]*[0-9](?:ms|s| seconds?| milliseconds?))"
-)
+# A wait such as "17.5s", "1m30s" or "5 minutes", and the words before one. What a piece took
+# is not given back: digits that end in something else must not be tried in every split.
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PIECE = r"([0-9]+(?:\.[0-9]*)?)\s*(milliseconds?|ms|hours?|h|minutes?|mins?|m|seconds?|secs?|s)?"
+_WAIT = re.compile(rf"(?>{_PIECE}\s*)++")
+_PIECES = re.compile(_PIECE)
+_SAID_WAIT = re.compile(rf"(?:try again|retry|wait) (?:in|after|for)? ?((?>{_PIECE}\s*)++)")
 
 # What says more than the status it came with, by the statuses that it may come with: words of
 # too many tokens are a rate limit at 429.
 _SHARPER = {
-    _QUOTA: (400, 402, 403, 429, 500),
+    _QUOTA: (400, 402, 403, 429),
     _TOO_LONG: (400, 413, 422, 500),
     _AUTHENTICATION: (400,),
 }
+
+# What words can make sharper: a server's own failure stays one.
+_BLUNT = {_REJECTED, _AUTHENTICATION, _FORBIDDEN, _RATE_LIMIT}
 
 _CODES = (
     "code",
@@ -248,39 +259,57 @@ def document_of(body: bytes) -> Any:
 
 
 def tells_error(
-    document: Mapping[str, Any], event: str = "message", *, typed_events: bool = False
+    document: Mapping[str, Any], event: str = "message", events: Collection[str] = ()
 ) -> bool:
     """Return whether a document that came with status 200 is an error, whatever form it has.
 
     Args:
         document: A frame of a stream, or a body.
         event: The name of the frame's event.
-        typed_events: Whether the protocol writes the names of its events in `type`.
+        events: The names of the protocol's own events, which it writes in `type`, too.
     """
-    if document.get("error") or event == "error" or document.get("object") == "error":
+    if event == "error" or ("error" in document and is_error(document["error"])):
         return True
     if "base_resp" in document and _base_resp(document):
         return True
     if "x_groq" in document and _get(document["x_groq"], "error"):
         return True
-    if document.get("choices") or any(document.get(name) for name in _ANSWERS):
+    if document.get("choices"):
         return False
-    kind = document.get("type")
-    if document.get("status") == "error" or _status_of(document) is not None:
+    kind, others = document.get("type"), (name for name in _MESSAGES if name != "error")
+    words = any(_text_of(document.get(name)) for name in others)
+    if document.get("object") == "error" or "error" in (kind, document.get("status")):
         return True
-    if typed_events and isinstance(kind, str):
-        return "error" in kind.lower()
-    if str(document.get("code")) in _FINE or document.get("success") is True or _PING.match(event):
+    if _status_of(document) is not None and (words or not isinstance(kind, str)):
+        return True
+    if isinstance(kind, str) and _by_code(kind) is not None:
+        return words
+    if any(document.get(name) for name in _ANSWERS):
         return False
-    failed = document.get("success") is False or kind == "error"
-    return failed or any(_text_of(document.get(name)) for name in _MESSAGES)
+    if document.get("success") is False:
+        return True
+    # A message and nothing else; not one of a notice, or behind an answer that succeeded.
+    is_notice = isinstance(kind, str) and (bool(events) or "error" not in kind.lower())
+    is_other = event not in ("message", "", *events)
+    is_chunk = str(document.get("object")).startswith("chat.")
+    return words and not (is_notice or is_other or is_chunk or _is_fine(document))
+
+
+def is_error(value: Any) -> bool:
+    """Return whether a member `error` tells of one: some servers write an empty one always."""
+    if isinstance(value, dict):
+        return any(is_error(each) for each in value.values())
+    return bool(value) and str(value).lower() not in (*_FINE, "null", "none")
 
 
 _FINE = ("0", "200", "ok", "success")
-"""Codes that some servers write behind an answer."""
+"""Codes of success that some servers write behind an answer."""
 
-_PING = re.compile("ping|heart|keep|alive")
-"""Names of events that say no more than that the server is there."""
+
+def _is_fine(document: Mapping[str, Any]) -> bool:
+    codes = (document.get(name) for name in ("code", "status", "status_code"))
+    return document.get("success") is True or any(str(code).lower() in _FINE for code in codes)
+
 
 # Members that make a document an answer, or a part of one, of any protocol.
 _ANSWERS = (
@@ -307,7 +336,7 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
         model_name: The model that was asked.
         hint: What to do about it, beside what is said of every such error.
     """
-    told = _category_of(document)
+    told = _category_of(document, status)
     if told is not None and status in _SHARPER.get(told, ()):
         kind = told.error
     elif status in _BY_STATUS:
@@ -325,7 +354,7 @@ def in_stream_error(document: Any, model_name: str) -> ModelHTTPError:
 
     It has the status that it names, else that of its category: 500 where nothing tells.
     """
-    category = _category_of(document) or _SERVER
+    category = _category_of(document, None) or _SERVER
     status = next(filter(None, map(_status_of, _levels(document))), category.status)
     error = http_error(status, document, model_name)
     error.in_stream = True
@@ -341,7 +370,7 @@ def _levels(document: Any, depth: int = 4) -> Iterator[Mapping[str, Any]]:
     if not isinstance(document, dict) or depth == 0:
         return
     choices = document.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
+    for choice in choices[:8] if isinstance(choices, list) else ():
         error = _get(choice, "error")
         yield from _levels({"message": error} if isinstance(error, str) else error, depth - 1)
     for name in _HOLDERS:
@@ -349,29 +378,53 @@ def _levels(document: Any, depth: int = 4) -> Iterator[Mapping[str, Any]]:
     yield document
 
 
-def _category_of(document: Any) -> _Category | None:
+def _category_of(document: Any, status: int | None) -> _Category | None:
     """Return what an error is by its codes, and then by its message; None for neither.
 
     That nothing is left to spend, or that the request is too long, counts before all else.
+
+    Args:
+        document: The error.
+        status: The HTTP status that it came with, None inside a stream.
     """
     found: list[_Category] = []
     for level in _levels(document):
         found += _categories_of_details(level.get("details"))
         found += [category for name in _CODES if (category := _by_code(level.get(name)))]
-        status = _status_of(level)
-        found += [_BY_STATUS[status]] if status in _BY_STATUS else []
+        named = _status_of(level)
+        found += [_BY_STATUS[named]] if named in _BY_STATUS else []
     base = _BY_BASE_RESP.get(_base_resp(document)) if isinstance(document, dict) else None
     found += [base] if base else []
-    said = _message_of(document).lower()
-    by_message = next((each for each, words in _BY_MESSAGE.items() if words.search(said)), None)
-    is_sharp = by_message is _QUOTA or (by_message is _TOO_LONG and _RATE_LIMIT not in found)
-    is_key = by_message is _AUTHENTICATION and set(found) <= {_REJECTED}
-    if by_message is not None and (is_sharp or not found):
-        found.append(by_message)
-    elif by_message is not None and is_key:
-        found.insert(0, by_message)
+    by_message = _category_of_words(document, {*found, *_status_category(status)})
+    if by_message is not None:
+        found = [by_message, *found]
     sharp = (each for each in found if each in (_QUOTA, _TOO_LONG))
     return next(sharp, found[0] if found else None)
+
+
+def _status_category(status: int | None) -> list[_Category]:
+    return [_BY_STATUS[status]] if status in _BY_STATUS else []
+
+
+def _category_of_words(document: Any, known: set[_Category]) -> _Category | None:
+    """Return what an error's words add to what is known of it by its codes, None for nothing."""
+    messages = _messages_of(document)
+    fitting = (
+        category
+        for category, words in _BY_MESSAGE.items()
+        if any(words.search(message) for message in messages)
+    )
+    category = next(fitting, None)
+    if not known or category is None:
+        return category
+    if category is _QUOTA:
+        # One that says when to come back is over by then.
+        is_passing = _RATE_LIMIT in known and _said_wait(messages) is not None
+        return category if known <= _BLUNT and not is_passing else None
+    if category is _TOO_LONG:
+        return None if _RATE_LIMIT in known else category
+    is_key = category is _AUTHENTICATION and known <= {_REJECTED}
+    return category if is_key and any("api" in message for message in messages) else None
 
 
 def _by_code(code: Any) -> _Category | None:
@@ -396,12 +449,14 @@ def _categories_of_details(details: Any) -> list[_Category]:
     return found
 
 
-def _message_of(document: Any) -> str:
-    """Return the words of an error; '' where it has none."""
+def _messages_of(document: Any) -> list[str]:
+    """Return the messages of an error, each once and in lower case."""
     if isinstance(document, str):
-        return document[:_LOOKED_AT]
-    texts = (_text_of(level.get(name)) for level in _levels(document) for name in _MESSAGES)
-    return " ".join(text for text in texts if text)[:_LOOKED_AT]
+        texts: Iterable[str] = [document]
+    else:
+        levels = _levels(document)
+        texts = (_text_of(level.get(name)) for level in levels for name in _MESSAGES)
+    return [text[:_LOOKED_AT].lower() for text in dict.fromkeys(texts) if text]
 
 
 _LOOKED_AT = 4096
@@ -443,22 +498,25 @@ def _retry_after_of(document: Any) -> float | None:
         details = level.get("details")
         delays = [_get(each, "retryDelay") for each in details] if isinstance(details, list) else []
         for delay in (*delays, level.get("retry_after")):
-            seconds = _get(delay, "seconds") if isinstance(delay, dict) else delay
-            wait = _wait_of(str(seconds))
+            text = str(_get(delay, "seconds") if isinstance(delay, dict) else delay)[:_LOOKED_AT]
+            wait = _wait_of(text) if _WAIT.fullmatch(text) else None
             if wait is not None:
                 return wait
-    match = _SAID_WAIT.search(_message_of(document).lower())
-    return _wait_of(match[1]) if match else None
+    return _said_wait(_messages_of(document))
+
+
+def _said_wait(messages: Iterable[str]) -> float | None:
+    matches = (_SAID_WAIT.search(message) for message in messages)
+    return next((_wait_of(match[1]) for match in matches if match), None)
 
 
 def _wait_of(text: str) -> float | None:
     """Return the seconds that a text such as "17.5s", "350ms" or "1m30s" stands for."""
-    short = text.replace(" seconds", "s").replace(" second", "s").replace(" milliseconds", "ms")
-    match = _WAIT.fullmatch(short.strip())
-    if match is None:
-        return None
-    seconds = float(match[2]) / (1000 if match[3] == "ms" else 1) + 60 * float(match[1] or 0)
-    return seconds if 0 < seconds < math.inf else None
+    seconds = 0.0
+    for number, unit in _PIECES.findall(text):
+        short = "ms" if unit[:5] in ("ms", "milli") else unit[:1]
+        seconds += float(number) * _UNITS.get(short, 1.0)
+    return round(seconds, 6) if 0 < seconds < math.inf else None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

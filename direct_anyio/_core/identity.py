@@ -82,6 +82,11 @@ class _Call:
             self.length += len(text)
 
     @property
+    def is_growing(self) -> bool:
+        """Whether its text has begun and has no end yet that can be one of an object."""
+        return bool(self.pieces) and self.pieces[-1][-1:] not in ("}", "\n", " ")
+
+    @property
     def has_args(self) -> bool:
         return bool(self.pieces) or self.args is not None
 
@@ -92,17 +97,24 @@ class _Call:
         return self.pieces[0] if self.pieces else ""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether its arguments are an object, which nothing can follow."""
+    def object(self) -> dict[str, Any] | None:
+        """The arguments where they are an object, None where they are not yet.
+
+        Nothing can follow an object. A long text is not looked at with every piece.
+        """
         if self.args is not None:
-            return True
-        # An object that ends here; a long one is not looked at again with every piece.
-        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
-            return False
-        try:
-            return self.length <= LOOKED_AT and isinstance(loads(self.text.encode()), dict)
-        except (ValueError, RecursionError):
-            return False
+            return self.args
+        is_short = 0 < self.length <= LOOKED_AT
+        return _object(self.text) if is_short and self.pieces[-1].rstrip()[-1:] == "}" else None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.object is not None
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether the arguments are `{}`, which some servers write before they come."""
+        return self.object == {}
 
 
 LOOKED_AT = 64 * 1024
@@ -152,8 +164,8 @@ class ToolCalls:
             call = self._calls[number]
         if call is None:
             return self.whole(id, name, args, details)
-        known = call.text
-        if not isinstance(args, str) or call.args is not None or not args.startswith(known):
+        known = "" if call.is_placeholder else call.text
+        if not isinstance(args, str) or call.args or not args.startswith(known):
             return None
         rest = args[len(known) :]
         return self._chunk(call, None, None, rest, None) if rest else None
@@ -175,7 +187,7 @@ class ToolCalls:
         """
         if self._calls and name is None and id is None and type(args) is str:
             latest = self._calls[-1]
-            if index == latest.index and latest.pieces and args != "null" and args[:1] != "{":
+            if index == latest.index and latest.is_growing and args != "null":
                 # Nearly all pieces are more of the latest call's arguments.
                 latest.add(args)
                 return PartChunk(latest.key, ToolCallPartDelta(args_delta=args))
@@ -227,6 +239,8 @@ class ToolCalls:
         call.name += new_name or ""
         args = _new_args(call, args)
         if isinstance(args, str):
+            if args.strip() and call.is_placeholder:
+                call.pieces, call.length, call.args = [], 0, None
             call.add(args)
         elif args is not None:
             call.args = typed(args, dict)
@@ -237,14 +251,18 @@ class ToolCalls:
 
 
 def _new_args(call: _Call, args: Any) -> Any:
-    """Return a piece of arguments; None for one that repeats them, or says that there are none."""
+    """Return a piece of arguments; None for one that says nothing, or repeats what is whole."""
     if not call.has_args:
         return args_of(args)
-    if args == call.args or args in ({}, []):
+    if args in ({}, []) or (isinstance(args, str) and not args):
         return None
-    if not isinstance(args, str) or not call.is_whole:
+    if isinstance(args, str) and not (call.is_whole and not call.is_placeholder):
         return args
-    return None if args in ("null", call.text) else args
+    if call.args is None and not call.is_whole:
+        return args
+    # Nothing can follow an object: not even the same, however it is written.
+    says_nothing = isinstance(args, str) and args.strip() in ("", "null", "{}")
+    return None if says_nothing or _object(args) == call.object else args
 
 
 def _is_over(call: _Call, id: str | None, name: Any, args: Any) -> bool:
@@ -256,6 +274,21 @@ def _is_over(call: _Call, id: str | None, name: Any, args: Any) -> bool:
         return False
     if name != call.name:
         return True
-    if not args or not call.is_whole:
+    told = _object(args)
+    if told is None or not call.is_whole:
         return False
-    return id is None or args not in (call.args, call.text)
+    # With an id it is another call only where it has other arguments; `{}` may mean none.
+    return id is None or (told not in ({}, call.object) and not call.is_placeholder)
+
+
+def _object(args: Any) -> dict[str, Any] | None:
+    """Return arguments that are an object as a whole, None for any others."""
+    if isinstance(args, dict):
+        return args
+    if not isinstance(args, str) or len(args) > LOOKED_AT or not args.rstrip().endswith("}"):
+        return None
+    try:
+        document = loads(args.encode())
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

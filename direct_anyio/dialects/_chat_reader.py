@@ -31,7 +31,7 @@ from .._core.codec import (
     thinking_chunk,
     typed,
 )
-from .._core.failures import in_stream_error
+from .._core.failures import in_stream_error, is_error
 from .._core.identity import ToolCalls
 from ..content import BinaryContent
 from ..messages import FinishReason
@@ -304,7 +304,7 @@ class ChatReader(Reader):
         if not (reason or native or choice.get("logprobs") or choice.get("error")):
             return ()
         reason = reason_of(reason)
-        failed = reason in ("error", _NETWORK_ERROR) or choice.get("error")
+        failed = reason in ("error", _NETWORK_ERROR) or is_error(choice.get("error"))
         if failed or (native == _NETWORK_ERROR and not self._has_content):
             raise in_stream_error(document, self._model_name)
         return self._finished(reason, choice, document)

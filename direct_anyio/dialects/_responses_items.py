@@ -1,43 +1,32 @@
 """Which output item of a response of the Responses protocol an event is about.
 
-Items are told apart by `output_index`, and calls by `call_id`: item ids may be absent, or
-change with every event.
+Items are told apart by their ids, by `output_index`, and calls by `call_id`; but ids may be
+absent, be the same for all, or change with every event, and an index may be given to several
+items. Two names count before one, an id before an index, and of several items that have a name
+the latest that is not done.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from attrs import define, field
 
-from .._core.codec import id_of, typed
-from .._core.identity import Identities
+from .._core.codec import id_of, index_of, text_of, typed
 from ..parts import new_tool_call_id
 from ._openai import JSONObject
+from ._responses_growth import GrowingArgs, GrowingText, listed, text_of_args
 from ._responses_tools import NATIVE_ITEMS
 
-__all__ = ("EXTENDED", "GrowingText", "OutputItem", "OutputItems")
+__all__ = ("EXTENDED", "OutputItem", "OutputItems")
 
 EXTENDED = ("message", "reasoning", "function_call", "tool_search_call", *NATIVE_ITEMS)
 """The types of items that events add to."""
 
 _NAMED = ("tool_search_call", *NATIVE_ITEMS)
 """The types of items whose parts need an id."""
-
-
-@define(eq=False)
-class GrowingText:
-    """What is known of a text that grows; it may be told again as a whole."""
-
-    pieces: list[str] = field(factory=list)
-    has_details: bool = False
-
-    def rest(self, whole: str) -> str:
-        """Return what a whole text adds; one that begins otherwise adds nothing."""
-        known = "".join(self.pieces)
-        rest = whole[len(known) :] if whole.startswith(known) else ""
-        self.pieces.append(rest)
-        return rest
 
 
 @define(eq=False)
@@ -48,15 +37,21 @@ class OutputItem:
         key: Its key.
         kind: Its type.
         id: The first id that it had; some servers write another one in every event.
+        index: The first index that it had.
+        call_id: The id of a call, as it was told.
+        name: The name of a function, as it was told.
         is_announced: Whether an event said that it starts.
+        is_steady: Whether its id came more than once, so that another id is another item.
         is_started: Whether it has been told to the user, in a part that may grow.
         is_done: Whether it came as a whole.
         is_proven: Whether the signature of a thought has been told.
-        sent: Characters of a native call's arguments.
-        args: The arguments of a call of a function.
+        told: What has been told of a call, beside its arguments.
+        args: The arguments of a call, as they are sent to the user.
+        inner: The text inside the arguments of a built-in call, such as its code.
         texts: The texts of a message, by content index.
         thoughts: The summaries of a thought, by summary index.
-        raw: The pieces of a raw thought, by content index.
+        raw: The raw thoughts, by content index.
+        is_raw_told: Whether all of them has been told to the user, None where nothing has.
         annotations: What a text cites, by content index.
         phase: Whether a message is commentary or the final answer.
     """
@@ -64,86 +59,254 @@ class OutputItem:
     key: int
     kind: str
     id: str | None
+    index: int | None = None
+    call_id: str | None = None
+    name: str | None = None
     is_announced: bool = False
+    is_steady: bool = False
     is_started: bool = False
     is_done: bool = False
     is_proven: bool = False
-    sent: int = 0
-    args: GrowingText = field(factory=GrowingText)
-    texts: dict[Any, GrowingText] = field(factory=dict)
-    thoughts: dict[Any, GrowingText] = field(factory=dict)
-    raw: dict[Any, list[str]] = field(factory=dict)
-    annotations: dict[Any, list[JSONObject]] = field(factory=dict)
+    told: JSONObject = field(factory=dict)
+    args: GrowingArgs = field(factory=GrowingArgs)
+    inner: GrowingText = field(factory=GrowingText)
+    texts: dict[int, GrowingText] = field(factory=dict)
+    thoughts: dict[int, GrowingText] = field(factory=dict)
+    raw: dict[int, GrowingText] = field(factory=dict)
+    is_raw_told: bool | None = None
+    annotations: dict[int, list[JSONObject]] = field(factory=dict)
     phase: str | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether more of it came than its start."""
+        args = bool(self.args.length or self.args.held or self.inner.length)
+        return self.is_done or args or bool(self.texts or self.thoughts or self.raw)
+
+    def agrees(self, item: JSONObject) -> bool:
+        """Return whether nothing that names a call says that an item is another one."""
+        told = ((self.call_id, id_of(item.get("call_id"))), (self.name, item.get("name") or None))
+        return all(None in pair or pair[0] == pair[1] for pair in told)
+
+    def fits(self, item: JSONObject) -> bool:
+        """Return whether what an item tells begins as what is known does."""
+        if self.kind == "message":
+            return _fit(self.texts, item.get("content"))
+        if self.kind == "reasoning":
+            return _fit(self.thoughts, item.get("summary"))
+        return self.agrees(item) and self.args.fits(text_of_args(item.get("arguments")))
+
+    def is_elsewhere(self, index: int | None) -> bool:
+        """Return whether an index is another one than that of this item."""
+        return None not in (index, self.index) and index != self.index
+
+
+def _fit(known: dict[int, GrowingText], told: Any) -> bool:
+    texts = enumerate(map(text_of, listed(told)))
+    return all(known[number].fits(text) for number, text in texts if number in known)
+
+
+_Name = tuple[str, str, Hashable]
+"""A type of items, a kind of name, such as 'id' or 'id and index', and the name."""
+
+
+@define(eq=False)
+class _Namesakes:
+    """The items that have one name; some of them are not done."""
+
+    all: list[OutputItem] = field(factory=list)
+    _open: list[OutputItem] = field(factory=list)
+
+    def add(self, item: OutputItem) -> None:
+        self.all.append(item)
+        self._open.append(item)
+
+    @property
+    def latest(self) -> OutputItem:
+        """The latest that is not done, else the latest."""
+        while self._open and self._open[-1].is_done:
+            self._open.pop()
+        return self._open[-1] if self._open else self.all[-1]
+
+
+_Fits = Callable[[OutputItem], bool] | None
 
 
 class OutputItems:
     """The items of one response, found by what an event says of them."""
 
     def __init__(self) -> None:
-        self._identities = Identities()
-        self._items: list[OutputItem] = []
+        self._named: dict[_Name, _Namesakes] = {}
+        self.all: list[OutputItem] = []
 
     def begin(self, item: JSONObject, index: Any = None) -> OutputItem:
         """Return a new item, which is found by its index and ids from now on."""
-        kind, id = typed(item["type"], str), id_of(item.get("id"))
-        call_id = item.get("call_id") if kind == "function_call" else None
-        key = self._identities.start(("output", index), ("id", id), ("call", call_id))
-        if id is None and kind in _NAMED:
-            id = new_tool_call_id()
-        self._items.append(OutputItem(key, kind, id))
-        return self._items[-1]
+        kind, id, place = typed(item["type"], str), id_of(item.get("id")), index_of(index)
+        made = new_tool_call_id() if id is None and kind in _NAMED else id
+        known = OutputItem(len(self.all), kind, made, place)
+        self._name(known, id=id, output=place, both=_pair(id, place), any="")
+        self.learn(known, item)
+        self.all.append(known)
+        return known
 
-    def find(self, kind: str, *names: tuple[str, Any]) -> OutputItem | None:
-        """Return the item of a kind that has one of the names, the first that does."""
-        keys = (self._identities.find(name) for name in names)
-        items = (self._items[key] for key in keys if key is not None)
-        return next((item for item in items if item.kind == kind), None)
+    def learn(self, known: OutputItem, item: JSONObject) -> None:
+        """Take what names a call, where it was not known."""
+        known.name = known.name or _name_or_none(item.get("name"))
+        if known.call_id is None and known.kind == "function_call":
+            call = known.call_id = id_of(item.get("call_id"))
+            placed, named = _pair(call, known.index), _pair(known.id, call)
+            self._name(known, call=call, placed_call=placed, named_call=named)
 
-    def growing(self, document: JSONObject, kind: str) -> OutputItem | None:
-        """Return the item that an event adds to, None where there is none of that kind."""
-        index, id = document.get("output_index"), id_of(document.get("item_id"))
-        named = self.find(kind, ("id", id))
-        if index is None:
-            latest = self._items[-1] if self._items else None
-            is_open = latest is not None and latest.kind == kind and not latest.is_done
-            # An id that is not known is a new one of the same item, if its start was told.
-            if named is None and is_open and latest is not None:
-                return latest if id is None or latest.is_announced else None
-            return named
-        placed = self.find(kind, ("output", index))
-        return named if placed is None or (placed.is_done and named is not None) else placed
+    def _name(self, known: OutputItem, **names: Hashable) -> None:
+        for by, value in names.items():
+            if value is not None:
+                self._named.setdefault((known.kind, by, value), _Namesakes()).add(known)
 
-    def open(self, document: JSONObject, kind: str) -> OutputItem:
+    def _find(self, kind: str, **names: Hashable) -> OutputItem | None:
+        """Return the item with the first of the names that is known."""
+        for by, value in names.items():
+            same = self._named.get((kind, by, value))
+            if same is not None:
+                return same.latest
+        return None
+
+    def is_search(self, document: JSONObject) -> bool:
+        """Return whether an event about arguments is about those of a search for tools."""
+        id = id_of(document.get("item_id"))
+        is_known = self._find("tool_search_call", id=id) is not None
+        return is_known and self._find("function_call", id=id) is None
+
+    # Events that add to an item.
+
+    def growing(self, document: JSONObject, kind: str, fits: _Fits = None) -> OutputItem | None:
+        """Return the item that an event adds to, None where there is none of that kind.
+
+        Args:
+            document: The event.
+            kind: The type of the item.
+            fits: Whether an item may be the one that the event tells something whole of; None
+                for an event that tells a piece.
+        """
+        index, id = index_of(document.get("output_index")), id_of(document.get("item_id"))
+        known = self._find(kind, both=_pair(id, index), id=id)
+        if known is not None:
+            known.is_steady = True
+            return known if _is_meant(known, index, fits) else None
+        latest = self.all[-1] if self.all and index is None else None
+        placed = self._find(kind, output=index) or latest
+        is_one = placed is not None and placed.kind == kind and _goes_on(placed, id, fits)
+        return placed if is_one else None
+
+    def open(self, document: JSONObject, kind: str, fits: _Fits = None) -> OutputItem:
         """Return the item that an event adds to; one that was not told to start starts here."""
-        item = self.growing(document, kind)
+        item = self.growing(document, kind, fits)
         if item is None:
             started = {"type": kind, "id": document.get("item_id")}
             item = self.begin(started, document.get("output_index"))
         return item
 
-    def matching(self, seen: list[OutputItem], number: int, item: JSONObject) -> OutputItem | None:
-        """Return which of the items that were seen one of the final list is, None for none."""
-        kind = item["type"]
-        named = self.find(kind, ("call", item.get("call_id")), ("id", id_of(item.get("id"))))
-        placed = self.find(kind, ("output", number))
-        for known in (named, placed):
-            if known in seen:
-                return known
-        alike = (each for each in seen if each.kind == kind and each.kind != "function_call")
-        return next(alike, None)
+    # Events that tell an item.
 
-    def is_repeated(self, item: JSONObject, index: Any) -> bool:
-        """Return whether the start of an item was told before, or the item came without one."""
-        kind, id = item["type"], id_of(item.get("id"))
-        if self.find(kind, ("call", item.get("call_id"))) is not None:
-            return True
-        placed = self.find(kind, ("output", index))
-        if placed is None or placed.is_done:
-            return False
-        return not placed.is_announced or id == placed.id
+    def _called(self, item: JSONObject, index: int | None) -> OutputItem | None:
+        """Return the item that has the id of another, else its call id."""
+        id, call = id_of(item.get("id")), id_of(item.get("call_id"))
+        by_id = {"named_call": _pair(id, call), "both": _pair(id, index), "id": id}
+        return self._find(item["type"], **by_id, placed_call=_pair(call, index), call=call)
 
-    @property
-    def all(self) -> list[OutputItem]:
-        """All items that were seen."""
-        return self._items.copy()
+    def repeated(self, item: JSONObject, index: Any) -> OutputItem | None:
+        """Return the item whose start is told again, or that came without one; None for none."""
+        id, place = id_of(item.get("id")), index_of(index)
+        known = self._called(item, place)
+        if known is not None:
+            is_call = known.call_id is not None and known.call_id == id_of(item.get("call_id"))
+            is_again = is_call or not (known.is_announced and known.is_begun)
+            is_other = known.is_elsewhere(place) or _differ(known.id, id)
+            return known if is_again and not is_other and known.agrees(item) else None
+        placed = self._find(item["type"], output=place)
+        if placed is None or placed.is_done or not placed.agrees(item):
+            return None
+        is_again = not placed.is_announced or (id == placed.id and not placed.is_begun)
+        return placed if is_again else None
+
+    def finished(self, item: JSONObject, index: Any) -> OutputItem | None:
+        """Return the item that is told to be done, None for one that is new."""
+        kind, id, place = item["type"], id_of(item.get("id")), index_of(index)
+        known = self._called(item, place)
+        if known is None:
+            latest = self._find(kind, any="") if place is None else None
+            known = self._find(kind, output=place) or latest
+            is_one = known is not None and _goes_on(known, id, lambda known: known.fits(item))
+        elif known.is_done or (known.is_elsewhere(place) and _differ(known.id, id)):
+            is_one = not _differ(known.id, id) and known.fits(item)
+        else:
+            is_one = True
+        return known if is_one and known is not None and known.agrees(item) else None
+
+    # The final list.
+
+    def matched(self, output: list[Any]) -> Iterator[tuple[OutputItem | None, JSONObject]]:
+        """Return each item of the final list with the one that was seen of it, if any.
+
+        What a name says counts first, whatever the place in the list; what has other names now
+        is known by its place and its order, where it begins as what was seen.
+        """
+        found: dict[int, OutputItem] = {}
+        left = dict.fromkeys(self.all)
+        for by, must_fit in _PASSES:
+            queues: dict[_Name, deque[OutputItem]] = {}
+            for number, item in enumerate(output):
+                if number in found:
+                    continue
+                name = (item["type"], by, _name_of(item, by, number))
+                if name not in queues:
+                    same = self._named.get(name)
+                    queues[name] = deque(same.all if same else ())
+                queue = queues[name]
+                while queue and queue[0] not in left:
+                    queue.popleft()
+                if queue and queue[0].agrees(item) and (not must_fit or queue[0].fits(item)):
+                    found[number] = queue.popleft()
+                    del left[found[number]]
+        for number, item in enumerate(output):
+            yield found.get(number), item
+
+
+_PASSES = (("id", False), ("call", False), ("output", True), ("any", True), ("output", False))
+"""By what the items of the final list are found, and whether they must begin as what was seen."""
+
+
+def _name_of(item: JSONObject, by: str, number: int) -> int | str | None:
+    """Return what an item of the final list is called."""
+    if by == "output":
+        return number
+    return "" if by == "any" else id_of(item.get("id" if by == "id" else "call_id"))
+
+
+def _name_or_none(value: Any) -> str | None:
+    """Return a text that is not empty, None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def _differ(known: str | None, told: str | None) -> bool:
+    return None not in (known, told) and known != told
+
+
+def _pair(one: Hashable, other: Hashable) -> Hashable:
+    """Return two names as one, None where one is absent."""
+    return None if one is None or other is None else (one, other)
+
+
+def _is_meant(known: OutputItem, index: int | None, fits: _Fits) -> bool:
+    """Return whether an event with an item's id is about it: some servers have one id for all."""
+    if known.is_done:
+        return fits is not None and fits(known)
+    return known.is_announced or not known.is_elsewhere(index)
+
+
+def _goes_on(known: OutputItem, id: str | None, fits: _Fits) -> bool:
+    """Return whether an event at an item's index, whose id is not known, is about that item."""
+    if not known.is_done and (id is None or known.is_announced):
+        return True
+    if (fits is None or known.is_done) and id is not None and known.is_steady:
+        return False
+    return not known.is_done if fits is None else fits(known)

@@ -7,13 +7,12 @@ items of `POST /responses`.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import maybe, typed
+from .._core.codec import dictionary, maybe, typed
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -21,14 +20,16 @@ from ..builtin_tools import (
     MCPServerTool,
     WebSearchTool,
 )
-from ..content import BinaryContent, BinaryImage
+from ..content import BinaryContent
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, to_json
 from ._openai import JSONObject
+from ._responses_growth import json_of, listed
 
 __all__ = (
     "ARGS_CUT",
     "ARGS_END",
     "ARGS_LATE",
+    "INNER",
     "NATIVE_ITEMS",
     "TOOL_SEARCH",
     "Native",
@@ -79,20 +80,36 @@ def _native(
     )
 
 
+def _file(data: Any, media_type: str) -> BinaryContent:
+    """Return a file that is told in base64, which may lack its padding, or as a `data:` URI.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is neither.
+    """
+    head, is_uri, rest = typed(data, str).partition(";base64,")
+    text = "".join((rest if is_uri else data).split())
+    told_type = head.removeprefix("data:") if is_uri else media_type
+    content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    return BinaryContent.narrow_type(BinaryContent(content, media_type=told_type))
+
+
 def _read_code_interpreter(item: JSONObject, provider: str) -> Native:
     args = {"container_id": item.get("container_id"), "code": typed(item.get("code") or "", str)}
-    outputs = item.get("outputs") or ()
-    logs = [output["logs"] for output in outputs if output["type"] == "logs"]
-    images = [output["url"] for output in outputs if output["type"] == "image"]
+    outputs = [each for each in listed(item.get("outputs")) if isinstance(each, dict)]
+    logs = [each["logs"] for each in outputs if each.get("type") == "logs" and "logs" in each]
+    images = [each.get("url") for each in outputs if each.get("type") == "image"]
     content = {"status": item.get("status")} | ({"logs": logs} if logs else {})
-    inline = (url for url in images if url.startswith("data:"))
-    files = (FilePart(BinaryContent.from_data_uri(url), id=item["id"]) for url in inline)
+    inline = (url for url in images if isinstance(url, str) and url.startswith("data:"))
+    drawn = (maybe(lambda url: _file(url, "image/png"), url) for url in inline)
+    files = (FilePart(file, id=item["id"]) for file in drawn if file is not None)
     return _native(item, provider, CODE_EXECUTION, args, content, files)
 
 
 def _read_web_search(item: JSONObject, provider: str) -> Native:
     content = {"status": item.get("status")}
-    action = {key: value for key, value in (item.get("action") or {}).items() if value is not None}
+    told = dictionary(item.get("action"))
+    action = {key: value for key, value in told.items() if value is not None}
     # The sources are no part of what the model asked for, and are refused when sent back.
     if sources := action.pop("sources", None):
         content["sources"] = sources
@@ -115,16 +132,16 @@ def _read_image_generation(item: JSONObject, provider: str) -> Native:
     content |= {key: item[key] for key in told if item.get(key)}
     if not data:
         return _native(item, provider, IMAGE_GENERATION, None, content)
-    media_type = f"image/{item.get('output_format') or 'png'}"
-    image = BinaryImage(base64.b64decode(data), media_type=media_type)
+    image = _file(data, f"image/{item.get('output_format') or 'png'}")
     return _native(
         item, provider, IMAGE_GENERATION, None, content, [FilePart(image, id=item["id"])]
     )
 
 
 def _read_mcp_call(item: JSONObject, provider: str) -> Native:
-    text = typed(item.get("arguments") or "{}", str)
-    arguments = maybe(json.loads, text)  # a call that was cut short has none to read
+    told = item.get("arguments")
+    # A call that was cut short has none to read.
+    arguments = json_of(told) if isinstance(told, str) else dictionary(told)
     args = {"action": "call_tool", "tool_name": item["name"], "tool_args": arguments or {}}
     content = {"output": item.get("output"), "error": item.get("error")}
     return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
@@ -149,16 +166,18 @@ NATIVE_ITEMS: dict[str, Callable[[JSONObject, str], Native]] = {
 ARGS_LATE = ("file_search_call", "tool_search_call", "web_search_call")
 
 # Calls whose arguments come as text: what is cut from the JSON of an item that has only
-# started, for the deltas to stand there, and what closes it again.
+# started, for the deltas to stand there, what closes it again, and what the deltas tell.
 ARGS_CUT = {"code_interpreter_call": '"}', "mcp_call": "{}}"}
 ARGS_END = {"code_interpreter_call": '"}', "mcp_call": "}"}
+INNER = {"code_interpreter_call": "code", "mcp_call": "arguments"}
 
 
 def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
     """Return the arguments of a finished call as the deltas write them."""
-    if kind == "mcp_call":
+    told = item.get("arguments")
+    if kind == "mcp_call" and isinstance(told, str) and json_of(told):
         started = to_json({**call.args_as_dict(), "tool_args": {}})
-        return started.removesuffix(ARGS_CUT[kind]) + (item.get("arguments") or "{}") + "}"
+        return started.removesuffix(ARGS_CUT[kind]) + told + "}"
     return call.args_as_json_str()
 
 

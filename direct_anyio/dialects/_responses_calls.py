@@ -1,0 +1,333 @@
+"""Reads calls that the Responses protocol tells: of functions, and of the provider's own tools.
+
+A call of a function grows with its frames. A call of a built-in tool becomes a call, its files
+and a return, the same in a stream as in a whole response; but arguments that come in pieces
+are JSON text, and a dict where they come at once.
+
+Facts: OpenAI's API reference for the response object and for its streaming events.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from .._core.codec import Item, WholePart, dictionary, id_of, tool_call_chunk, typed
+from ..parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    ToolCallPart,
+    new_tool_call_id,
+    to_json,
+)
+from ._openai import JSONObject
+from ._responses_growth import json_of, listed, text_of_args
+from ._responses_items import OutputItem, OutputItems
+from ._responses_tools import (
+    ARGS_CUT,
+    ARGS_END,
+    ARGS_LATE,
+    INNER,
+    NATIVE_ITEMS,
+    TOOL_SEARCH,
+    Native,
+    args_text,
+)
+
+__all__ = ("CALL_FRAMES", "Calls")
+
+_CLIENT_TOOL_SEARCH = "search_tools"
+"""The function that a search for tools which the program makes is a call of."""
+
+
+class Calls:
+    """Reads the calls of one response.
+
+    Args:
+        items: The items of the response.
+        provider_name: The provider, which built-in calls are marked with.
+    """
+
+    def __init__(self, items: OutputItems, provider_name: str) -> None:
+        self._items = items
+        self._provider = provider_name
+        # Searches for tools whose outputs will not name them: they come in the same order.
+        self._searches: deque[str] = deque()
+
+    def started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Read a call that has only started."""
+        if known.kind == "function_call":
+            yield from self._tell(known, item, known.args.begin(item.get("arguments")))
+        elif known.kind == "tool_search_call":
+            yield self._search(known, item, started=True)
+        else:
+            yield from self._native_started(known, item)
+
+    def repeated(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Read the start of a call of which something came before."""
+        if known.kind == "function_call":
+            yield from self._tell(known, item, "")
+
+    def done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Complete a call by what is told of it as a whole; all of it, where none is known."""
+        was_done, known.is_done = known.is_done, True
+        if known.kind == "function_call":
+            yield from self._function_done(known, item)
+        elif was_done:
+            return
+        elif known.kind == "tool_search_call":
+            is_new = not known.is_started
+            yield self._search(known, item) if is_new else self._search_done(known, item)
+        else:
+            yield from self._native_done(known, item)
+
+    def held(self, known: OutputItem) -> Iterator[Item]:
+        """Return the arguments of a function that were held back."""
+        return self._settled(known) if known.kind == "function_call" else iter(())
+
+    def closed(self, known: OutputItem) -> Iterator[Item]:
+        """Complete a built-in call that the whole response does not tell to be done."""
+        if known.kind in ARGS_CUT and known.is_started and not known.is_done:
+            yield from self._rest_of_args(known, known.told)
+
+    def found_tools(self, item: JSONObject) -> BuiltinToolReturnPart:
+        """Read what a search for tools found."""
+        call_id = id_of(item.get("call_id"))
+        if call_id is None:
+            call_id = self._searches.popleft() if self._searches else typed(item["id"], str)
+        tools = map(dictionary, listed(item.get("tools")))
+        found = [{"name": tool["name"]} for tool in tools if tool.get("type") == "function"]
+        return BuiltinToolReturnPart(
+            TOOL_SEARCH,
+            {"discovered_tools": found},
+            call_id,
+            provider_name=self._provider,
+            provider_details={"id": item.get("id"), **_search_details(item)},
+        )
+
+    # Functions.
+
+    def _tell(self, known: OutputItem, item: JSONObject, args: Any) -> Iterator[Item]:
+        """Tell what is new of a call: its name, its ids, and more of its arguments."""
+        self._items.learn(known, item)
+        news = {"name": known.name, "id": known.call_id, "namespace": item.get("namespace")}
+        news = {key: value for key, value in news.items() if value and key not in known.told}
+        known.told.update(news)
+        is_new, known.is_started = not known.is_started, True
+        if is_new and "id" not in news:
+            # Until another is told; a call needs one.
+            known.told["made"] = known.id or new_tool_call_id()
+        if is_new or news or args:
+            yield tool_call_chunk(
+                ("item", known.key),
+                name=news.get("name"),
+                args=args if args or is_new else None,
+                call_id=_call_id(known),
+                id=known.id,
+                details={"namespace": news["namespace"]} if "namespace" in news else None,
+            )
+
+    def _function_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        rest = known.args.whole(item.get("arguments"))
+        if not known.is_started:
+            rest, _ = known.args.settle()
+        yield from self._tell(known, item, rest or "")
+        yield from self._settled(known)
+
+    def _settled(self, known: OutputItem) -> Iterator[Item]:
+        """Tell the arguments that were held back, in the place of pieces that make no sense."""
+        if known.name is None:  # they wait for it
+            return
+        args, replaces = known.args.settle()
+        if not replaces:
+            yield from self._tell(known, {}, args) if args else ()
+        else:
+            namespace = known.told.get("namespace")
+            details = {"namespace": namespace} if namespace else None
+            call = ToolCallPart(
+                known.name, args, _call_id(known), id=known.id, provider_details=details
+            )
+            yield WholePart(("item", known.key), call)
+
+    def args_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of the arguments of a function."""
+        if document.get("delta") is None or self._items.is_search(document):
+            return
+        known = self._items.open(document, "function_call")
+        yield from self._tell(known, document, known.args.piece(document["delta"]))
+
+    def args_done(self, document: JSONObject) -> Iterator[Item]:
+        """Read the arguments of a function as they are told whole."""
+        if self._items.is_search(document):
+            return
+        known = self._items.open(document, "function_call", lambda known: known.fits(document))
+        args = document.get("arguments")
+        yield from self._tell(known, document, known.args.whole(args))
+        # The item may tell more than an empty object, and shows whether pieces make sense.
+        if not known.args.length and text_of_args(args) not in ("", "{}", "null"):
+            yield from self._settled(known)
+
+    # Searches for tools.
+
+    def _search(self, known: OutputItem, item: JSONObject, *, started: bool = False) -> Item:
+        """Read a search for tools: the provider's own, or one that it asks the program for."""
+        known.is_started = True
+        key = ("item", known.key)
+        told_id = id_of(item.get("call_id"))
+        call_id = told_id or known.id
+        args = None if started else _queries(item.get("arguments"))
+        if item.get("execution") == "client":
+            return tool_call_chunk(
+                key, name=_CLIENT_TOOL_SEARCH, args=args, call_id=call_id, id=known.id
+            )
+        if told_id is None:
+            self._searches.append(typed(call_id, str))
+        call = BuiltinToolCallPart(
+            TOOL_SEARCH,
+            args,
+            typed(call_id, str),
+            id=known.id,
+            provider_name=self._provider,
+            provider_details=_search_details(item),
+        )
+        return WholePart(key, call)
+
+    def _search_done(self, known: OutputItem, item: JSONObject) -> Item:
+        key, args = ("item", known.key), _queries(item.get("arguments"))
+        if item.get("execution") == "client":
+            # A call of a function as any other: its arguments are text in a stream.
+            return tool_call_chunk(key, args=to_json(args), call_id=item.get("call_id"))
+        return tool_call_chunk(key, args=args, details=_search_details(item))
+
+    # The provider's own tools.
+
+    def _native(self, known: OutputItem, item: JSONObject) -> Native:
+        return NATIVE_ITEMS[known.kind](item | {"id": known.id}, self._provider)
+
+    def _native_started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        known.is_started = True
+        kind, key = known.kind, ("item", known.key)
+        known.told = _kept(item)
+        if kind not in ARGS_CUT:
+            call = self._native(known, item).call
+            yield WholePart(key, attrs.evolve(call, args=None) if kind in ARGS_LATE else call)
+            return
+        # What the arguments hold may still come in pieces.
+        call = self._native(known, item | {INNER[kind]: None}).call
+        yield WholePart(key, attrs.evolve(call, args=None))
+        yield self._more_args(known, call.args_as_json_str().removesuffix(ARGS_CUT[kind]))
+
+    def _native_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        if not known.is_started:
+            native = self._native(known, item)
+            yield WholePart(("item", known.key), native.call)
+        elif known.kind in ARGS_CUT:
+            native = self._native(known, item | known.told | _kept(item))
+            yield from self._rest_of_args(known, item)
+        else:
+            native = self._native(known, item)
+            if known.kind in ARGS_LATE and native.call.args is not None:
+                yield tool_call_chunk(("item", known.key), args=native.call.args)
+        for file in native.files:
+            yield WholePart(None, file)
+        yield WholePart(None, native.result)
+
+    def _rest_of_args(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
+        """Complete the arguments of a built-in call, or put others in their place."""
+        inner = INNER[known.kind]
+        told = {inner: known.inner.text} | known.told | _kept(item)
+        call = self._native(known, told).call
+        whole = args_text(known.kind, told, call)
+        rest = known.args.rest(whole)
+        if rest:
+            yield tool_call_chunk(("item", known.key), args=rest)
+        elif json_of(known.args.text) != call.args:
+            known.args.replace(whole)
+            yield WholePart(("item", known.key), attrs.evolve(call, args=whole))
+
+    def _more_args(self, known: OutputItem, text: str) -> Item:
+        known.args.add(text)
+        return tool_call_chunk(("item", known.key), args=text)
+
+    def _growing(self, document: JSONObject, kind: str) -> OutputItem | None:
+        # An item that was not told to start is taken when it is done.
+        known = self._items.growing(document, kind)
+        return known if known is not None and known.is_started and not known.is_done else None
+
+    def inner_delta(self, document: JSONObject, kind: str) -> Iterator[Item]:
+        """Read a piece of what the arguments of a built-in call hold."""
+        known, delta = self._growing(document, kind), document.get("delta")
+        if known is not None and delta:
+            known.told.pop(INNER[kind], None)
+            yield from self._more_inner(known, typed(delta, str))
+
+    def inner_done(self, document: JSONObject, kind: str) -> Iterator[Item]:
+        """Read the end of what the arguments of a built-in call hold."""
+        known = self._growing(document, kind)
+        if known is None:
+            return
+        whole = _kept(document)
+        known.told |= whole
+        text = whole.get(INNER[kind])
+        if isinstance(text, str):
+            rest = known.inner.rest(text)
+            if rest:
+                yield self._more_args(known, _written(kind, rest))
+        if known.inner.length:
+            yield self._more_args(known, ARGS_END[kind])
+
+    def _more_inner(self, known: OutputItem, text: str) -> Iterator[Item]:
+        known.inner.add(text)
+        yield self._more_args(known, _written(known.kind, text))
+
+
+def _code(read: Callable[[Calls, JSONObject, str], Iterable[Item]]) -> _Frame:
+    return lambda calls, document: read(calls, document, "code_interpreter_call")
+
+
+def _mcp(read: Callable[[Calls, JSONObject, str], Iterable[Item]]) -> _Frame:
+    return lambda calls, document: read(calls, document, "mcp_call")
+
+
+_Frame = Callable[[Calls, JSONObject], Iterable[Item]]
+
+CALL_FRAMES: dict[str, _Frame] = {
+    "response.code_interpreter_call_code.delta": _code(Calls.inner_delta),
+    "response.code_interpreter_call_code.done": _code(Calls.inner_done),
+    "response.function_call_arguments.delta": Calls.args_delta,
+    "response.function_call_arguments.done": Calls.args_done,
+    "response.mcp_call_arguments.delta": _mcp(Calls.inner_delta),
+    "response.mcp_call_arguments.done": _mcp(Calls.inner_done),
+}
+"""The events that are about calls."""
+
+
+def _call_id(known: OutputItem) -> str:
+    return typed(known.told.get("id") or known.told["made"], str)
+
+
+_KEPT = ("arguments", "code", "container_id", "name", "server_label")
+
+
+def _kept(item: JSONObject) -> JSONObject:
+    """Return what is told of the call itself, without what tells nothing."""
+    empty: tuple[Any, ...] = (None, "", "{}", {})
+    return {key: item[key] for key in _KEPT if key in item and item[key] not in empty}
+
+
+def _written(kind: str, text: str) -> str:
+    """Return a piece as it stands in the arguments: code is a string inside their JSON."""
+    return to_json(text)[1:-1] if kind == "code_interpreter_call" else text
+
+
+def _search_details(item: JSONObject) -> JSONObject:
+    return {key: item.get(key) for key in ("call_id", "execution", "status")}
+
+
+def _queries(arguments: Any) -> JSONObject:
+    """Return a search's arguments in one form: the provider's own searches name `paths`."""
+    told = dictionary(json_of(arguments) if isinstance(arguments, str) else arguments)
+    return {"queries": told.get("queries") or told.get("paths") or []}
