@@ -158,6 +158,16 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         400, {"object": "error", "message": "Prompt contains 40000 tokens, too large",
               "type": "invalid_request_prompt_too_long", "code": "3051"}, LONG, None,
     ),
+    "Mistral, its code for other arguments": (
+        400, {"object": "error", "message": "Logprobs are not enabled for this model",
+              "type": "invalid_request_invalid_args", "code": "3051"},
+        e.ModelRequestRejectedError, None,
+    ),
+    "Mistral, its code for other arguments and a long prompt": (
+        400, {"object": "error", "code": "3051", "type": "invalid_request_invalid_args",
+              "message": "Prompt contains 40000 tokens, too large for model with 32768 maximum "
+                         "context length"}, LONG, None,
+    ),
     "Mistral, its code as a number": (400, {"code": 3051, "message": "too large"}, LONG, None),
     "Cohere, too long": (
         400, {"message": "too many tokens: the total number of tokens in the prompt exceeds 4096"},

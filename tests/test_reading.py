@@ -641,6 +641,18 @@ AT_THE_END: dict[str, Row] = {
              "finish_reason": finish}]}
             for delta, said, finish in (("Hel", "Hel", None), ("lo", "Hello", "stop"))],
     ),
+    "a delta of nothing beside the message": Row(
+        provider="openai", parts=[*HELLO, BOTH[0]],
+        frames=[{"choices": [
+            {"index": 0, "delta": {"content": delta, "role": "assistant"},
+             "message": {"content": said}}]} for delta, said in (("Hel", "Hel"), ("", "Hello"))]
+            + [{"choices": [
+                {"index": 0, "delta": {"content": "", "tool_calls": []}, "finish_reason": "stop",
+                 "message": {"content": "Hello", "tool_calls": [call(0, *A, OSLO)]}}]}],
+        body={"choices": [
+            {"index": 0, "delta": {"content": "", "role": "assistant"}, "finish_reason": "stop",
+             "message": {"content": "Hello", "tool_calls": [call(0, *A, OSLO)]}}]},
+    ),
     "a whole completion behind pieces": Row(
         provider="openai", parts=[*HELLO, BOTH[0]],
         frames=[chunk({"content": "Hel"}),

@@ -106,6 +106,7 @@ _BY_CODE = {
     "invalidimageurl": _REJECTED,
     "invalidprompt": _REJECTED,
     "invalidrequest": _REJECTED,
+    "invalidrequestinvalidargs": _REJECTED,  # Mistral
     "invalidtoken": _AUTHENTICATION,
     "modelmaxprompttokensexceeded": _TOO_LONG,
     "modelnotfound": _NOT_FOUND,
@@ -390,7 +391,10 @@ def _category_of(document: Any, status: int | None) -> _Category | None:
     found: list[_Category] = []
     for level in _levels(document):
         found += _categories_of_details(level.get("details"))
-        found += [category for name in _CODES if (category := _by_code(level.get(name)))]
+        # Mistral gives the code of a long prompt to other arguments, too.
+        is_other = level.get("type") == "invalid_request_invalid_args"
+        names = ("type",) if is_other else _CODES
+        found += [category for name in names if (category := _by_code(level.get(name)))]
         named = _status_of(level)
         found += [_BY_STATUS[named]] if named in _BY_STATUS else []
     base = _BY_BASE_RESP.get(_base_resp(document)) if isinstance(document, dict) else None

@@ -191,8 +191,11 @@ class ChatReader(Reader):
             length: Characters of the text before its frame.
             had_content: Whether there was anything before its frame.
         """
-        message = choice.get("delta") or choice.get("message") or {}
-        whole = not choice.get("delta") and "message" in choice
+        message = choice.get("delta") or {}
+        # Perplexity has both, and a delta of nothing in a whole answer.
+        whole = "message" in choice and _is_empty(message)
+        if whole:
+            message = choice["message"] or {}
         # Of a whole message counts what no delta has brought.
         repeats = whole and had_content
         self._has_delta = self._has_delta or not whole
@@ -342,6 +345,10 @@ class ChatReader(Reader):
 
 def _index_of(choice: JSONObject) -> int:
     return index_of(choice.get("index")) or 0
+
+
+def _is_empty(delta: Any) -> bool:
+    return not any(value for name, value in dictionary(delta).items() if name != "role")
 
 
 def has_text(item: Item) -> bool:
