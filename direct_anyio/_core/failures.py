@@ -399,15 +399,12 @@ def _category_of(document: Any, status: int | None) -> _Category | None:
         found += [_BY_STATUS[named]] if named in _BY_STATUS else []
     base = _BY_BASE_RESP.get(_base_resp(document)) if isinstance(document, dict) else None
     found += [base] if base else []
-    by_message = _category_of_words(document, {*found, *_status_category(status)})
+    by_status = {_BY_STATUS[status]} if status in _BY_STATUS else set()
+    by_message = _category_of_words(document, {*found} | by_status)
     if by_message is not None:
         found = [by_message, *found]
     sharp = (each for each in found if each in (_QUOTA, _TOO_LONG))
     return next(sharp, found[0] if found else None)
-
-
-def _status_category(status: int | None) -> list[_Category]:
-    return [_BY_STATUS[status]] if status in _BY_STATUS else []
 
 
 def _category_of_words(document: Any, known: set[_Category]) -> _Category | None:

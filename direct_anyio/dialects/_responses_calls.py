@@ -262,7 +262,8 @@ class Calls:
         known, delta = self._growing(document, kind), document.get("delta")
         if known is not None and delta:
             known.told.pop(INNER[kind], None)
-            yield from self._more_inner(known, typed(delta, str))
+            known.inner.add(typed(delta, str))
+            yield self._more_args(known, _written(kind, delta))
 
     def inner_done(self, document: JSONObject, kind: str) -> Iterator[Item]:
         """Read the end of what the arguments of a built-in call hold."""
@@ -278,10 +279,6 @@ class Calls:
                 yield self._more_args(known, _written(kind, rest))
         if known.inner.length:
             yield self._more_args(known, ARGS_END[kind])
-
-    def _more_inner(self, known: OutputItem, text: str) -> Iterator[Item]:
-        known.inner.add(text)
-        yield self._more_args(known, _written(known.kind, text))
 
 
 def _code(read: Callable[[Calls, JSONObject, str], Iterable[Item]]) -> _Frame:
