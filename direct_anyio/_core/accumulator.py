@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeAlias
 
 import attrs
@@ -357,18 +358,19 @@ def _identified(delta: Delta, part: _Unfinished) -> Delta:
     return delta
 
 
-_NOTHING_USED = RequestUsage()
+_MAX_DETAILS = 100
+"""Counts that a response may have beside the usual ones; their names are the server's."""
 _COUNTS = tuple(each.name for each in attrs.fields(RequestUsage) if each.name != "details")
 
 
 def _later(before: RequestUsage, after: RequestUsage) -> RequestUsage:
     """Return the later of two totals; what it leaves out has not changed."""
-    if before == _NOTHING_USED:
-        return after
     counts = {name: getattr(after, name) or getattr(before, name) for name in _COUNTS}
-    details = after.details | {
-        name: number for name, number in before.details.items() if name not in after.details
-    }
+    both = chain(after.details.items(), before.details.items())
+    details: dict[str, int] = {}
+    for name, number in both:
+        if len(details) < _MAX_DETAILS:
+            details.setdefault(name, number)
     return RequestUsage(**counts, details=details)
 
 

@@ -8,7 +8,6 @@ may index what they are given without a care: the decoder turns what goes wrong 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -241,11 +240,13 @@ def maybe(convert: Callable[[Any], ValueT], value: Any) -> ValueT | None:
 
 
 def count(value: Any) -> int:
-    """Return a count; what is negative, infinite or no number is 0."""
-    if type(value) is int:
-        return max(0, value)
-    finite = isinstance(value, float) and -math.inf < value < math.inf
-    return max(0, int(value)) if finite else 0
+    """Return a count; what is negative, beyond all counts or no number is 0."""
+    if type(value) is not int and not isinstance(value, float):
+        return 0
+    return int(value) if 0 <= value < _UNCOUNTABLE else 0
+
+
+_UNCOUNTABLE = 2**63
 
 
 def dictionary(value: Any) -> dict[str, Any]:
@@ -270,8 +271,9 @@ def index_of(value: Any) -> int | None:
 
 
 def reason_of(value: Any) -> str | None:
-    """Return a finish reason; an empty one, and the text 'null', are none."""
-    return value if isinstance(value, str) and value not in ("", "null") else None
+    """Return a finish reason; a blank one, and the texts 'null' and 'None', are none."""
+    is_reason = isinstance(value, str) and value.strip().lower() not in ("", "null", "none")
+    return value if is_reason else None
 
 
 def args_of(value: Any) -> Any:

@@ -21,7 +21,7 @@ from ..exceptions import (
 from .codec import Item, Mark, Reader, StreamEnd
 from .failures import in_stream_error, tells_error
 from .json import MAX_VALUES, MAX_VALUES_IN_ALL, loads, values
-from .sse import MAX_RESPONSE, ServerSentEvent, SSEDecoder
+from .sse import BOM, MAX_RESPONSE, ServerSentEvent, SSEDecoder
 
 __all__ = (
     "MAX_RESPONSE",
@@ -206,7 +206,10 @@ class ResponseDecoder:
     def _begin(self, chunk: bytes) -> Iterator[Item]:
         self._counted.add(chunk)
         # Blanks before JSON, or before the first line, say nothing.
-        start = self._start = (self._start + chunk).lstrip()
+        start = (self._start + chunk).lstrip()
+        if start.startswith(BOM):
+            start = BOM + start.removeprefix(BOM).lstrip()
+        self._start = start
         form = _form_of(start)
         if form is _Form.UNKNOWN:
             return
@@ -326,9 +329,9 @@ class StreamDecoder:
             raise
         if frame.event == "error":
             return ({"error": document},)
-        if isinstance(document, list) and document and not self._is_unread(frame):
-            return [_object(each) for each in document]
-        return () if self._is_unread(frame) else (_object(document),)
+        if self._is_unread(frame):
+            return filter(dict.__instancecheck__, document) if isinstance(document, list) else ()
+        return map(_object, document if isinstance(document, list) and document else (document,))
 
     def _is_unread(self, frame: ServerSentEvent) -> bool:
         """Return whether a frame is none of the protocol's, such as a ping that says "ping"."""

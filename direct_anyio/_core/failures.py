@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..exceptions import (
@@ -457,8 +458,11 @@ def _messages_of(document: Any) -> list[str]:
     else:
         levels = _levels(document)
         texts = (_text_of(level.get(name)) for level in levels for name in _MESSAGES)
-    return [text[:_LOOKED_AT].lower() for text in dict.fromkeys(texts) if text]
+    known = list(islice(filter(None, dict.fromkeys(texts)), _MAX_MESSAGES))
+    return [text[:_LOOKED_AT].lower() for text in known]
 
+
+_MAX_MESSAGES = 8
 
 _LOOKED_AT = 4096
 """Characters of a message that are searched."""

@@ -75,6 +75,11 @@ class _Call:
     args: dict[str, Any] | None = None
     pieces: list[str] = field(factory=list)
     length: int = 0
+    _read: tuple[int, dict[str, Any] | None] = (0, None)
+
+    def clear(self) -> None:
+        """Forget the arguments."""
+        self.args, self.pieces, self.length, self._read = None, [], 0, (0, None)
 
     def add(self, text: str) -> None:
         if text:
@@ -104,8 +109,10 @@ class _Call:
         """
         if self.args is not None:
             return self.args
-        is_short = 0 < self.length <= LOOKED_AT
-        return _object(self.text) if is_short and self.pieces[-1].rstrip()[-1:] == "}" else None
+        if self._read[0] != self.length:
+            is_short = self.length <= LOOKED_AT and self.pieces[-1].rstrip()[-1:] == "}"
+            self._read = (self.length, _object(self.text) if is_short else None)
+        return self._read[1]
 
     @property
     def is_whole(self) -> bool:
@@ -240,7 +247,7 @@ class ToolCalls:
         args = _new_args(call, args)
         if isinstance(args, str):
             if args.strip() and call.is_placeholder:
-                call.pieces, call.length, call.args = [], 0, None
+                call.clear()
             call.add(args)
         elif args is not None:
             call.args = typed(args, dict)
@@ -255,6 +262,8 @@ def _new_args(call: _Call, args: Any) -> Any:
     if not call.has_args:
         return args_of(args)
     if args in ({}, []) or (isinstance(args, str) and not args):
+        return None
+    if isinstance(args, str) and len(args) == call.length > LOOKED_AT and args == call.text:
         return None
     if isinstance(args, str) and not (call.is_whole and not call.is_placeholder):
         return args

@@ -10,10 +10,14 @@ It departs from the text for readers of JSON, and for what servers of models sen
 * The data stays bytes: the next stage decodes it strictly.
 * A frame whose data is the empty string is never dispatched. The text drops an event without
   `data` lines, but dispatches one with a single empty `data` line.
-* A `data` line that begins a JSON value behind one that ended an object begins another event:
-  some servers end their events with a single line end. No JSON text has two such lines.
-* Lines that are JSON, but no field, and the field `error`, make a stray frame: some servers write
-  their errors so.
+* A `data` line that begins a JSON value behind one that ended an object begins another event,
+  with the `event` line between them: some servers end their events with a single line end. No
+  JSON text has two such lines.
+* Lines that are JSON, but no field, and the field `error`, make a stray frame, which ends where
+  `data` begins: some servers write their errors so.
+* An event `error` without data is dispatched, with the data `null`.
+* A line of JSON, with or without `data`, may begin with byte order marks and blanks: some servers
+  join bodies that have them.
 * An event that the end of the body cuts off is returned by `close`; its JSON may be whole.
 
 A frame is one server-sent event. The word "event" is taken: that is what the user iterates.
@@ -22,7 +26,7 @@ A frame is one server-sent event. The word "event" is taken: that is what the us
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -32,6 +36,7 @@ from ..exceptions import ResponseTooLarge
 __all__ = ("MAX_RESPONSE", "SSEDecoder", "ServerSentEvent")
 
 BOM: Final = b"\xef\xbb\xbf"
+_LEADING: Final = BOM + b" \t"
 
 MAX_RESPONSE: Final = 64 * 1024 * 1024
 """The most bytes that a response may have, and so a line or an event: a picture is one line."""
@@ -81,10 +86,10 @@ class SSEDecoder:
         self._after_cr = False  # an LF that comes next belongs to a line that has ended
         self._line = bytearray()  # the start of a line whose end has not come
         self._data: list[bytes] = []
-        self._stray: list[bytes] = []
-        self._has_error = False  # whether one of `_stray` was the field `error`
-        self._size = 0  # what `_data` and `_stray` count
+        self._is_stray = False  # whether the lines in `_data` are no `data` lines
+        self._size = 0  # what `_data` counts
         self._event = ""
+        self._next_event = ""  # one that came behind data, and may be that of the next event
         self._id = ""
         self._plain_size = min(max_line, max_event) - LINE_COST  # no chunk so short hits a cap
         self._between_frames = False  # whether all is as it was behind the last frame's end
@@ -94,7 +99,7 @@ class SSEDecoder:
     @property
     def pending(self) -> bool:
         """Whether a line or an event has begun and not ended; true at the end, it was cut off."""
-        return bool(self._start or self._line or self._data or self._event or self._stray)
+        return bool(self._start or self._line or self._data or self._event)
 
     @property
     def size(self) -> int:
@@ -175,52 +180,59 @@ class SSEDecoder:
         name, _, value = line.partition(b":")  # a comment has the empty name, which is no field
         value = value.removeprefix(b" ")
         if name == b"data":
-            frames = self._dispatch() if self._begins_anew(value) else ()
-            self._store(self._data, value)
+            return self._store(value, is_stray=False)
+        if name == b"event":
+            # Behind data it may be the name of the next event.
+            if self._data:
+                self._next_event = _text(value)
+            else:
+                self._event = _text(value)
+        elif name == b"id":
+            self._id = self._id if b"\0" in value else _text(value)
+        elif name == b"error":
+            frames = self._store(value, is_stray=True)
+            self._event = "error"
             return frames
-        if store := FIELDS.get(name):
-            store(self, value)
-        elif self._stray or line[:1] in (b"{", b"["):
-            self._store(self._stray, line)
+        else:
+            bare = line.lstrip(_LEADING)
+            value = bare.removeprefix(b"data:").lstrip()
+            if value[:1] in (b"{", b"["):
+                return self._store(value, is_stray=not bare.startswith(b"data:"))
+            if self._is_stray:
+                return self._store(line, is_stray=True)
         return ()
 
-    def _begins_anew(self, value: bytes) -> bool:
-        """Return whether a `data` line cannot belong to the same JSON text as the last one."""
-        if not self._data or value.lstrip()[:1] not in (b"{", b"["):
-            return False
-        return self._data[-1].rstrip().endswith(b"}")
-
-    def _store(self, lines: list[bytes], value: bytes) -> None:
+    def _store(self, value: bytes, *, is_stray: bool) -> Iterable[ServerSentEvent]:
+        """Take a line of data, and return the event before it where it begins another."""
+        frames: Iterable[ServerSentEvent] = ()
+        if self._data and (is_stray is not self._is_stray or self._begins_anew(value)):
+            event, self._next_event = self._next_event, ""
+            frames = self._dispatch()
+            self._event = event
+        self._is_stray = is_stray
         self._size += len(value) + LINE_COST
         if self._size > self._max_event:
             raise ResponseTooLarge(
                 f"an event of the stream has more data than max_event, {self._max_event:,} bytes"
             )
-        lines.append(value)
+        self._data.append(value)
+        return frames
 
-    def _store_error(self, value: bytes) -> None:
-        self._has_error = True
-        self._store(self._stray, value)
-
-    def _store_event(self, value: bytes) -> None:
-        self._event = _text(value)
-
-    def _store_id(self, value: bytes) -> None:
-        if b"\0" not in value:
-            self._id = _text(value)
+    def _begins_anew(self, value: bytes) -> bool:
+        """Return whether a `data` line cannot belong to the same JSON text as the last one."""
+        if self._is_stray or value.lstrip()[:1] not in (b"{", b"["):
+            return False
+        return self._data[-1].rstrip().endswith(b"}")
 
     def _dispatch(self) -> Iterable[ServerSentEvent]:
-        data, event = b"\n".join(self._data), self._event
-        frames = [ServerSentEvent(data, event or "message", self._id)] if data else []
-        if self._stray:
-            named = "error" if self._has_error else "message"
-            frames.append(ServerSentEvent(b"\n".join(self._stray), named, is_stray=True))
+        event = self._next_event or self._event
+        data = b"\n".join(self._data) or (b"null" if event == "error" else b"")
+        frame = ServerSentEvent(data, event or "message", self._id, self._is_stray)
         self._data.clear()
-        self._stray.clear()
-        self._has_error = False
+        self._is_stray = False
         self._size = 0
-        self._event = ""
-        return frames
+        self._event = self._next_event = ""
+        return (frame,) if data else ()
 
     def _check_line(self, line: bytes | bytearray) -> None:
         if len(line) > self._max_line:
@@ -231,10 +243,3 @@ class SSEDecoder:
 
 def _text(value: bytes) -> str:
     return value.decode(errors="replace")
-
-
-FIELDS: Final[dict[bytes, Callable[[SSEDecoder, bytes], None]]] = {
-    b"error": SSEDecoder._store_error,
-    b"event": SSEDecoder._store_event,
-    b"id": SSEDecoder._store_id,
-}

@@ -138,7 +138,7 @@ class AnthropicReader(Reader):
         content = document["content"]
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        for block in typed(content, list):
+        for block in filter(None, typed(content, list)):
             yield from self._start(self._identities.start(), typed(block, dict))
         yield from self._ending(document, document)
 
@@ -191,8 +191,9 @@ class AnthropicReader(Reader):
             case "input_json_delta" if delta.get("partial_json") is not None:
                 yield from self._argument(index, delta["partial_json"])
             case "citations_delta" if delta.get("citation"):
-                started = self._blocks[index].get("citations") or ()
-                self._citations.setdefault(index, [*started]).append(delta["citation"])
+                if index not in self._citations:
+                    self._citations[index] = [*(self._blocks[index].get("citations") or ())]
+                self._citations[index].append(delta["citation"])
             case "compaction_delta":
                 yield from self._compaction(index, delta)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 from .._core.codec import (
@@ -183,33 +184,51 @@ class ChatReader(Reader):
         both = zip(indexes, choices, strict=True)
         return [choice for index, choice in both if index == self._index]
 
-    def _message(self, choice: JSONObject, length: int, had_content: bool) -> Iterator[Item]:
-        """Read the delta or message of a choice.
+    def _message(self, choice: JSONObject, length: int, had_content: bool) -> Iterable[Item]:
+        """Read the delta of a choice, and its message; Perplexity has both.
 
         Args:
             choice: The choice.
             length: Characters of the text before its frame.
             had_content: Whether there was anything before its frame.
         """
-        message = choice.get("delta") or {}
-        # Perplexity has both, and a delta of nothing in a whole answer.
-        whole = "message" in choice and _is_empty(message)
-        if whole:
-            message = choice["message"] or {}
+        delta, message = choice.get("delta") or {}, choice.get("message")
+        if not message:
+            return self._told(delta, choice)
         # Of a whole message counts what no delta has brought.
-        repeats = whole and had_content
+        if not any(value for name, value in dictionary(delta).items() if name != "role"):
+            return self._told(message, choice, whole=True, repeats=had_content, length=length)
+        both = self._told(delta, choice), self._told(message, choice, whole=True, repeats=True)
+        return chain.from_iterable(both)
+
+    def _told(
+        self,
+        message: JSONObject,
+        choice: JSONObject,
+        *,
+        whole: bool = False,
+        repeats: bool = False,
+        length: int | None = None,
+    ) -> Iterator[Item]:
+        """Read a delta, or a whole message.
+
+        Args:
+            message: The delta, or the message.
+            choice: Its choice.
+            whole: Whether it is a message.
+            repeats: Whether it may tell again what is known.
+            length: Characters of what is known that it may repeat; None for all.
+        """
         self._has_delta = self._has_delta or not whole
-        refusal = typed(message, dict).get("refusal")
-        if refusal and isinstance(refusal, str) and not (repeats and self._refusal):
-            self._has_content = True
-            self._refusal.append(refusal)
+        if typed(message, dict).get("refusal") and not (repeats and self._refusal):
+            self._refused(message["refusal"])
         if not (repeats and self._has_thoughts and self._has_delta):
             for item in self._thoughts(message, whole=whole):
                 self._has_content = self._has_thoughts = True
                 yield item
         content = message.get("content") or choice.get("text")
         if repeats and content:
-            content = self._rest(content, length, choice)
+            content = self._rest(content, self._length if length is None else length, choice)
         if isinstance(content, str):
             yield from self._text(content)
         elif content:
@@ -246,8 +265,15 @@ class ChatReader(Reader):
                 yield thinking_chunk("thinking", text)
             elif kind == "image":
                 yield from self._image(text)
+            elif kind == "refusal":
+                self._refused(text)
             else:
                 yield from self._text(text)
+
+    def _refused(self, text: Any) -> None:
+        if isinstance(text, str) and text:
+            self._has_content = True
+            self._refusal.append(text)
 
     def _text(self, text: str) -> Iterable[Item]:
         if not text:
@@ -286,7 +312,7 @@ class ChatReader(Reader):
         cited = message.get("annotations")
         if isinstance(cited, list) and cited:
             new = {repr(each): each for each in cited if repr(each) not in self._known_annotations}
-            self._known_annotations |= new.keys()
+            self._known_annotations.update(new)
             self._annotations += new.values()
             yield ResponseInfo(provider_details={"annotations": self._annotations})
 
@@ -307,7 +333,9 @@ class ChatReader(Reader):
         if not (reason or native or choice.get("logprobs") or choice.get("error")):
             return ()
         reason = reason_of(reason)
-        failed = reason in ("error", _NETWORK_ERROR) or is_error(choice.get("error"))
+        failed = (reason or "").lower() in ("error", _NETWORK_ERROR) or is_error(
+            choice.get("error")
+        )
         if failed or (native == _NETWORK_ERROR and not self._has_content):
             raise in_stream_error(document, self._model_name)
         return self._finished(reason, choice, document)
@@ -345,10 +373,6 @@ class ChatReader(Reader):
 
 def _index_of(choice: JSONObject) -> int:
     return index_of(choice.get("index")) or 0
-
-
-def _is_empty(delta: Any) -> bool:
-    return not any(value for name, value in dictionary(delta).items() if name != "role")
 
 
 def has_text(item: Item) -> bool:
@@ -389,10 +413,20 @@ def _contents(content: Any) -> Iterator[tuple[str, Any]]:
             yield "thinking", text_of(piece)
         elif kind == "image_url":
             yield "image", _url_of(piece)
-        elif isinstance(dictionary(piece).get("text"), str):
-            yield "text", piece["text"]
+        elif kind == "refusal":
+            yield kind, piece.get("refusal")
+        elif text := _text_in(dictionary(piece)):
+            yield "text", text
         elif kind is None and piece:
             raise TypeError("a content of no type")
+
+
+def _text_in(piece: JSONObject) -> str | None:
+    """Return the text of a piece, which some servers write as an object, or as `content`."""
+    text = piece.get("text")
+    text = text.get("value") if isinstance(text, dict) else text
+    text = piece.get("content") if text is None else text
+    return text if isinstance(text, str) else None
 
 
 class _Audio:

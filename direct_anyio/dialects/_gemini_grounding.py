@@ -43,7 +43,7 @@ def merged(known: JSONObject, told: JSONObject) -> JSONObject:
     its sources from those of the frames before.
     """
     sources, new = (_objects(each, "groundingChunks") for each in (known, told))
-    if not told or (new[: len(sources)] == sources and len(new) >= len(sources)):
+    if new[: len(sources)] == sources and len(new) >= len(sources):
         return {**known, **{name: value for name, value in told.items() if value}}
     supports = [
         {**each, "groundingChunkIndices": _moved(each, len(sources))}
@@ -137,8 +137,10 @@ class _Answer:
             keys = {self._key_at(start, wanted)}
             if None in keys:
                 # Offsets count the bytes of all texts together, but are now and then off.
-                near = wanted, max(0, start - _SLACK), end + _SLACK
-                places = (self._data.find(*near), self._data.rfind(*near))
+                places: set[int] = set()
+                for at in {start, end - len(wanted)}:
+                    near = max(0, at - _SLACK), max(0, at + len(wanted) + _SLACK)
+                    places |= {self._data.find(wanted, *near), self._data.rfind(wanted, *near)}
                 keys = {self._key_at(place, wanted) for place in places}
             if keys != {None}:
                 return keys.pop() if len(keys) == 1 else None

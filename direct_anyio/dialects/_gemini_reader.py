@@ -24,6 +24,7 @@ from .._core.codec import (
     count,
     dictionary,
     id_of,
+    index_of,
     maybe,
     others_left_out,
     reason_of,
@@ -118,7 +119,7 @@ class GeminiReader(Reader):
         self._file_searches: list[str] = []
         self._tells_tools = False
         self._grounding: JSONObject = {}
-        self._pages: list[JSONObject] = []
+        self._pages: set[str] = set()
 
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one frame of a stream."""
@@ -127,11 +128,10 @@ class GeminiReader(Reader):
         if not candidates:
             yield from self._blocked(dictionary(document.get("promptFeedback")))
         for candidate in candidates:
-            index = candidate.get("index")
-            if type(index) is int and index != 0:
-                yield from self._left_out(index)
-            else:
-                yield from self._candidate(candidate)
+            if candidate is None:
+                continue
+            index = index_of(candidate.get("index"))
+            yield from self._left_out(index) if index else self._candidate(candidate)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response, whose parts are each one of their own."""
@@ -181,8 +181,11 @@ class GeminiReader(Reader):
         yield Mark.FINISHED
 
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
-        parts = typed(dictionary(candidate.get("content")).get("parts") or [], list)
-        self._grounding = merged(self._grounding, dictionary(candidate.get("groundingMetadata")))
+        told = typed(dictionary(candidate.get("content")).get("parts") or [], list)
+        parts = [part for part in told if part is not None]
+        grounding = dictionary(candidate.get("groundingMetadata"))
+        if grounding:
+            self._grounding = merged(self._grounding, grounding)
         self._tells_tools = self._tells_tools or any(_tool_type(part) for part in parts)
         if not self._tells_tools:
             yield from self._fetched(dictionary(candidate.get("urlContextMetadata")))
@@ -325,8 +328,9 @@ class GeminiReader(Reader):
 
     def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
         told = maybe(list, metadata.get("urlMetadata")) or ()
-        pages = [page for page in told if isinstance(page, dict) and page not in self._pages]
-        self._pages += pages
+        new = {repr(page): page for page in told if isinstance(page, dict)}
+        pages = [page for text, page in new.items() if text not in self._pages]
+        self._pages.update(new)
         if pages:
             call_id = new_tool_call_id()
             urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]

@@ -78,7 +78,10 @@ class ResponsesReader(Reader):
         elif kind in CALL_FRAMES:
             yield from CALL_FRAMES[kind](self._calls, document)
         elif kind == "message" and document.get("object") == "response" and "output" in document:
-            yield from self.body(document)
+            if document.get("status") in _UNFINISHED:
+                yield heading(document, created="created_at")
+            else:
+                yield from self._finished(document)
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a response object."""
@@ -106,7 +109,8 @@ class ResponsesReader(Reader):
         if response.get("status") == "failed" or response.get("error"):
             raise in_stream_error(response, self._model_name)
         yield heading(response, created="created_at")
-        for known, item in self._items.matched(response.get("output") or []):
+        output = [item for item in response.get("output") or () if item is not None]
+        for known, item in self._items.matched(output):
             yield from self._done(known or self._items.begin(item), item)
         for known in self._items.all:
             yield from self._calls.closed(known)
@@ -279,7 +283,7 @@ class ResponsesReader(Reader):
     def _message(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read a message: what of its texts has not come in pieces."""
         for number, told in enumerate(listed(item.get("content"))):
-            content = {"text": told} if isinstance(told, str) else typed(told, dict)
+            content = {"text": told} if isinstance(told, str) else typed(told or {}, dict)
             if content.get("type") == "refusal":
                 self._whole_refusal(known, number, content)
             elif content.get("text"):

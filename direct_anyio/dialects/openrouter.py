@@ -80,13 +80,14 @@ def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]
 
 def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
     usage = dictionary(document.get("usage"))
-    said = {
+    costs = dictionary(usage.get("cost_details")).items()
+    said = {name: cost for name, cost in costs if name not in ("direct_anyio", "timestamp")} | {
         "downstream_provider": document.get("provider"),
         "finish_reason": choice.get("native_finish_reason") or None,
         "cost": usage.get("cost") or None,
         "is_byok": usage.get("is_byok"),
         "server_tool_use": usage.get("server_tool_use_details"),
-    } | dictionary(usage.get("cost_details"))
+    }
     return {key: value for key, value in said.items() if value is not None}
 
 
