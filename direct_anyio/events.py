@@ -163,6 +163,13 @@ class ToolCallPartDelta(Record):
         return grown.as_part() or grown
 
 
+def is_placeholder(args: str | dict[str, Any] | None) -> bool:
+    """Return whether arguments are an empty object, which some servers write before they come."""
+    if isinstance(args, str):
+        return args[:1] in ("{", " ", "\n") and "".join(args.split()) == "{}"
+    return args == {}
+
+
 def joined_args(
     args: str | dict[str, Any] | None, delta: str | dict[str, Any] | None
 ) -> str | dict[str, Any] | None:
@@ -181,8 +188,7 @@ def joined_args(
         return delta
     if isinstance(args, dict) and is_blank:
         return args
-    is_placeholder = args == {} or (isinstance(args, str) and args.strip() == "{}")
-    if is_placeholder and not is_blank:
+    if is_placeholder(args) and not is_blank:
         return delta
     if isinstance(args, str) and isinstance(delta, str):
         return args + delta

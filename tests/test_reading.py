@@ -201,7 +201,7 @@ def _at(index: Any) -> JSON:
     return {} if index is None else {"index": index}
 
 
-def responses(*events: JSON, output: Sequence[JSON] = (), status: str = "completed") -> list[JSON]:
+def responses(*events: JSON, output: Sequence[Any] = (), status: str = "completed") -> list[JSON]:
     created = {"id": "r", "model": "m-1", "status": "in_progress", "output": []}
     ended = {"id": "r", "model": "m-1", "status": status, "output": list(output)}
     return [
@@ -225,7 +225,7 @@ def function(args: Any, **more: Any) -> JSON:
     return named | more
 
 
-def answer(*output: JSON, **more: Any) -> JSON:
+def answer(*output: Any, **more: Any) -> JSON:
     return {"id": "r", "model": "m-1", "status": "completed", "output": list(output)} | more
 
 
@@ -624,6 +624,16 @@ AT_THE_END: dict[str, Row] = {
         provider="openai", parts=[("text", "\n\nHello")],
         frames=[chunk({"content": "\n\nHello"}), whole({"content": "Hello world"})],
     ),
+    "a delta of thoughts beside the message": Row(
+        provider="groq", parts=[("thinking", "Hm"), *HELLO],
+        frames=[{"choices": [{"index": 0, "delta": {"reasoning": "Hm"}, "finish_reason": "stop",
+                              "message": {"reasoning": "Hm", "content": "Hello"}}]}],
+    ),
+    "thoughts between tags, and in the message at the end": Row(
+        provider="openai", parts=[("thinking", "Hm"), *HELLO],
+        frames=[chunk({"content": "<think>Hm</think>Hello"}),
+                whole({"reasoning_content": "Hm", "content": "<think>Hm</think>Hello"})],
+    ),
     "messages that are whole so far": Row(
         provider="openai", parts=HELLO,
         frames=[whole({"content": "Hel"}, None), whole({"content": "Hello"}, None),
@@ -812,7 +822,35 @@ SENSES: dict[str, tuple[JSON, type[ModelAPIError], int]] = {
     "x_groq": ({"x_groq": {"id": "r", "error": "it broke"}}, e.ModelServerError, 500),
 }  # fmt: skip
 
+STRAY = b'{"error": {"message": "x", "code": 503}}'
+LAST_MARKS = {
+    "openai": b"data: [DONE]\n\n",
+    "anthropic": framed({"type": "message_stop"}),
+    "openai-responses": framed({"type": "response.completed", "response": answer()}),
+}
 ERRORS: dict[str, Row] = {
+    f"{provider}: {name} right before the last mark": Row(
+        provider=provider, frames=[line, mark], done=False, error=e.ModelUnavailableError,
+    )
+    for provider, mark in LAST_MARKS.items()
+    for name, line in (
+        ("a line", STRAY + b"\n"), ("an indented line", b"  " + STRAY + b"\n\n"),
+        ("a list", b"[" + STRAY + b"]\n\n"), ("a field", b"error: " + STRAY + b"\r\n"),
+        ("many lines", json.dumps(json.loads(STRAY), indent=2).encode() + b"\n"),
+        ("an event behind one line end", b"event: error\ndata: " + STRAY + b"\n"),
+    )
+} | {
+    "an event without data": Row(
+        provider="openai", frames=[chunk({"content": "Half"}), b"event: error\n\n"],
+        error=e.ModelServerError,
+    ),
+    "a number": Row(provider="openai", error=e.ModelRateLimitError, body={"error": 429},
+                    frames=[{"error": 429}]),
+    "a finish reason in capitals": Row(
+        provider="openai", error=e.ModelServerError,
+        frames=[chunk({"content": "Half"}, "ERROR")], body=whole({"content": "Half"}, "ERROR"),
+    ),
+} | {
     f"{provider}: {name}, {place}": Row(
         provider=provider, error=error, wanted={"status_code": status, "in_stream": True},
         frames=[*before, document], body=None if before else document,
@@ -927,6 +965,23 @@ FORMS: dict[str, Row] = {
         frames=[*GOOD, {"code": 0, "message": "success"},
                 {"choices": [], "code": 200, "msg": "ok"}],
     ),
+    "an event name behind one line end": Row(
+        provider="cohere", parts=HELLO,
+        frames=[b"".join(
+            b"event: " + name + b"\ndata: " + json.dumps({"delta": delta}).encode() + b"\n"
+            for name, delta in (
+                (b"content-delta", {"message": {"content": {"text": "Hel"}}}),
+                (b"content-delta", {"message": {"content": {"text": "lo"}}}),
+                (b"message-end", {"finish_reason": "COMPLETE"})))],
+    ),
+    "byte order marks before all frames": Row(
+        provider="openai", parts=HELLO,
+        frames=[b"\xef\xbb\xbf" + framed(each) for each in GOOD],
+    ),
+    "a line of JSON before [DONE]": Row(
+        provider="openai", parts=HELLO, done=False,
+        frames=[json.dumps(whole({"content": "Hello"})).encode() + b"\ndata: [DONE]\n\n"],
+    ),
     "a comment first": Row(provider="openai", parts=HELLO, frames=[b": OPENROUTER\n\n", *GOOD]),
     "an id first": Row(provider="openai", parts=HELLO, frames=[b"id: 7\n", *GOOD]),
 }  # fmt: skip
@@ -955,6 +1010,48 @@ ODD: dict[str, Row] = {
         ("unknown members", {"content": "Hello", "padding": {}}, {"obfuscation": "x"}, HELLO),
     )
 } | {
+    f"{provider}: a text as {name}": Row(
+        provider=provider, parts=HELLO, frames=[chunk({"content": [told]}, "stop")],
+        body=whole({"content": [told]}),
+    )
+    for provider in ("openai", "groq", "mistral")
+    for name, told in (
+        ("an object", {"type": "text", "text": {"value": "Hello"}}),
+        ("content", {"type": "text", "content": "Hello"}),
+    )
+} | {
+    "a refusal as content": Row(
+        provider="openai", wanted={"finish_reason": "content_filter"},
+        frames=[chunk({"content": [{"type": "refusal", "refusal": "No."}]}, "stop")],
+        body=whole({"content": [{"type": "refusal", "refusal": "No."}]}),
+    ),
+    "Gemini, entries that are null": Row(
+        provider="google", parts=HELLO,
+        frames=[{"candidates": [None, {"content": {"parts": [None, {"text": "Hello"}]},
+                                       "finishReason": "STOP"}]}],
+        body={"candidates": [None, {"content": {"parts": [None, {"text": "Hello"}]},
+                                    "finishReason": "STOP"}]},
+    ),
+    "Responses, entries that are null": Row(
+        provider="openai-responses", parts=HELLO,
+        frames=responses(output=[None, message("Hello", content=[
+            None, {"type": "output_text", "text": "Hello"}])]),
+        body=answer(None, message("Hello", content=[
+            None, {"type": "output_text", "text": "Hello"}])),
+    ),
+    "Anthropic, entries that are null": Row(
+        provider="anthropic", parts=HELLO,
+        body={"id": "m", "model": "x", "stop_reason": "end_turn",
+              "content": [None, {"type": "text", "text": "Hello"}]},
+    ),
+    "costs by our own names": Row(
+        provider="openrouter", model="v/m", parts=HELLO,
+        frames=[chunk({"content": "Hello"}, "stop"),
+                {"choices": [{"index": 1, "delta": {"content": "X"}}],
+                 "usage": {"cost_details": {"direct_anyio": 5, "timestamp": 5,
+                                            "finish_reason": "x", "upstream": 1}}}],
+        wanted={"finish_reason": "stop"},
+    ),
     "odd log probabilities": Row(
         provider="openai", parts=HELLO,
         frames=[{"choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop",

@@ -445,6 +445,16 @@ IDS: dict[str, Told] = {
             done(fn(ARGS, id="f1", call_id=""), 0), done(fn(OTHER, id="f2", call_id=""), 1)],
         output=[fn(ARGS, id="f1", call_id=""), fn(OTHER, id="f2", call_id="")], parts=CALLS,
     ),
+    "another call id at the end": Told(
+        events=[
+            added(fn("", call_id="a")), more(ARGS, item_id="f"), done(fn(ARGS, call_id="b"))],
+        final=[fn(ARGS, call_id="b")], parts=CALL,
+    ),
+    "another call id in the response": Told(
+        events=[
+            added(fn("", call_id="a")), more(ARGS, item_id="f"), done(fn(ARGS, call_id="a"))],
+        final=[fn(ARGS, call_id="b")], parts=CALL,
+    ),
     "one call id for two calls": Told(
         events=[
             added(fn("", id="f1"), 0), more(ARGS, 0, item_id="f1"), done(fn(ARGS, id="f1"), 0),

@@ -79,6 +79,20 @@ CASES: dict[str, tuple[bytes, list[Frame]]] = {
         b"event: x\nevent\ndata: a\n\nevent: \ndata: b\n\n",
         [Frame(b"a"), Frame(b"b")],
     ),
+    "an event type behind data": (b"event: x\ndata: a\nevent: y\n\n", [Frame(b"a", "y")]),
+    "an empty event type behind data": (b"event: x\ndata: a\nevent\n\n", [Frame(b"a")]),
+    "an event type between two objects": (
+        b"event: x\ndata: {}\nevent: y\ndata: {}\nevent: z\n\n",
+        [Frame(b"{}", "x"), Frame(b"{}", "z")],
+    ),
+    "an error without data": (
+        b"event: error\n\nevent: error\ndata\n\n",
+        [Frame(b"null", "error"), Frame(b"null", "error")],
+    ),
+    "an object behind BOMs and blanks": (
+        b"\n\xef\xbb\xbfdata: {}\n\n data: []\n\n",
+        [Frame(b"{}"), Frame(b"[]")],
+    ),
     "the id persists": (
         b"id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid\ndata: d\n\n",
         [Frame(b"a", id="1"), Frame(b"b", id="1"), Frame(b"c", id="2"), Frame(b"d")],

@@ -24,6 +24,7 @@ from ..events import (
     TextPartDelta,
     ThinkingPartDelta,
     ToolCallPartDelta,
+    is_placeholder,
 )
 from ..exceptions import ResponseTooLarge, UnexpectedModelBehavior
 from ..messages import FinishReason, ModelResponse, ResponseState
@@ -126,7 +127,7 @@ class _Growth:
             raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
         text = _only_text(delta, self.part)
         is_call, is_begun = isinstance(delta, ToolCallPartDelta), 0 < len(self.pieces) < 4
-        if is_call and is_begun and "".join(self.pieces).strip() == "{}":
+        if is_call and is_begun and is_placeholder("".join(self.pieces)):
             self.whole()  # it may be replaced
         if text is not None:
             self.pieces.append(text)

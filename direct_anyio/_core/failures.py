@@ -369,6 +369,8 @@ def _levels(document: Any, depth: int = 4) -> Iterator[Mapping[str, Any]]:
         document = next((each for each in document if isinstance(each, (dict, str))), None)
     if isinstance(document, str) and document[:1] == "{":  # an error inside of an error's text
         document = maybe(lambda text: loads(text.encode()), document)
+    if type(document) is int:
+        document = {"code": document}
     if not isinstance(document, dict) or depth == 0:
         return
     choices = document.get("choices")

@@ -89,7 +89,9 @@ class SSEDecoder:
         self._is_stray = False  # whether the lines in `_data` are no `data` lines
         self._size = 0  # what `_data` counts
         self._event = ""
-        self._next_event = ""  # one that came behind data, and may be that of the next event
+        self._next_event: str | None = (
+            None  # one that came behind data, and may be that of the next event
+        )
         self._id = ""
         self._plain_size = min(max_line, max_event) - LINE_COST  # no chunk so short hits a cap
         self._between_frames = False  # whether all is as it was behind the last frame's end
@@ -206,9 +208,9 @@ class SSEDecoder:
         """Take a line of data, and return the event before it where it begins another."""
         frames: Iterable[ServerSentEvent] = ()
         if self._data and (is_stray is not self._is_stray or self._begins_anew(value)):
-            event, self._next_event = self._next_event, ""
+            event, self._next_event = self._next_event, None
             frames = self._dispatch()
-            self._event = event
+            self._event = event or ""
         self._is_stray = is_stray
         self._size += len(value) + LINE_COST
         if self._size > self._max_event:
@@ -225,13 +227,13 @@ class SSEDecoder:
         return self._data[-1].rstrip().endswith(b"}")
 
     def _dispatch(self) -> Iterable[ServerSentEvent]:
-        event = self._next_event or self._event
+        event = self._event if self._next_event is None else self._next_event
         data = b"\n".join(self._data) or (b"null" if event == "error" else b"")
         frame = ServerSentEvent(data, event or "message", self._id, self._is_stray)
         self._data.clear()
         self._is_stray = False
         self._size = 0
-        self._event = self._next_event = ""
+        self._event, self._next_event = "", None
         return (frame,) if data else ()
 
     def _check_line(self, line: bytes | bytearray) -> None:

@@ -222,7 +222,8 @@ class ChatReader(Reader):
         self._has_delta = self._has_delta or not whole
         if typed(message, dict).get("refusal") and not (repeats and self._refusal):
             self._refused(message["refusal"])
-        if not (repeats and self._has_thoughts and self._has_delta):
+        has_thoughts = self._has_thoughts or self._tagged.has_thoughts
+        if not (repeats and has_thoughts and self._has_delta):
             for item in self._thoughts(message, whole=whole):
                 self._has_content = self._has_thoughts = True
                 yield item
@@ -495,6 +496,11 @@ class TaggedText:
         self._in_text = False
         self._held = ""
         self.text_key: Any = None
+
+    @property
+    def has_thoughts(self) -> bool:
+        """Whether a thought has begun."""
+        return self._place > 0
 
     def feed(self, text: str) -> Iterable[Item]:
         """Read a piece of the text."""

@@ -88,6 +88,12 @@ class OutputItem:
         told = ((self.call_id, id_of(item.get("call_id"))), (self.name, item.get("name") or None))
         return all(None in pair or pair[0] == pair[1] for pair in told)
 
+    def is_renamed(self, item: JSONObject) -> bool:
+        """Return whether an item is this call, with the same id and arguments, by another name."""
+        args, name = text_of_args(item.get("arguments")), item.get("name") or self.name
+        is_same = self.id is not None and self.id == id_of(item.get("id")) and self.name == name
+        return is_same and args != "" and args == self.args.text
+
     def fits(self, item: JSONObject) -> bool:
         """Return whether what an item tells begins as what is known does."""
         if self.kind == "message":
@@ -240,7 +246,10 @@ class OutputItems:
             is_one = not _differ(known.id, id) and known.fits(item)
         else:
             is_one = True
-        return known if is_one and known is not None and known.agrees(item) else None
+        if known is None or not is_one:
+            return None
+        is_renamed = not known.is_done and known.is_renamed(item)
+        return known if is_renamed or known.agrees(item) else None
 
     # The final list.
 
@@ -264,9 +273,12 @@ class OutputItems:
                 queue = queues[name]
                 while queue and queue[0] not in left:
                     queue.popleft()
-                if queue and queue[0].agrees(item) and (not must_fit or queue[0].fits(item)):
+                known = queue[0] if queue else None
+                if known is None or not (known.agrees(item) or known.is_renamed(item)):
+                    continue
+                if not must_fit or known.fits(item):
                     found[number] = queue.popleft()
-                    del left[found[number]]
+                    del left[known]
         for number, item in enumerate(output):
             yield found.get(number), item
 
