@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ("StreamedResponse",)
 
 
+# Members of an enum are slow to look up, and these are with every event.
+_FINISHED, _ENDED, _CLOSED = Progress.FINISHED, Progress.ENDED, Progress.CLOSED
+
+
 @define(eq=False, repr=False)
 class StreamedResponse:
     """A streamed response; iterate over it for its events.
@@ -98,10 +102,11 @@ class StreamedResponse:
             for event in self._ready:
                 self._source.progressed()
                 return event
-            if self._is_closed:
+            progress = accumulator.ending.progress
+            if progress is _CLOSED:
                 self._state = accumulator.final_state
                 return None
-            if accumulator.ending.progress is Progress.ENDED:
+            if progress is _ENDED:
                 self._ready = self._fold.close(Mark.END)
             elif self._batches:
                 batch = self._batches.popleft()
@@ -112,7 +117,7 @@ class StreamedResponse:
 
     @property
     def _is_closed(self) -> bool:
-        return self._fold.accumulator.ending.progress is Progress.CLOSED
+        return self._fold.accumulator.ending.progress is _CLOSED
 
     async def fill(self) -> None:
         """Wait until more has arrived."""
@@ -123,7 +128,12 @@ class StreamedResponse:
         self._filling = True
         try:
             if self._reading is None:
-                batch = await self._receive()
+                progress = self._fold.accumulator.ending.progress
+                tail = progress is _FINISHED and self._fold.awaits_tail
+                try:
+                    batch = await self._source.receive(tail=tail)
+                except Exception as exc:
+                    batch = self._end_of(exc)
                 if not self._fold.is_large(batch):
                     self._batches.append(batch)
                     return
@@ -133,22 +143,18 @@ class StreamedResponse:
         finally:
             self._filling = False
 
-    async def _receive(self) -> Any:
-        """Return the next batch, or the mark of how the source ended."""
-        fold = self._fold
-        try:
-            return await self._source.receive(tail=fold.awaits_tail)
-        except anyio.EndOfStream:
+    def _end_of(self, exc: Exception) -> Mark:
+        """Return how the source ended; raise what is no end of it."""
+        if isinstance(exc, anyio.EndOfStream):
             return Mark.END
-        except anyio.ClosedResourceError:
+        if isinstance(exc, anyio.ClosedResourceError):
             raise UserError("The stream was closed while it was being read.") from None
-        except Exception as exc:
-            is_finished = fold.accumulator.ending.progress is Progress.FINISHED
-            if not (is_finished and isinstance(exc, ModelConnectionError)):
-                self._fail(exc)
-                raise
-            # The answer is whole; what broke is only what may follow it.
-            return Mark.CUT
+        is_finished = self._fold.accumulator.ending.progress is _FINISHED
+        if not (is_finished and isinstance(exc, ModelConnectionError)):
+            self._fail(exc)
+            raise exc
+        # The answer is whole; what broke is only what may follow it.
+        return Mark.CUT
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -191,8 +197,8 @@ class StreamedResponse:
         self._left = True
         if self._state == "incomplete" and self._failure is None:
             self._state = "interrupted"
-        over = (Progress.ENDED, Progress.CLOSED)
-        await self._source.aclose(drain=self._fold.accumulator.ending.progress in over)
+        is_over = self._fold.accumulator.ending.progress in (_ENDED, _CLOSED)
+        await self._source.aclose(drain=is_over)
 
     def note(self, **flags: Any) -> None:
         """Add a note to the response, under `provider_details['direct_anyio']`."""

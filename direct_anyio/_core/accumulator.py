@@ -126,8 +126,8 @@ class _Growth:
             kinds = type(delta).__name__, type(self.part).__name__
             raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
         text = _only_text(delta, self.part)
-        is_call, is_begun = isinstance(delta, ToolCallPartDelta), 0 < len(self.pieces) < 4
-        if is_call and is_begun and is_placeholder("".join(self.pieces)):
+        is_begun = 0 < len(self.pieces) < 4 and isinstance(delta, ToolCallPartDelta)
+        if is_begun and is_placeholder("".join(self.pieces)):
             self.whole()  # it may be replaced
         if text is not None:
             self.pieces.append(text)

@@ -217,8 +217,10 @@ class ResponseDecoder:
         if form is _Form.OTHER and (is_page or not self._streamed):
             raise self._unreadable(" (a web page: is the base URL right?)" if is_page else "")
         kind = BodyDecoder if form is _Form.JSON else StreamDecoder
-        self._decoder = kind(self._reader, self._model_name)
-        yield from self._decoder.feed(start)
+        decoder = self._decoder = kind(self._reader, self._model_name)
+        # What is known now need not be looked at with every chunk.
+        self.feed, self.weight = decoder.feed, decoder.weight  # type: ignore[method-assign]
+        yield from decoder.feed(start)
 
     def _unreadable(self, hint: str) -> UnexpectedModelBehavior:
         kind = printable(self._content_type.partition(";")[0], 100) or "no type"

@@ -170,8 +170,10 @@ class ChatReader(Reader):
     def _chosen(self, document: JSONObject) -> Iterable[JSONObject]:
         """Return the choices that are the answer: those of index 0, where there is one."""
         choices = typed(document["choices"], list)
-        if len(choices) == 1 and self._index == 0 and dictionary(choices[0]).get("index") == 0:
-            return choices
+        if len(choices) == 1 and self._index == 0:
+            only = choices[0]
+            if type(only) is dict and only.get("index") == 0:
+                return choices
         choices = [typed(choice, dict) for choice in choices if choice is not None]
         indexes = [_index_of(choice) for choice in choices]
         if self._index is None:
@@ -194,6 +196,11 @@ class ChatReader(Reader):
         """
         delta, message = choice.get("delta") or {}, choice.get("message")
         if not message:
+            if type(delta) is dict and len(delta) == 1:
+                text = delta.get("content")
+                if text and type(text) is str:  # nearly all deltas are no more than this
+                    self._has_delta = True
+                    return self._text(text)
             return self._told(delta, choice)
         # Of a whole message counts what no delta has brought.
         if not any(value for name, value in dictionary(delta).items() if name != "role"):
@@ -222,8 +229,8 @@ class ChatReader(Reader):
         self._has_delta = self._has_delta or not whole
         if typed(message, dict).get("refusal") and not (repeats and self._refusal):
             self._refused(message["refusal"])
-        has_thoughts = self._has_thoughts or self._tagged.has_thoughts
-        if not (repeats and has_thoughts and self._has_delta):
+        is_known = self._has_delta and (self._has_thoughts or self._tagged.has_thoughts)
+        if not (repeats and is_known):
             for item in self._thoughts(message, whole=whole):
                 self._has_content = self._has_thoughts = True
                 yield item
