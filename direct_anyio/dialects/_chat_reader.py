@@ -413,17 +413,19 @@ def _file_of(url: str) -> FilePart:
 def _contents(content: Any) -> Iterator[tuple[str, Any]]:
     """Yield the texts, thoughts and pictures of a message, each with its kind."""
     for piece in content if isinstance(content, list) else [content]:
+        if piece is None:
+            continue
         if isinstance(piece, str):
             yield "text", piece
             continue
-        kind = None if piece is None else typed(piece, dict).get("type")
+        kind = typed(piece, dict).get("type")
         if kind in ("thinking", "reasoning"):
             yield "thinking", text_of(piece)
         elif kind == "image_url":
             yield "image", _url_of(piece)
         elif kind == "refusal":
             yield kind, piece.get("refusal")
-        elif text := _text_in(dictionary(piece)):
+        elif text := _text_in(piece):
             yield "text", text
         elif kind is None and piece:
             raise TypeError("a content of no type")

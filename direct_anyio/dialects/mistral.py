@@ -5,15 +5,16 @@ Facts: Mistral's API reference for `POST /v1/chat/completions`, and recorded tra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 from attrs import frozen
 
 from .._core.codec import HTTPCall, count
 from ..content import BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelResponse
+from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
@@ -158,7 +159,10 @@ def _file(item: MultiModalContent) -> JSONObject:
 class MistralReader(ChatReader):
     """Reads one response of Mistral's, streamed or whole."""
 
-    finish_reasons = FINISH_REASONS | {"model_length": "length"}
+    finish_reasons: ClassVar[Mapping[str, FinishReason]] = {
+        **FINISH_REASONS,
+        "model_length": "length",
+    }
     nameless_calls_continue = True
 
     def _used(self, usage: JSONObject) -> RequestUsage:
