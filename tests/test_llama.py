@@ -410,7 +410,7 @@ gate.set()
 if not forked:
     signal.alarm(60)
     llama._Server.listen = listen
-with urlopen(llama.base_url(gguf) + "/health") as reply: print(reply.status, flush=True)
+with urlopen(llama.base_url(gguf) + "/health") as reply: os.write(1, b"%d\\n" % reply.status)
 if forked:
     loader.join()
     os.wait()
