@@ -644,6 +644,11 @@ AT_THE_END: dict[str, Row] = {
         frames=[whole({"content": "Hel"}, None), whole({"content": " "}, None),
                 whole({"content": "Hello"})],
     ),
+    "messages that are pieces, the first of nothing": Row(
+        provider="openai", parts=[("text", "Hello")],
+        frames=[{"choices": [{"index": 0, "message": {}}]}, whole({"content": "Hel"}, None),
+                whole({"content": "lo"})],
+    ),
     "deltas beside the message so far": Row(
         provider="openai", parts=HELLO,
         frames=[{"object": "chat.completion", "choices": [

@@ -332,7 +332,8 @@ class StreamDecoder:
         if frame.event == "error":
             return ({"error": document},)
         if self._is_unread(frame):
-            return filter(dict.__instancecheck__, document) if isinstance(document, list) else ()
+            told = document if isinstance(document, list) else ()
+            return [each for each in told if isinstance(each, dict)]
         return map(_object, document if isinstance(document, list) and document else (document,))
 
     def _is_unread(self, frame: ServerSentEvent) -> bool:

@@ -89,9 +89,8 @@ class SSEDecoder:
         self._is_stray = False  # whether the lines in `_data` are no `data` lines
         self._size = 0  # what `_data` counts
         self._event = ""
-        self._next_event: str | None = (
-            None  # one that came behind data, and may be that of the next event
-        )
+        # One that came behind data, and may be that of the next event.
+        self._next_event: str | None = None
         self._id = ""
         self._plain_size = min(max_line, max_event) - LINE_COST  # no chunk so short hits a cap
         self._between_frames = False  # whether all is as it was behind the last frame's end

@@ -138,8 +138,9 @@ class AnthropicReader(Reader):
         content = document["content"]
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        for block in filter(None, typed(content, list)):
-            yield from self._start(self._identities.start(), typed(block, dict))
+        for block in typed(content, list):
+            if block is not None:
+                yield from self._start(self._identities.start(), typed(block, dict))
         yield from self._ending(document, document)
 
     def _message_start(self, document: JSONObject) -> Iterator[Item]:

@@ -201,7 +201,7 @@ class ChatReader(Reader):
                 if text and type(text) is str:  # nearly all deltas are no more than this
                     self._has_delta = True
                     return self._text(text)
-            return self._told(delta, choice)
+            return self._told(delta, choice, whole=not delta and "message" in choice)
         # Of a whole message counts what no delta has brought.
         if not any(value for name, value in dictionary(delta).items() if name != "role"):
             return self._told(message, choice, whole=True, repeats=had_content, length=length)
@@ -341,10 +341,12 @@ class ChatReader(Reader):
         if not (reason or native or choice.get("logprobs") or choice.get("error")):
             return ()
         reason = reason_of(reason)
-        failed = (reason or "").lower() in ("error", _NETWORK_ERROR) or is_error(
-            choice.get("error")
-        )
-        if failed or (native == _NETWORK_ERROR and not self._has_content):
+        failed = reason is not None and reason.lower() in ("error", _NETWORK_ERROR)
+        if (
+            failed
+            or is_error(choice.get("error"))
+            or (native == _NETWORK_ERROR and not self._has_content)
+        ):
             raise in_stream_error(document, self._model_name)
         return self._finished(reason, choice, document)
 

@@ -283,7 +283,9 @@ class ResponsesReader(Reader):
     def _message(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read a message: what of its texts has not come in pieces."""
         for number, told in enumerate(listed(item.get("content"))):
-            content = {"text": told} if isinstance(told, str) else typed(told or {}, dict)
+            if told is None:
+                continue
+            content = {"text": told} if isinstance(told, str) else typed(told, dict)
             if content.get("type") == "refusal":
                 self._whole_refusal(known, number, content)
             elif content.get("text"):
