@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ResponseTooLarge,
         StreamInterrupted,
         UnexpectedModelBehavior,
+        UnheededSettingWarning,
         UserError,
     )
     from .history import (
@@ -270,6 +271,7 @@ __all__ = (
     "ToolDefinition",
     "ToolReturnPart",
     "UnexpectedModelBehavior",
+    "UnheededSettingWarning",
     "UploadedFile",
     "UserContent",
     "UserError",
@@ -397,6 +399,7 @@ _HOME = {
     "ToolDefinition": "tools",
     "ToolReturnPart": "messages",
     "UnexpectedModelBehavior": "exceptions",
+    "UnheededSettingWarning": "exceptions",
     "UploadedFile": "messages",
     "UserContent": "messages",
     "UserError": "exceptions",

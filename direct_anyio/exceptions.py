@@ -57,6 +57,7 @@ __all__ = (
     "ResponseTooLarge",
     "StreamInterrupted",
     "UnexpectedModelBehavior",
+    "UnheededSettingWarning",
     "UserError",
 )
 
@@ -102,6 +103,14 @@ class _Restorable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__.copy())  # type: ignore[attr-defined]
+
+
+class UnheededSettingWarning(UserWarning):
+    """A setting of a request has no effect, since the model or its protocol has nothing like it.
+
+    It is told once for each model and setting, and listed in the response's
+    `provider_details['direct_anyio']['unheeded']`.
+    """
 
 
 class UserError(_Restorable, RuntimeError):

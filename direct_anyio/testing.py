@@ -24,7 +24,7 @@ from ._traffic import Cassette, RecordedChunk, RecordedExchange, Recorder, Repla
 from .messages import ModelMessage, ModelResponse, ModelResponsePart, now
 from .models import Model
 from .models.items import stream_items
-from .profiles import ModelProfileSpec
+from .profiles import TEST_PROFILE, ModelProfileSpec
 from .settings import ModelSettings
 from .streaming import StreamedResponse
 from .tools import ModelRequestParameters
@@ -156,7 +156,7 @@ class ScriptedModel(Model):
     Args:
         *script: The steps.
         model_name: The name.
-        profile: What the model can do.
+        profile: What the model can do, everything by default.
         settings: Settings for every request.
 
     Attributes:
@@ -174,7 +174,7 @@ class ScriptedModel(Model):
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
-        super().__init__(settings=settings, profile=profile)
+        super().__init__(settings=settings, profile=profile or TEST_PROFILE)
         for cue in script:
             if not isinstance(cue, Cue):
                 raise TypeError(f"A script may not hold {type(cue).__name__}")

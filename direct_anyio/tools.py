@@ -191,7 +191,9 @@ class ModelRequestParameters(Record):
         output_mode: 'text'; 'tool', the answer is a call of an output tool; 'native',
             the provider holds the model to `output_object`; 'prompted', the model is
             told the schema; 'image'; 'auto', as the model's profile says.
-        output_object: The shape of a native or prompted answer.
+        output_object: The shape of the answer. With 'text', the default, it is asked for in the
+            best mode that the model has: 'native', else 'tool', else 'prompted'. In 'tool' it
+            becomes an output tool, where there is none.
         output_tools: The output tools.
         prompted_output_template: Text with `{schema}` in it that tells the model.
         allow_text_output: Whether the model may answer with text.

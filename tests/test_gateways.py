@@ -19,6 +19,7 @@ from direct_anyio import (
     ThinkingPart,
     ToolDefinition,
     UnexpectedModelBehavior,
+    UnheededSettingWarning,
     UserError,
     infer_model,
     model_request,
@@ -145,7 +146,8 @@ async def test_deepseek_thoughts_go_back_in_their_field() -> None:
 async def test_cerebras_drops_what_it_refuses() -> None:
     """Settings that a gateway refuses are not sent."""
     settings: ModelSettings = {"frequency_penalty": 1, "parallel_tool_calls": True, "seed": 1}
-    body = body_of(await sent("cerebras:llama3.1-8b", settings=settings, parameters=TOOL))
+    with pytest.warns(UnheededSettingWarning, match="frequency_penalty"):
+        body = body_of(await sent("cerebras:llama3.1-8b", settings=settings, parameters=TOOL))
     assert "frequency_penalty" not in body
     assert "parallel_tool_calls" not in body
     assert body["seed"] == 1
@@ -198,3 +200,89 @@ def test_a_family_never_takes_away_what_the_gateway_can() -> None:
     assert profile.supports_json_schema_output
     assert profile.ignore_streamed_leading_whitespace
     assert isinstance(profile, OpenAIModelProfile)
+
+
+def _effort(effort: str) -> dict[str, Any]:
+    return {"reasoning_effort": effort}
+
+
+def _object(effort: str) -> dict[str, Any]:
+    return {"reasoning": {"effort": effort}, "temperature": 1}
+
+
+_MUSE = [{"effort": effort} for effort in ("medium", "minimal", "low", "high")]
+_OFF = {"thinking": {"type": "disabled"}}
+_ON = {"thinking": {"type": "enabled"}}
+_CAN = [_effort("medium"), _effort("none"), _effort("low"), _effort("high")]
+_ALWAYS = [_effort("medium"), _effort("low"), _effort("low"), _effort("high")]
+_LOW_OR_HIGH = [_effort("high"), _effort("low"), _effort("low"), _effort("high")]
+_NOTHING: list[dict[str, Any]] = [{}, {}, {}, {}]
+
+
+# What `thinking=True`, `False`, 'low' and 'high' add to the body.
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("crusoe:zai-org/GLM-5.3", _LOW_OR_HIGH),
+        ("crusoe:deepseek-ai/DeepSeek-V4.1-Flash", _CAN),
+        ("crusoe:meta-llama/Llama-3.3-70B-Instruct", _NOTHING),
+        ("deepseek:deepseek-chat", _NOTHING),
+        ("deepseek:deepseek-flash", _CAN),
+        ("deepseek:deepseek-reasoner", _ALWAYS),
+        ("deepseek:deepseek-v4-pro", _CAN),
+        ("heroku:claude-4-5-sonnet", _CAN),
+        ("heroku:claude-opus-5-5", _ALWAYS),
+        ("heroku:kimi-k2-thinking", _CAN),
+        ("litellm:anthropic/claude-sonnet-4-5", _CAN),
+        ("litellm:google/gemini-2.5-flash", _CAN),
+        ("litellm:google/gemini-2.0-flash", _NOTHING),
+        ("vercel:google/gemini-2.5-pro", _ALWAYS),
+        ("vercel:anthropic/claude-fable-5-1", _ALWAYS),
+        ("together:deepseek-ai/DeepSeek-R1", _ALWAYS),
+        ("nebius:openai/gpt-oss-120b", _ALWAYS),
+        ("xai:grok-4.3", _CAN),
+        ("xai:grok-2-vision-1212", _NOTHING),
+        ("vllm:Qwen/Qwen3-8B", _CAN),
+        ("vllm:Qwen/Qwen3-235B-A22B-Thinking-2507", _ALWAYS),
+        ("vllm:Qwen/Qwen3-Coder-30B", _NOTHING),
+        ("ollama:qwen3", _CAN),
+        ("ollama:llama3.2", _NOTHING),
+        ("moonshotai:kimi-k2.6", [_CAN[0], _OFF, _CAN[2], _CAN[3]]),
+        ("moonshotai:kimi-k2.7-code", _ALWAYS),
+        ("moonshotai:kimi-k3", _LOW_OR_HIGH),
+        ("moonshotai:moonshot-v1-8k", _NOTHING),
+        ("cerebras:gpt-oss-120b", _ALWAYS),
+        ("cerebras:zai-glm-4.6", [{}, _effort("none"), {}, {}]),
+        ("cerebras:llama3.1-8b", _NOTHING),
+        ("zai:glm-4.7", [_ON, _OFF, _ON, _ON]),
+        ("zai:glm-5.3", [_ON, _ON | _effort("low"), _ON | _effort("low"), _ON | _effort("high")]),
+        (
+            "snowflake:claude-sonnet-4-6",
+            [_object("medium"), {}, _object("low"), _object("high")],
+        ),
+        ("snowflake:openai-gpt-5.6-luna", _CAN),
+        ("huggingface:deepseek-ai/DeepSeek-R1", _NOTHING),
+        (
+            "openrouter:openai/gpt-5",
+            [
+                {"reasoning": {"effort": "medium", "enabled": True}},
+                {"reasoning": {"effort": "minimal"}},
+                {"reasoning": {"effort": "low", "enabled": True}},
+                {"reasoning": {"effort": "high", "enabled": True}},
+            ],
+        ),
+        ("mistral:magistral-medium-latest", [_effort(e) for e in ("high", "none", "high", "high")]),
+        ("mistral:mistral-large-latest", _NOTHING),
+        ("meta:muse-wonder-1.0", [{"reasoning": each} for each in _MUSE]),
+    ],
+)
+def test_thinking(name: str, expected: list[dict[str, Any]]) -> None:
+    """Each gateway is told how hard a model thinks by the member that it has for it."""
+    model: Any = infer_model(name, api_key="k", base_url="https://h.test/v1")
+
+    def body(settings: Any) -> Any:
+        return model.codec.encode(HELLO, settings, ModelRequestParameters(), stream=False).body
+
+    plain = body({})
+    for level, added in zip((True, False, "low", "high"), expected, strict=True):
+        assert body({"thinking": level}) == plain | added

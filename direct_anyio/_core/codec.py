@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum, auto
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -27,6 +27,7 @@ __all__ = (
     "HTTPCall",
     "Item",
     "Mark",
+    "ModelCodec",
     "PartChunk",
     "Reader",
     "ResponseInfo",
@@ -213,6 +214,24 @@ class Codec(Protocol):
     def reader(self, parameters: ModelRequestParameters) -> Reader:
         """Return a reader for the response to a request with these parameters."""
         ...
+
+
+class ModelCodec(Codec, Protocol):
+    """The codec of a model, which knows whom it speaks to.
+
+    Attributes:
+        settings_prefix: The prefix of the settings that only its protocol knows.
+        provider_name: The provider.
+        profile: What the model can do, a `ModelProfile`.
+    """
+
+    settings_prefix: ClassVar[str]
+
+    @property
+    def provider_name(self) -> str: ...
+    @property
+    def profile(self) -> Any: ...  # pyright takes a field with a converter for a descriptor
+    def __hash__(self) -> int: ...
 
 
 def typed(value: Any, kind: type[ValueT]) -> ValueT:

@@ -28,27 +28,34 @@ class Choice:
     names: tuple[str, ...] | None = None
 
 
-def choice_of(settings: ModelSettings, parameters: ModelRequestParameters) -> Choice:
+def choice_of(
+    settings: ModelSettings, parameters: ModelRequestParameters, cannot_force: str = ""
+) -> Choice:
     """Return the choice that settings and parameters make together.
 
     The setting is about function tools: an output tool can always be called, since its
     call is the answer. A list of names demands one of them.
 
+    Args:
+        settings: The settings.
+        parameters: What the request offers.
+        cannot_force: Why this model cannot be forced to call a tool; '' if it can. An answer
+            that must be a call of an output tool is then left to the model.
+
     Raises:
-        UserError: The setting names no tool that is offered, or demands one where none is.
+        UserError: The setting names no tool that is offered, demands one where none is, or
+            demands one of a model that cannot be forced.
     """
     wanted = settings.get("tool_choice")
     free = parameters.allow_text_output or parameters.allow_image_output
     if wanted in (None, "auto"):
-        return Choice("auto" if free else "required")
-    if wanted == "required":
-        return _demanded(parameters)
+        return Choice("auto" if free or cannot_force else "required")
     if wanted == "none" or not wanted:
-        return _only_output(parameters, free)
-    return _named(wanted, parameters)
-
-
-def _demanded(parameters: ModelRequestParameters) -> Choice:
+        return _only_output(parameters, free or bool(cannot_force))
+    if cannot_force:
+        raise UserError(f"`tool_choice={wanted!r}` is not possible: {cannot_force}.")
+    if wanted != "required":
+        return _named(wanted, parameters)
     if not parameters.function_tools:
         raise UserError("`tool_choice` is 'required', but no function tools are offered.")
     return Choice("required")

@@ -42,6 +42,7 @@ from ..tools import (
     ToolDefinition,
 )
 from ..usage import RequestUsage
+from ._openai import OpenAIModelProfile, effort_member
 
 __all__ = (
     "FINISH_REASONS",
@@ -89,7 +90,8 @@ class Quirks:
     """What a gateway does beside the protocol; each is a function of what it is about.
 
     Attributes:
-        settings: From settings to members of the body.
+        settings: From settings, the model's profile and its name to members of the body: those
+            of settings of the gateway's own, and what it is told of thinking.
         thoughts: From a message or delta, and the provider's name, to items, where it
             has thoughts of its own form.
         marks_tagged: Whether thoughts between tags are marked as the provider's.
@@ -101,7 +103,9 @@ class Quirks:
             `reasoning_details`, None where it is sent like any other's.
     """
 
-    settings: Callable[[ModelSettings], JSONObject] = lambda settings: {}
+    settings: Callable[[ModelSettings, OpenAIModelProfile, str], JSONObject] = (
+        lambda settings, profile, name: effort_member(settings, profile)
+    )
     thoughts: Callable[[JSONObject, str], Iterable[Item]] = _nothing
     marks_tagged: bool = True
     usage: Callable[[JSONObject], RequestUsage] = lambda usage: usage_of(usage)

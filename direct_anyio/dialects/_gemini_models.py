@@ -37,8 +37,8 @@ class GoogleModelProfile(ModelProfile):
             None where it does not think.
         google_thinking_levels: The levels that it knows, the least first.
         google_least_thinking_budget: The least budget that it takes; 0 is no thinking.
-        google_supports_tool_combination: Whether function tools, built-in tools and
-            native output go together, and its API tells of built-in tools in parts.
+        google_supports_tool_combination: Whether function tools and built-in tools go
+            together, and its API tells of built-in tools in parts.
         google_supports_validated_calls: Whether calls can be held to their schema.
         google_returnable_files: MIME types of files that a tool's result may hold; others
             are sent beside it.
@@ -86,6 +86,7 @@ def google_model_profile(model_name: str) -> GoogleModelProfile:
         supports_image_output=draws,
         supports_json_schema_output=is_new or not draws,
         supports_json_object_output=is_new or not draws,
+        supports_native_output_with_tools=is_new,
         supported_builtin_tools=_BUILTIN_TOOLS | ({ImageGenerationTool} if draws else frozenset()),
         google_thinking=thinks,
         google_thinking_levels=levels or _SCALE,

@@ -18,6 +18,8 @@ from ..settings import ModelSettings
 __all__ = (
     "JSONObject",
     "OpenAIModelProfile",
+    "cannot_force",
+    "effort_member",
     "inlined",
     "is_text_like",
     "openai_profile",
@@ -88,6 +90,15 @@ def openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
     return OpenAIModelProfile.from_profile(profile)
 
 
+def cannot_force(profile: OpenAIModelProfile, model_name: str) -> str:
+    """Return why a model cannot be forced to call a tool, '' if it can be."""
+    return (
+        ""
+        if profile.openai_supports_tool_choice_required
+        else f"{model_name} cannot be forced to call a tool"
+    )
+
+
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 # From the start of a model's name to the efforts it takes; the first that fits counts.
@@ -136,7 +147,15 @@ def reasoning_effort(settings: ModelSettings, profile: OpenAIModelProfile) -> st
     if thinking is False:
         return efforts[0]
     wanted = _EFFORTS.index("medium" if thinking is True else thinking)
-    return next((each for each in efforts if _EFFORTS.index(each) >= wanted), efforts[-1])
+    active = [each for each in efforts if each != "none"]
+    enough = (each for each in active if _EFFORTS.index(each) >= wanted)
+    return next(enough, active[-1] if active else None)
+
+
+def effort_member(settings: ModelSettings, profile: OpenAIModelProfile) -> JSONObject:
+    """Return the member of a Chat Completions body that asks for an effort, {} for none."""
+    effort = reasoning_effort(settings, profile)
+    return {} if effort is None else {"reasoning_effort": effort}
 
 
 def is_text_like(media_type: str) -> bool:

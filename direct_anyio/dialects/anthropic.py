@@ -7,7 +7,7 @@ do otherwise is a key of `AnthropicModelProfile`, never a branch on a name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -148,6 +148,8 @@ class AnthropicCodec(Codec):
         profile: What the model can do.
     """
 
+    settings_prefix: ClassVar[str] = "anthropic"
+
     model_name: str
     provider_name: str
     profile: AnthropicModelProfile = field(converter=_anthropic_profile)
@@ -168,7 +170,7 @@ class AnthropicCodec(Codec):
         parameters = _fitted(parameters)
         thinking = self._thinking(settings)
         system = _system(messages, settings, parameters)
-        choice = self._choice(settings, parameters, thinking)
+        choice = choice_of(settings, parameters, self._cannot_force(settings, thinking))
         tools = self._tools(settings, parameters, choice)
         said = self._messages(messages, settings)
         limit_cache_points([*(system if isinstance(system, list) else ()), *tools], said)
@@ -261,33 +263,15 @@ class AnthropicCodec(Codec):
 
     # -- tools ------------------------------------------------------------------------------------
 
-    def _choice(
-        self, settings: ModelSettings, parameters: ModelRequestParameters, thinking: JSONObject
-    ) -> Choice:
-        choice = choice_of(settings, parameters)
-        forced = choice.mode == "required" and bool(parameters.tool_defs)
-        if forced and not self._may_force(settings, thinking):
-            return attrs.evolve(choice, mode="auto")
-        return choice
-
-    def _may_force(self, settings: ModelSettings, thinking: JSONObject) -> bool:
-        """Return whether a call can be demanded, which a model that thinks refuses.
-
-        Raises:
-            UserError: The user demands one, and it cannot be.
-        """
-        wanted = settings.get("tool_choice")
-        asked = wanted not in (None, "auto", "none", [])
+    def _cannot_force(self, settings: ModelSettings, thinking: JSONObject) -> str:
+        """Return why the model cannot be forced to call a tool, '' if it can be."""
         if not self.profile.anthropic_supports_forced_tool_choice:
-            why = "the model cannot be forced to call a tool"
-        elif thinking.get("type") == "enabled":
-            why = "a model that thinks with a budget cannot be forced to call a tool"
-        else:
-            # One that thinks as it likes can be, but then it does not think.
-            return asked or thinking.get("type") != "adaptive"
-        if asked:
-            raise UserError(f"`tool_choice={wanted!r}` is not possible: {why}.")
-        return False
+            return f"{self.model_name} refuses to be forced to call a tool"
+        if thinking.get("type") == "enabled":
+            return "a model that thinks with a budget cannot be forced to call a tool"
+        # One that decides itself how long to think can be, but then does not think at all.
+        free = settings.get("tool_choice") in (None, "auto", "none", [])
+        return "the model would not think" if free and thinking.get("type") == "adaptive" else ""
 
     def _tools(
         self, settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice

@@ -6,7 +6,7 @@ Facts: Cohere's API reference for `POST /v2/chat`, and recorded traffic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -85,6 +85,8 @@ _BILLED = ("input_tokens", "output_tokens", "search_units", "classifications")
 @frozen(kw_only=True)
 class CohereCodec(ChatCodec):
     """Speaks Cohere's protocol, whose answers do not name the model."""
+
+    settings_prefix: ClassVar[str] = "cohere"
 
     def encode(
         self,

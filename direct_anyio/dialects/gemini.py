@@ -8,7 +8,7 @@ says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from attrs import field, frozen
@@ -163,6 +163,8 @@ class GeminiCodec(Codec):
             URL ends with a version, a project and a location.
     """
 
+    settings_prefix: ClassVar[str] = "google"
+
     model_name: str
     provider_name: str
     profile: GoogleModelProfile = field(converter=_google_profile)
@@ -261,7 +263,7 @@ class GeminiCodec(Codec):
     def _format(self, parameters: ModelRequestParameters, *, has_tools: bool) -> JSONObject:
         output = parameters.output_object
         if parameters.output_mode == "native" and output is not None:
-            if parameters.function_tools and not self.profile.google_supports_tool_combination:
+            if parameters.function_tools and not self.profile.supports_native_output_with_tools:
                 raise UserError(
                     f"{self.model_name} does not take native output and function tools "
                     "together: use output mode 'tool'."

@@ -7,7 +7,7 @@ traffic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -117,6 +117,8 @@ _EFFORTS = {
 @frozen(kw_only=True)
 class GroqCodec(ChatCodec):
     """Speaks Groq's protocol."""
+
+    settings_prefix: ClassVar[str] = "groq"
 
     def encode(
         self,

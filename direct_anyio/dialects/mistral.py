@@ -59,13 +59,31 @@ _SETTINGS = {
     "mistral_prompt_cache_key": "prompt_cache_key",
 }
 
-# Models whose thinking can be switched; the others always think, or never do.
-_ADJUSTABLE = ("mistral-small-latest", "mistral-small-2603", "mistral-medium-3-5")
+# Models whose thinking can be switched; of the others the Magistrals always think, the rest
+# never do. Fact: https://docs.mistral.ai/capabilities/reasoning.
+_ADJUSTABLE = frozenset(
+    (
+        "magistral-medium-latest",
+        "magistral-small-latest",
+        "mistral-large-4",
+        "mistral-large-4-0",
+        "mistral-medium",
+        "mistral-medium-2604",
+        "mistral-medium-3",
+        "mistral-medium-3-5",
+        "mistral-medium-3.5",
+        "mistral-medium-latest",
+        "mistral-small-2603",
+        "mistral-small-latest",
+    )
+)
 
 
 @frozen(kw_only=True)
 class MistralCodec(ChatCodec):
     """Speaks Mistral's protocol."""
+
+    settings_prefix: ClassVar[str] = "mistral"
 
     def encode(
         self,
@@ -106,7 +124,7 @@ class MistralCodec(ChatCodec):
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
-        if thinking is None or not self.model_name.startswith(_ADJUSTABLE):
+        if thinking is None or self.model_name not in _ADJUSTABLE:
             return {}
         return {"reasoning_effort": "none" if thinking is False else "high"}
 

@@ -7,7 +7,7 @@ gateways do otherwise is a key of `OpenAIModelProfile`, never a branch on a name
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import define, field, frozen
 
@@ -46,10 +46,10 @@ from ._chat_reader import ChatReader, has_text
 from ._openai import (
     JSONObject,
     OpenAIModelProfile,
+    cannot_force,
     inlined,
     is_text_like,
     openai_profile,
-    reasoning_effort,
 )
 
 __all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
@@ -122,6 +122,8 @@ class OpenAIChatCodec(ChatCodec):
         quirks: What the gateway does otherwise.
     """
 
+    settings_prefix: ClassVar[str] = "openai"
+
     profile: OpenAIModelProfile = field(converter=openai_profile)
     quirks: Quirks = field(factory=Quirks)
 
@@ -148,7 +150,8 @@ class OpenAIChatCodec(ChatCodec):
         body |= self._tools(settings, parameters)
         body |= self._web_search(parameters)
         body |= response_format(parameters, self.profile, self._json_schema)
-        body |= self._settings(settings) | self.quirks.settings(settings)
+        body |= self._settings(settings)
+        body |= self.quirks.settings(settings, self.profile, self.model_name)
         return HTTPCall(self.quirks.path(self.model_name), body)
 
     def reader(self, parameters: ModelRequestParameters) -> OpenAIChatReader:
@@ -170,14 +173,11 @@ class OpenAIChatCodec(ChatCodec):
         newer = self.profile.openai_chat_supports_max_completion_tokens
         limit = "max_completion_tokens" if newer else "max_tokens"
         said = members(settings, {"max_tokens": limit} | _SETTINGS)
-        effort = reasoning_effort(settings, self.profile)
-        if effort is not None:
-            said["reasoning_effort"] = effort
         refused = self.profile.openai_unsupported_model_settings
         return {key: value for key, value in said.items() if key not in refused}
 
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
-        choice = choice_of(settings, parameters)
+        choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))
         offered = parameters.tool_defs
         by_name = self.profile.openai_chat_supports_allowed_tools
         if choice.names is not None and not by_name and len(choice.names) > 1:
@@ -198,8 +198,7 @@ class OpenAIChatCodec(ChatCodec):
         return said
 
     def _tool_choice(self, choice: Choice) -> Any:
-        forces = self.profile.openai_supports_tool_choice_required
-        mode = "auto" if choice.mode == "required" and not forces else choice.mode
+        mode = choice.mode
         if choice.names is None:
             return mode
         functions = [{"type": "function", "function": {"name": name}} for name in choice.names]

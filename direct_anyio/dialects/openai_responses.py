@@ -7,7 +7,7 @@ of this protocol do otherwise is a key of `OpenAIModelProfile`, never a branch o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
@@ -27,7 +27,13 @@ from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ._chat import output_schema
-from ._openai import JSONObject, OpenAIModelProfile, openai_profile, reasoning_effort
+from ._openai import (
+    JSONObject,
+    OpenAIModelProfile,
+    cannot_force,
+    openai_profile,
+    reasoning_effort,
+)
 from ._responses_input import InputWriter, needs_download
 from ._responses_output import ResponsesReader
 
@@ -120,6 +126,8 @@ class OpenAIResponsesCodec(Codec):
         types_texts: Whether a text of the model's that is sent back says that it is a message:
             OpenAI knows it by its role, llama.cpp's server does not.
     """
+
+    settings_prefix: ClassVar[str] = "openai"
 
     model_name: str
     provider_name: str
@@ -260,10 +268,8 @@ class OpenAIResponsesCodec(Codec):
         }
 
     def _tool_choice(self, settings: ModelSettings, parameters: ModelRequestParameters) -> Any:
-        choice = choice_of(settings, parameters)
+        choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))
         mode = choice.mode
-        if mode == "required" and not self.profile.openai_supports_tool_choice_required:
-            mode = "auto"
         if choice.names is None:
             return mode
         functions = [{"type": "function", "name": name} for name in choice.names]

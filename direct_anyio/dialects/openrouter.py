@@ -12,6 +12,7 @@ from .._core.codec import Item, dictionary, index_of, text_of, thinking_chunk
 from ..parts import ThinkingPart
 from ..settings import ModelSettings
 from ._chat import JSONObject, Quirks, members
+from ._openai import OpenAIModelProfile
 
 __all__ = ("OPENROUTER", "OpenRouterModelSettings", "detailed_thoughts", "thought_detail")
 
@@ -37,6 +38,7 @@ class OpenRouterModelSettings(ModelSettings, total=False):
 
 
 _SETTINGS = {
+    "openai_reasoning_effort": "reasoning_effort",
     "openrouter_models": "models",
     "openrouter_provider": "provider",
     "openrouter_preset": "preset",
@@ -50,13 +52,14 @@ _TEXT = {"reasoning.text": "text", "reasoning.summary": "summary"}
 _PROOF = {"reasoning.text": "signature", "reasoning.encrypted": "data"}
 
 
-def _settings(settings: ModelSettings) -> JSONObject:
+def _settings(settings: ModelSettings, profile: OpenAIModelProfile, name: str) -> JSONObject:
     thinking = settings.get("thinking")
     own = members(settings, _SETTINGS)
     if thinking is None or "reasoning" in own:
         return own
     if thinking is False:
-        return own | {"reasoning": {"effort": "none"}}
+        # The lowest effort of a model that always thinks.
+        return own | {"reasoning": {"effort": (*profile.openai_reasoning_efforts, "none")[0]}}
     effort = "medium" if thinking is True else thinking
     return own | {"reasoning": {"effort": effort, "enabled": True}}
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
@@ -16,7 +16,12 @@ from ..messages import ModelMessage, ModelResponse
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings, checked_settings, merge_model_settings
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ..tools import (
+    DEFAULT_OUTPUT_TOOL_NAME,
+    ModelRequestParameters,
+    OutputObjectDefinition,
+    ToolDefinition,
+)
 from ..usage import RequestUsage
 from .known import check_settings, known_model_names
 
@@ -218,9 +223,16 @@ def _fitted(
     """Return parameters that `profile` can take, the output mode decided."""
     tools = {tool.unique_id: tool for tool in offered.builtin_tools}
     mode = offered.output_mode
-    if mode == "auto":
-        mode = profile.default_structured_output_mode
+    if mode == "auto" or (mode == "text" and offered.output_object is not None):
+        mode = (
+            profile.default_structured_output_mode
+            if mode == "auto"
+            else _best_mode(offered, profile)
+        )
         offered = attrs.evolve(offered, allow_text_output=mode in ("native", "prompted"))
+    if mode == "tool" and not offered.output_tools and offered.output_object is not None:
+        tool = _output_tool(offered.output_object)
+        offered = attrs.evolve(offered, output_tools=[tool], allow_text_output=False)
     structured = mode in ("native", "prompted")
     fitted = attrs.evolve(
         offered,
@@ -233,6 +245,26 @@ def _fitted(
     _refuse_unsupported(fitted, profile)
     _refuse_tools(fitted, builtin_tools & profile.supported_builtin_tools)
     return fitted
+
+
+def _best_mode(
+    offered: ModelRequestParameters, profile: ModelProfile
+) -> Literal["tool", "native", "prompted"]:
+    """Return the mode that holds an answer to its schema best, of those that the model has."""
+    beside_tools = profile.supports_native_output_with_tools or not offered.function_tools
+    if profile.supports_json_schema_output and beside_tools:
+        return "native"
+    return "tool" if profile.supports_tools else "prompted"
+
+
+def _output_tool(output: OutputObjectDefinition) -> ToolDefinition:
+    return ToolDefinition(
+        name=DEFAULT_OUTPUT_TOOL_NAME,
+        parameters_json_schema=output.json_schema,
+        description=output.description,
+        strict=output.strict,
+        kind="output",
+    )
 
 
 def _template(offered: ModelRequestParameters, mode: str, profile: ModelProfile) -> str | None:

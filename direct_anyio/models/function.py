@@ -29,7 +29,7 @@ from ..messages import (
     ModelResponse,
     now,
 )
-from ..profiles import ModelProfileSpec
+from ..profiles import TEST_PROFILE, ModelProfileSpec
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
@@ -123,7 +123,7 @@ class FunctionModel(Model):
         stream_function: An async generator function of the same arguments. It yields
             text, or dicts of an index to a `DeltaToolCall` or a `DeltaThinkingPart`.
         model_name: The name, made of the functions' names by default.
-        profile: What the model can do.
+        profile: What the model can do, everything by default.
         settings: Settings for every request.
 
     Raises:
@@ -141,7 +141,7 @@ class FunctionModel(Model):
     ) -> None:
         if function is None and stream_function is None:
             raise TypeError("Either `function` or `stream_function` must be provided")
-        super().__init__(settings=settings, profile=profile)
+        super().__init__(settings=settings, profile=profile or TEST_PROFILE)
         self.function = function
         self.stream_function = stream_function
         named = (getattr(each, "__name__", "") for each in (function, stream_function))

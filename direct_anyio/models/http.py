@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self
@@ -12,14 +13,15 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from .. import __version__
-from .._core.codec import Codec, HTTPCall
+from .._core.codec import Codec, HTTPCall, ModelCodec
+from .._core.unheeded import unheeded
 from .._io.deadlines import limits_of
 from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
 from .._io.tasks import open_task_group, open_task_group_apart
-from ..exceptions import UserError
+from ..exceptions import UnheededSettingWarning, UserError
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
@@ -111,7 +113,7 @@ class HTTPModel(Model):
         return profile or self._provider.profile(self._model_name)
 
     @property
-    def codec(self) -> Codec:
+    def codec(self) -> ModelCodec:
         """What speaks the model's protocol."""
         is_elsewhere = self._base_url != self._provider.base_url
         return self._provider.codec(
@@ -128,7 +130,7 @@ class HTTPModel(Model):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Send a request and return the whole response; it is one on the wire, too."""
-        asked = self._ask(messages, model_settings, model_request_parameters, stream=False)
+        asked = self.ask(messages, model_settings, model_request_parameters, stream=False)
         async with asked as stream:
             async for _ in stream:
                 pass
@@ -148,7 +150,7 @@ class HTTPModel(Model):
         """
         from .counting import counting_of
 
-        asked = self._ask(
+        asked = self.ask(
             messages,
             model_settings,
             model_request_parameters,
@@ -170,10 +172,10 @@ class HTTPModel(Model):
         Returns:
             The stream's block, which is entered once its first content has arrived.
         """
-        return self._ask(messages, model_settings, model_request_parameters, stream=True)
+        return self.ask(messages, model_settings, model_request_parameters, stream=True)
 
     @asynccontextmanager
-    async def _ask(
+    async def ask(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
@@ -182,6 +184,15 @@ class HTTPModel(Model):
         stream: bool,
         codec: Codec | None = None,
     ) -> AsyncIterator[StreamedResponse]:
+        """Send a request, in as many attempts as it takes.
+
+        Args:
+            messages: The messages.
+            model_settings: Settings, over those of the model.
+            model_request_parameters: What the request offers.
+            stream: Whether the answer is streamed.
+            codec: What writes the request and reads the answer, where it is not the model's own.
+        """
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
         if not messages:
@@ -190,16 +201,34 @@ class HTTPModel(Model):
                 "`ModelRequest.user_text_prompt('Hello')`."
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
+        ignored = self._report_unheeded(settings, parameters) if codec is None else ()
         limits = limits_of(settings, stream=stream)
         asking = Asking(self, codec or self.codec, parameters, settings, limits, stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if stream else open_task_group
         async with opened() as group:
             response = await asking.open(group, messages)
+            if ignored:
+                response.note(unheeded=list(ignored))
             try:
                 yield response
             finally:
                 await response.aclose()
+
+    def _report_unheeded(
+        self, settings: ModelSettings, parameters: ModelRequestParameters
+    ) -> tuple[str, ...]:
+        """Return the settings that have no effect, and warn of each."""
+        ignored = unheeded(self.codec, settings, parameters)
+        for key in ignored:
+            warnings.warn(
+                f"The setting {key!r} ({settings.get(key)!r:.80}) has no effect on "
+                f"'{self._provider.name}:{self._model_name}': leave it out, or set what the "
+                "provider has instead.",
+                UnheededSettingWarning,
+                stacklevel=2,
+            )
+        return ignored
 
     async def with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
         """Return messages with the bytes of those files that must not go by URL."""

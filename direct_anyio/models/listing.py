@@ -95,14 +95,6 @@ class _Listing(Reader):
         yield Mark.FINISHED
 
 
-class _Catalogue(HTTPModel):
-    """What is asked for a listing."""
-
-    @property
-    def codec(self) -> _Listing:
-        return _Listing(_ROUTES[spoken_by(self._provider.codec)])
-
-
 async def list_models(
     provider: str,
     *,
@@ -130,10 +122,13 @@ async def list_models(
     if row.name in _UNLISTED:
         raise UserError(f"The models of {row.name!r} cannot be listed.")
     key, url = access(row, name, api_key, base_url)
-    catalogue = _Catalogue(row, name, api_key=key, base_url=url, http_client=http_client)
+    model = HTTPModel(row, name, api_key=key, base_url=url, http_client=http_client)
+    codec = _Listing(_ROUTES[spoken_by(row.codec)])
     nothing: list[ModelMessage] = [ModelRequest.user_text_prompt("models")]
+    asked = model.ask(nothing, None, ModelRequestParameters(), stream=False, codec=codec)
     try:
-        response = await catalogue.request(nothing, None, ModelRequestParameters())
+        async with asked as stream:
+            response = await stream.drain()
     except EmptyResponse:
         return []
     return [part.content for part in response.parts if isinstance(part, TextPart)]

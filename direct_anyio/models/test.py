@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from .._core.estimate import estimated_tokens, estimated_usage
 from .._core.sample import sample_of
 from ..exceptions import UserError
 from ..messages import (
+    BinaryImage,
+    FilePart,
     ModelMessage,
     ModelRequest,
     ModelResponse,
@@ -25,7 +28,7 @@ from ..messages import (
     now,
 )
 from ..parts import to_json
-from ..profiles import ModelProfileSpec
+from ..profiles import TEST_PROFILE, ModelProfileSpec
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
@@ -36,6 +39,12 @@ from .items import stream_items
 __all__ = ("TestModel", "TestStreamedResponse")
 
 
+# A PNG of one transparent pixel.
+_PIXEL = a2b_base64(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
 class TestStreamedResponse(StreamedResponse):
     """The stream of a test model."""
 
@@ -43,15 +52,19 @@ class TestStreamedResponse(StreamedResponse):
 
 
 class TestModel(Model):
-    """Calls all tools once, then answers with a text or with the output tool.
+    """Calls all tools once, then answers with what the request asks for.
+
+    That is a call of the output tool, JSON that fits the schema of a native or prompted output,
+    an image of one pixel, or a text.
 
     Args:
         call_tools: The function tools to call first, or 'all'.
         custom_output_text: What to answer, instead of what the tools returned.
-        custom_output_args: What to call the output tool with, instead of made-up values.
+        custom_output_args: What to call the output tool with, or to answer as JSON, instead
+            of made-up values.
         seed: Chooses among the values that a schema allows.
         model_name: The name.
-        profile: What the model can do.
+        profile: What the model can do, everything by default.
         settings: Settings for every request.
 
     Attributes:
@@ -71,7 +84,7 @@ class TestModel(Model):
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
     ) -> None:
-        super().__init__(settings=settings, profile=profile)
+        super().__init__(settings=settings, profile=profile or TEST_PROFILE)
         self.call_tools = call_tools
         self.custom_output_text = custom_output_text
         self.custom_output_args = custom_output_args
@@ -137,7 +150,9 @@ class TestModel(Model):
         if retried:
             return retried
         if self._answers_with_text(offered):
-            return [TextPart(self.custom_output_text or _told(messages))]
+            return [TextPart(self._text(messages, offered))]
+        if offered.allow_image_output:
+            return [FilePart(BinaryImage(_PIXEL, media_type="image/png"))]
         if not offered.output_tools:
             raise UserError("TestModel has neither text nor an output tool to answer with")
         tool = offered.output_tools[self.seed % len(offered.output_tools)]
@@ -169,7 +184,18 @@ class TestModel(Model):
             if not offered.allow_text_output:
                 raise UserError("Plain response not allowed, but `custom_output_text` is set.")
             return True
-        return self.custom_output_args is None and offered.allow_text_output
+        needs_tool = self.custom_output_args is not None and offered.output_object is None
+        return offered.allow_text_output and not needs_tool
+
+    def _text(self, messages: list[ModelMessage], offered: ModelRequestParameters) -> str:
+        """Return the text to answer with: JSON where a native or prompted output is asked for."""
+        if self.custom_output_text is not None:
+            return self.custom_output_text
+        if offered.output_object is None:
+            return _told(messages)
+        if self.custom_output_args is not None:
+            return to_json(self.custom_output_args)
+        return to_json(sample_of(offered.output_object.json_schema, self.seed))
 
     def _output_args(self, tool: ToolDefinition) -> Any:
         args = self.custom_output_args

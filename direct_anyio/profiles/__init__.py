@@ -12,7 +12,13 @@ from .._record import Record
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..tools import StructuredOutputMode
 
-__all__ = ("DEFAULT_PROFILE", "JsonSchemaTransform", "ModelProfile", "ModelProfileSpec")
+__all__ = (
+    "DEFAULT_PROFILE",
+    "TEST_PROFILE",
+    "JsonSchemaTransform",
+    "ModelProfile",
+    "ModelProfileSpec",
+)
 
 ProfileT = TypeVar("ProfileT", bound="ModelProfile")
 
@@ -38,10 +44,13 @@ class ModelProfile(Record):
         supports_json_schema_output: Whether output mode 'native' works.
         supports_json_object_output: Whether it can be held to JSON of any schema.
         supports_image_output: Whether it makes images.
+        supports_native_output_with_tools: Whether output mode 'native' works beside function
+            tools.
         default_structured_output_mode: What output mode 'auto' means.
         prompted_output_template: Tells the schema in output mode 'prompted'.
         native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
+        thinking_always_enabled: Whether it thinks even when it is told not to.
         thinking_tags: What encloses thoughts inside its text.
         ignore_streamed_leading_whitespace: Whether the blank space that a text starts with is
             dropped, for models that write some before a tool call.
@@ -55,10 +64,12 @@ class ModelProfile(Record):
     supports_json_schema_output: bool = False
     supports_json_object_output: bool = False
     supports_image_output: bool = False
+    supports_native_output_with_tools: bool = True
     default_structured_output_mode: StructuredOutputMode = "tool"
     prompted_output_template: str = PROMPTED_OUTPUT_TEMPLATE
     native_output_requires_schema_in_instructions: bool = False
     json_schema_transformer: JsonSchemaTransform | None = None
+    thinking_always_enabled: bool = False
     thinking_tags: tuple[str, str] = ("<think>", "</think>")
     ignore_streamed_leading_whitespace: bool = False
     finish_reason_may_be_absent: bool = False
@@ -88,3 +99,10 @@ ModelProfileSpec = ModelProfile | Callable[[str], ModelProfile | None]
 """A profile, or a function from a model's name to one."""
 
 DEFAULT_PROFILE = ModelProfile()
+
+TEST_PROFILE = ModelProfile(
+    supports_json_schema_output=True,
+    supports_json_object_output=True,
+    supports_image_output=True,
+)
+"""The profile of models for tests, which take every output mode."""

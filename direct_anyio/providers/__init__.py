@@ -117,6 +117,7 @@ _ROWS = (
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
+        profile=families.deepseek,
         reported_name="deepseek",
     ),
     Provider(
@@ -124,6 +125,7 @@ _ROWS = (
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
+        profile=families.by_vendor(),
         reported_name="openrouter",
     ),
     Provider(

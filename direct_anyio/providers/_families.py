@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from .._core.json_schema import inlined_defs, openai_json_schema
+from ..dialects._anthropic_models import anthropic_profile
+from ..dialects._gemini_models import google_model_profile
 from ..dialects._gemini_schema import google_json_schema
 from ..dialects._openai import OpenAIModelProfile, reasoning_efforts
 from ..dialects.groq import GroqModelProfile
@@ -24,9 +26,12 @@ __all__ = (
     "by_start",
     "by_vendor",
     "compatible",
+    "glm",
+    "grok",
     "groq",
     "harmony",
     "inlining",
+    "moonshot",
     "openai",
     "plain",
     "qwen",
@@ -43,6 +48,37 @@ _SAMPLING = (
     "logit_bias",
     "logprobs",
     "top_logprobs",
+)
+
+# Efforts of models that are told how hard to think by gateways that speak OpenAI's protocol.
+_CAN_THINK = ("none", "low", "medium", "high")
+_ALWAYS_THINKS = ("low", "medium", "high")
+
+# By the start of a name at xAI; facts: https://docs.x.ai/docs/guides/reasoning and its page on
+# retired models, which are redirected to Grok 4.3.
+_GROK_EFFORTS = {
+    "grok-3-mini": ("none", "low", "high"),
+    "grok-3": ("none", "low", "medium", "high"),
+    "grok-4-0709": ("none", "low", "medium", "high"),
+    "grok-4-fast": ("none", "low", "medium", "high"),
+    "grok-4-1-fast": ("none", "low", "medium", "high"),
+    "grok-4.3": ("none", "low", "medium", "high"),
+    "grok-4.5": ("low", "medium", "high"),
+    "grok-4.6": ("low", "medium", "high"),
+    "grok-4.7": ("low", "medium", "high", "xhigh"),
+    "grok-build-latest": ("low", "medium", "high"),
+    "grok-latest": ("none", "low", "medium", "high"),
+}
+
+_DEEPSEEK_CAN_THINK = ("deepseek-v4-", "deepseek-v4.", "deepseek-flash")
+
+_KIMI_THINKS = (
+    "kimi-k2.5",
+    "kimi-k2.6",
+    "kimi-k2.7",
+    "kimi-k2-thinking",
+    "kimi-k3",
+    "kimi-thinking",
 )
 
 _KEEPS_THOUGHTS = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6")
@@ -72,26 +108,54 @@ def harmony(name: str) -> OpenAIModelProfile:
         OpenAIModelProfile(
             json_schema_transformer=inlined_defs,
             openai_supports_tool_choice_required=False,
+            openai_reasoning_efforts=_ALWAYS_THINKS,
             ignore_streamed_leading_whitespace=True,
         )
     )
 
 
-def anthropic(name: str) -> ModelProfile:
+def anthropic(name: str) -> OpenAIModelProfile:
     """Return the profile of Claude behind somebody else's protocol."""
-    return ModelProfile(thinking_tags=("<thinking>", "</thinking>"))
+    always = anthropic_profile(name).anthropic_thinking_off == "adaptive"
+    return OpenAIModelProfile(
+        thinking_tags=("<thinking>", "</thinking>"),
+        openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK,
+    )
 
 
-def deepseek(name: str) -> ModelProfile:
+def deepseek(name: str) -> OpenAIModelProfile:
     """Return the profile of a model of DeepSeek's."""
-    return ModelProfile(ignore_streamed_leading_whitespace="r1" in name)
+    is_r1 = "r1" in name
+    always, can = is_r1 or name == "deepseek-reasoner", name.startswith(_DEEPSEEK_CAN_THINK)
+    return OpenAIModelProfile(
+        ignore_streamed_leading_whitespace=is_r1,
+        openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK if can else (),
+    )
+
+
+def glm(name: str) -> OpenAIModelProfile:
+    """Return the profile of a GLM, from 4.5 on."""
+    if name.startswith("glm-5.3"):
+        return OpenAIModelProfile(openai_reasoning_efforts=("low", "high", "max"))
+    can = name.startswith(("glm-5", "glm-4.7", "glm-4.6", "glm-4.5"))
+    return OpenAIModelProfile(openai_reasoning_efforts=_CAN_THINK if can else ())
+
+
+def grok(name: str) -> OpenAIModelProfile:
+    """Return the profile of a Grok."""
+    known = (efforts for start, efforts in _GROK_EFFORTS.items() if name.startswith(start))
+    return OpenAIModelProfile(openai_reasoning_efforts=next(known, ()))
 
 
 def google(name: str) -> ModelProfile:
     """Return the profile of Gemini or Gemma behind somebody else's protocol."""
     writes = "image" not in name or "gemini-3" in name
-    return ModelProfile(
+    own = google_model_profile(name)
+    thinks = "gemini" in name and own.google_thinking is not None
+    always = own.google_least_thinking_budget > 0
+    return OpenAIModelProfile(
         json_schema_transformer=google_json_schema,
+        openai_reasoning_efforts=() if not thinks else _ALWAYS_THINKS if always else _CAN_THINK,
         supports_image_output="image" in name,
         supports_json_schema_output=writes,
         supports_json_object_output=writes,
@@ -108,6 +172,7 @@ def groq(name: str) -> ModelProfile:
         groq_thinks=qwens or oss or "deepseek-r1" in lower,
         groq_supports_reasoning_disable=qwens,
         groq_supports_graded_reasoning_effort=oss,
+        thinking_always_enabled="deepseek-r1" in lower,
     )
     return own.update(_AT_GROQ(name))
 
@@ -117,9 +182,12 @@ def inlining(name: str) -> ModelProfile:
     return ModelProfile(json_schema_transformer=inlined_defs)
 
 
-def moonshot(name: str) -> ModelProfile:
+def moonshot(name: str) -> OpenAIModelProfile:
     """Return the profile of Kimi."""
-    return ModelProfile(ignore_streamed_leading_whitespace=True)
+    return OpenAIModelProfile(
+        ignore_streamed_leading_whitespace=True,
+        openai_reasoning_efforts=_CAN_THINK if name.startswith(_KIMI_THINKS) else (),
+    )
 
 
 def qwen(name: str) -> ModelProfile:
@@ -156,13 +224,20 @@ VENDORS: dict[str, Family] = {
     "openai": openai,
     "qwen": qwen,
     "vertex": google,
+    "x-ai": grok,
+    "xai": grok,
+    "z-ai": glm,
+    "zai": glm,
+    "zai-org": glm,
 }
 
 # By how the names of their models start.
 STARTS: dict[str, Family] = {
     "deepseek": deepseek,
     "gemma": google,
+    "glm": glm,
     "gpt-oss": harmony,
+    "grok": grok,
     "kimi": moonshot,
     "llama": inlining,
     "meta-llama": inlining,

@@ -13,7 +13,7 @@ import attrs
 
 from .._core.codec import Item, Mark, ResponseInfo, dictionary
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
-from ..dialects._openai import OpenAIModelProfile
+from ..dialects._openai import OpenAIModelProfile, effort_member
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
 from ..profiles import ModelProfile
@@ -27,10 +27,12 @@ from ._families import (
     by_start,
     by_vendor,
     compatible,
+    glm,
+    grok,
     harmony,
     inlining,
+    moonshot,
     openai,
-    plain,
     qwen,
 )
 from ._row import Late, Provider
@@ -105,21 +107,113 @@ def _alibaba(name: str) -> ModelProfile:
     return compatible(qwen, base)(name.lower())
 
 
+def _ollama(name: str) -> ModelProfile:
+    base = attrs.evolve(_NO_STRICT.update(_JSON_OUTPUT), openai_chat_thinking_field="reasoning")
+    profile = compatible(by_start(), base)(name)
+    if name.startswith("qwen3") and "coder" not in name:
+        thinks = OpenAIModelProfile(openai_reasoning_efforts=("none", "low", "medium", "high"))
+        profile = profile.update(thinks)
+    return profile
+
+
 def _fireworks(name: str) -> ModelProfile:
     return compatible(by_start())(name.removeprefix("accounts/fireworks/models/"))
 
 
-def _cerebras_thinking(settings: ModelSettings) -> JSONObject:
-    """Return what tells Cerebras whether to think."""
-    said = members(settings, {"cerebras_disable_reasoning": "disable_reasoning"})
-    return said | ({"disable_reasoning": True} if settings.get("thinking") is False else {})
+# By the start of a name. Fact: https://inference-docs.cerebras.ai/capabilities/reasoning.
+_CEREBRAS_EFFORTS = {
+    "gpt-oss": ("low", "medium", "high"),
+    "kimi-k3": ("low", "high", "max"),
+    "qwen-3.8": ("none",),
+    "zai-glm-5.3": ("low", "high", "max"),
+    "zai-glm": ("none",),
+}
 
 
-def _zai_thinking(settings: ModelSettings) -> JSONObject:
+def _cerebras(name: str) -> ModelProfile:
+    known = (efforts for start, efforts in _CEREBRAS_EFFORTS.items() if name.startswith(start))
+    efforts = OpenAIModelProfile(openai_reasoning_efforts=next(known, ()))
+    return compatible(by_start(), _CEREBRAS)(name).update(efforts)
+
+
+def _cerebras_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+    own = members(settings, {"cerebras_disable_reasoning": "disable_reasoning"})
+    return own | effort_member(settings, profile)
+
+
+def _no_thinking(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+    """Return an effort only where it is asked for by its own setting."""
+    return members(settings, {"openai_reasoning_effort": "reasoning_effort"})
+
+
+def _zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+    """Return Z.AI's switch for thinking, with an effort for models that know efforts."""
     thinking = settings.get("thinking")
+    said = _no_thinking(settings, profile, "")
     if thinking is None:
-        return {}
-    return {"thinking": {"type": "disabled" if thinking is False else "enabled"}}
+        return said
+    always = profile.openai_reasoning_efforts and "none" not in profile.openai_reasoning_efforts
+    if thinking is False and not always:
+        return said | {"thinking": {"type": "disabled"}}
+    effort = effort_member(settings, profile) if always and thinking is not True else {}
+    return {"thinking": {"type": "enabled"}} | effort | said
+
+
+def _moonshot(name: str) -> ModelProfile:
+    base = attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=False)
+    can_stop = name.startswith(("kimi-k2.5", "kimi-k2.6"))
+    efforts = moonshot(name).openai_reasoning_efforts
+    if name.startswith("kimi-k3"):
+        efforts = ("low", "high", "max")
+    elif not can_stop:
+        efforts = efforts[1:]
+    profile = compatible(moonshot, base)(name)
+    return profile.update(OpenAIModelProfile(openai_reasoning_efforts=efforts))
+
+
+def _moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+    """Return an effort; the API has a switch of its own in the place of 'none'."""
+    said = effort_member(settings, profile)
+    off = {"thinking": {"type": "disabled"}}
+    return off if said.get("reasoning_effort") == "none" else said
+
+
+def _snowflake(name: str) -> ModelProfile:
+    return compatible(
+        by_start(
+            STARTS
+            | {
+                "claude": anthropic,
+                "openai-": lambda name: openai(name.removeprefix("openai-")),
+                "snowflake-llama": inlining,
+            }
+        ),
+        _NO_STRICT,
+    )(name)
+
+
+def _snowflake_settings(
+    settings: ModelSettings, profile: OpenAIModelProfile, name: str
+) -> JSONObject:
+    """Return an effort, for Claude in the object that Cortex reads; it does not think by itself."""
+    said = effort_member(settings, profile)
+    if not name.startswith("claude"):
+        return said
+    effort = said.get("reasoning_effort", "none")
+    # Cortex takes no other temperature where a model thinks.
+    return {} if effort == "none" else {"reasoning": {"effort": effort}, "temperature": 1}
+
+
+def _vllm(name: str) -> ModelProfile:
+    """Return the profile of a model at vLLM, which has a switch for some families' thinking."""
+    profile = compatible(by_vendor(otherwise=by_start()), _JSON_OUTPUT)(name)
+    own = name.lower().rpartition("/")[2]
+    fixed = own.startswith(("qwen3-coder", "qwen3.8")) or "-instruct" in own
+    can = own.startswith(("qwen3", "gemma-4", "deepseek-v4")) and not fixed
+    if not can:
+        return profile
+    efforts = ("none", "low", "medium", "high")["-thinking" in own :]
+    return profile.update(OpenAIModelProfile(openai_reasoning_efforts=efforts))
 
 
 def _filtered(document: Any) -> Iterable[Item] | None:
@@ -172,9 +266,9 @@ GATEWAYS = (
         "cerebras",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
-        quirks=Quirks(settings=_cerebras_thinking),
+        quirks=Quirks(settings=_cerebras_settings),
         headers={"x-cerebras-3rd-party-integration": "direct-anyio"},
-        profile=compatible(by_start(), _CEREBRAS),
+        profile=_cerebras,
     ),
     _row(
         "crusoe",
@@ -197,20 +291,21 @@ GATEWAYS = (
         "GITHUB_API_KEY",
         profile=compatible(by_vendor(otherwise=openai)),
     ),
-    _row("grok", "https://api.x.ai/v1", "GROK_API_KEY", profile=compatible(base=_NO_STRICT)),
+    _row("grok", "https://api.x.ai/v1", "GROK_API_KEY", profile=compatible(grok, _NO_STRICT)),
     _row(
         "heroku",
         "https://us.inference.heroku.com/v1",
         "HEROKU_INFERENCE_KEY",
         base_url_env=("HEROKU_INFERENCE_URL",),
         base_url_format="{}/v1",
+        profile=compatible(by_start(STARTS | {"claude": anthropic})),
         reported_url="{}/",
     ),
     _row(
         "huggingface",
         "https://router.huggingface.co/v1",
         "HF_TOKEN",
-        quirks=Quirks(marks_tagged=False, usage=_totals),
+        quirks=Quirks(settings=_no_thinking, marks_tagged=False, usage=_totals),
         profile=by_vendor(),
     ),
     _row(
@@ -227,17 +322,20 @@ GATEWAYS = (
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.meta.ai/v1",
         key_env=("META_API_KEY",),
-        profile=compatible(base=OpenAIModelProfile(openai_supports_tool_choice_required=False)),
+        profile=compatible(
+            base=OpenAIModelProfile(
+                openai_reasoning_efforts=("minimal", "low", "medium", "high", "xhigh", "max"),
+                openai_supports_tool_choice_required=False,
+            )
+        ),
     ),
     _row(
         "moonshotai",
         "https://api.moonshot.ai/v1",
         "MOONSHOTAI_API_KEY",
         base_url_env=("MOONSHOTAI_BASE_URL",),
-        profile=compatible(
-            lambda name: ModelProfile(ignore_streamed_leading_whitespace=True),
-            attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=False),
-        ),
+        quirks=Quirks(settings=_moonshot_settings),
+        profile=_moonshot,
     ),
     _row(
         "nebius",
@@ -251,10 +349,7 @@ GATEWAYS = (
         "OLLAMA_API_KEY",
         base_url_env=("OLLAMA_BASE_URL",),
         default_key="api-key-not-set",
-        profile=compatible(
-            by_start(),
-            attrs.evolve(_NO_STRICT.update(_JSON_OUTPUT), openai_chat_thinking_field="reasoning"),
-        ),
+        profile=_ollama,
         reported_url="{}/",
     ),
     _row(
@@ -282,12 +377,12 @@ GATEWAYS = (
         "snowflake",
         None,
         "SNOWFLAKE_TOKEN",
-        quirks=Quirks(thoughts=detailed_thoughts, send_back=thought_detail),
+        quirks=Quirks(
+            settings=_snowflake_settings, thoughts=detailed_thoughts, send_back=thought_detail
+        ),
         base_url_env=("SNOWFLAKE_ACCOUNT",),
         base_url_format="https://{}.snowflakecomputing.com/api/v2/cortex/v1",
-        profile=compatible(
-            by_start(STARTS | {"claude": anthropic, "snowflake-llama": inlining}), _NO_STRICT
-        ),
+        profile=_snowflake,
     ),
     _row(
         "together",
@@ -309,16 +404,16 @@ GATEWAYS = (
         "VLLM_API_KEY",
         base_url_env=("VLLM_BASE_URL",),
         default_key="api-key-not-set",
-        profile=compatible(by_vendor(otherwise=by_start()), _JSON_OUTPUT),
+        profile=_vllm,
         reported_url="{}/",
     ),
-    _row("xai", "https://api.x.ai/v1", "XAI_API_KEY", profile=compatible(base=_NO_STRICT)),
+    _row("xai", "https://api.x.ai/v1", "XAI_API_KEY", profile=compatible(grok, _NO_STRICT)),
     _row(
         "zai",
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
-        quirks=Quirks(settings=_zai_thinking),
-        profile=compatible(plain, _IN_FIELD),
+        quirks=Quirks(settings=_zai_settings),
+        profile=compatible(glm, _IN_FIELD),
     ),
 )
 

@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
-from .._core.codec import Codec
+from .._core.codec import ModelCodec
 from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..settings import ModelSettings
 
 __all__ = ("Late", "MakeCodec", "Profiles", "Provider", "spoken_by")
 
-MakeCodec: TypeAlias = Callable[..., Codec]
+MakeCodec: TypeAlias = Callable[..., ModelCodec]
 """Takes `model_name`, `provider_name` and `profile`."""
 
 
@@ -40,8 +40,8 @@ class Late:
         )
         return codec
 
-    def __call__(self, **arguments: Any) -> Codec:
-        made: Codec = self.load()(**arguments)
+    def __call__(self, **arguments: Any) -> ModelCodec:
+        made: ModelCodec = self.load()(**arguments)
         return made
 
 

@@ -1,0 +1,156 @@
+"""Which settings of a request have no effect on what is sent.
+
+A setting is heeded if the request differs without it. So no dialect keeps a list of what it
+ignores, and none can forget an entry. The comparison is made on a short sample conversation,
+once for each combination of model and settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelRequest, ModelResponse
+from ..parts import SystemPromptPart, TextPart, ThinkingPart, UserPromptPart
+from ..settings import ModelSettings
+from ..tools import ModelRequestParameters, ToolDefinition
+from .codec import ModelCodec
+
+__all__ = ("unheeded",)
+
+# Settings that are heeded outside of the codec, or refused where they cannot be.
+_ELSEWHERE = frozenset(
+    (
+        "extra_body",
+        "extra_headers",
+        "first_event_timeout",
+        "max_retries",
+        "on_retry",
+        "request_timeout",
+        "retry_ambiguous",
+        "timeout",
+        "tool_choice",
+    )
+)
+
+# Values that ask for what a model does anyway.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "frequency_penalty": (0,),
+    "logit_bias": ({},),
+    "parallel_tool_calls": (True,),
+    "presence_penalty": (0,),
+    "service_tier": ("auto", "default"),
+    "stop_sequences": ([], ()),
+    "temperature": (1,),
+    "top_p": (1,),
+}
+
+_PREFIXES = frozenset(
+    (
+        "anthropic",
+        "bedrock",
+        "cerebras",
+        "cohere",
+        "google",
+        "groq",
+        "mistral",
+        "openai",
+        "openrouter",
+        "snowflake",
+        "xai",
+        "zai",
+    )
+)
+
+_TOOL = ToolDefinition(name="sample")
+
+
+def unheeded(
+    codec: ModelCodec, settings: ModelSettings, parameters: ModelRequestParameters
+) -> tuple[str, ...]:
+    """Return the settings that have no effect on a request, in alphabetical order.
+
+    Those with another provider's prefix are left out: they are meant for another model.
+
+    Args:
+        codec: Writes the request.
+        settings: The settings of the request.
+        parameters: What the request offers.
+    """
+    has_tools = bool(parameters.tool_defs)
+    own = (codec.settings_prefix, codec.provider_name.partition("-")[0])
+    asked = {
+        key: value
+        for key, value in settings.items()
+        if key not in _ELSEWHERE
+        and value is not None
+        and value not in _NEUTRAL.get(key, ())
+        and (has_tools or "tool" not in key)
+        and (not _is_prefixed(key) or key.startswith(own))
+    }
+    return _ignored(codec, _Settings(asked), has_tools) if asked else ()
+
+
+class _Settings(dict[str, Any]):
+    """Settings that can be a key of a cache."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset((key, repr(value)) for key, value in self.items()))
+
+
+@lru_cache(maxsize=256)
+def _ignored(codec: ModelCodec, settings: _Settings, has_tools: bool) -> tuple[str, ...]:
+    common = {key: value for key, value in settings.items() if not _is_prefixed(key)}
+    return tuple(
+        key
+        for key in sorted(settings)
+        # A common setting may be overridden by one of the provider's own.
+        if not _matters(codec, key, settings, has_tools)
+        and not (key in common and _matters(codec, key, common, has_tools))
+    )
+
+
+def _is_prefixed(key: str) -> bool:
+    return key.partition("_")[0] in _PREFIXES
+
+
+def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools: bool) -> bool:
+    """Return whether a request differs without a setting."""
+    without = {name: value for name, value in settings.items() if name != key}
+    told = _sample(codec, settings, has_tools)
+    if told != _sample(codec, without, has_tools):
+        return True
+    if key != "thinking":
+        return False
+    if settings[key] is False:
+        # A model that is told nothing does not think, or it always does.
+        return not codec.profile.thinking_always_enabled
+    # True may be what the model does when it is told nothing.
+    return settings[key] is True and (
+        codec.profile.thinking_always_enabled
+        or told != _sample(codec, {**without, key: False}, has_tools)
+    )
+
+
+def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> Any:
+    """Return a request with these settings, or the error that it is."""
+    messages: list[ModelMessage] = [
+        ModelRequest([SystemPromptPart("a"), UserPromptPart("b")], instructions="c"),
+        ModelResponse(
+            [
+                ThinkingPart("d", id="rs_1", signature="s", provider_name=codec.provider_name),
+                TextPart("e", id="msg_1"),
+            ],
+            provider_name=codec.provider_name,
+            provider_response_id="resp_1",
+        ),
+        ModelRequest([UserPromptPart("f")]),
+    ]
+    parameters = ModelRequestParameters(function_tools=[_TOOL] if has_tools else [])
+    try:
+        call = codec.encode(messages, cast(ModelSettings, dict(settings)), parameters, stream=True)
+    except UserError as exc:
+        return exc.message
+    return call
