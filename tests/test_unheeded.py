@@ -89,6 +89,9 @@ def test_common_settings_without_effect(name: str, expected: set[str]) -> None:
         ("anthropic:claude-sonnet-4-5", {"presence_penalty": 0, "service_tier": "default"}, set()),
         ("google:gemini-2.5-flash", {"parallel_tool_calls": True}, set()),
         ("openai-chat:o3", {"temperature": 1, "top_p": 1.0}, set()),
+        # So is the value that is sent by default.
+        ("anthropic:claude-3-5-haiku-latest", {"max_tokens": 4096}, set()),
+        ("anthropic:claude-3-5-haiku-latest", {"max_tokens": 8192}, set()),
         ("openai-chat:gpt-4.1", {"thinking": False}, set()),
         ("openai-chat:gpt-4.1", {"thinking": True}, {"thinking"}),
         ("cerebras:zai-glm-4.6", {"thinking": True}, set()),

@@ -1,8 +1,8 @@
 """Which settings of a request have no effect on what is sent.
 
-A setting is heeded if the request differs without it. So no dialect keeps a list of what it
-ignores, and none can forget an entry. The comparison is made on a short sample conversation,
-once for each combination of model and settings.
+A setting is heeded if the request differs without it, or with another value. So no dialect keeps
+a list of what it ignores, and none can forget an entry. The comparison is made on a short sample
+conversation, once for each combination of model and settings.
 """
 
 from __future__ import annotations
@@ -117,21 +117,20 @@ def _is_prefixed(key: str) -> bool:
 
 
 def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools: bool) -> bool:
-    """Return whether a request differs without a setting."""
-    without = {name: value for name, value in settings.items() if name != key}
-    told = _sample(codec, settings, has_tools)
+    """Return whether a setting changes a request."""
+    told, value = _sample(codec, settings, has_tools), settings[key]
+    without = {name: each for name, each in settings.items() if name != key}
     if told != _sample(codec, without, has_tools):
         return True
-    if key != "thinking":
+    if key == "thinking" and codec.profile.thinking_always_enabled:
+        return value is True
+    if key == "thinking" and value is False:
+        return True  # a model that is told nothing does not think
+    # The value may be what is sent where there is none: another value would then be sent.
+    if not isinstance(value, (int, float)):
         return False
-    if settings[key] is False:
-        # A model that is told nothing does not think, or it always does.
-        return not codec.profile.thinking_always_enabled
-    # True may be what the model does when it is told nothing.
-    return settings[key] is True and (
-        codec.profile.thinking_always_enabled
-        or told != _sample(codec, {**without, key: False}, has_tools)
-    )
+    other = not value if isinstance(value, bool) else value + 1
+    return bool(told != _sample(codec, {**without, key: other}, has_tools))
 
 
 def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> Any:
