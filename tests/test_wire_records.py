@@ -32,6 +32,7 @@ FILES = [
 
 
 @pytest.mark.skipif(PLACE is None, reason="there are no recordings here")
+@pytest.mark.filterwarnings("ignore::direct_anyio.UnheededSettingWarning")
 @pytest.mark.parametrize(("kind", "endpoint"), FILES, ids=[f"{k}-{e}" for k, e in FILES])
 async def test_recorded_traffic_agrees(kind: str, endpoint: str) -> None:
     """Recorded responses decode, and histories encode, as with the established client."""
