@@ -198,3 +198,22 @@ def test_a_family_never_takes_away_what_the_gateway_can() -> None:
     assert profile.supports_json_schema_output
     assert profile.ignore_streamed_leading_whitespace
     assert isinstance(profile, OpenAIModelProfile)
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "typed"),
+    [
+        ("openai-responses", None, False),
+        ("openai-responses", "https://api.openai.com/v1/", False),
+        ("openai-responses", "http://localhost:8080/v1", True),
+        ("azure-responses", "https://r.openai.azure.com", True),
+        ("deepseek-responses", None, True),
+        ("meta", None, True),
+    ],
+)
+async def test_messages_say_what_they_are(name: str, base_url: str | None, typed: bool) -> None:
+    """Servers of the Responses protocol but OpenAI's own know a message by its type alone."""
+    messages = [*HELLO, ModelResponse([TextPart("Hi")]), *HELLO]
+    request = await sent(f"{name}:m", messages, base_url=base_url)
+    item = body_of(request)["input"][1]
+    assert item == {"role": "assistant", "content": "Hi"} | ({"type": "message"} if typed else {})

@@ -295,9 +295,7 @@ def test_a_provider_is_named_as_in_v1(monkeypatch: pytest.MonkeyPatch) -> None:
         "deepseek",
     )
     gateway = "https://gateway.pydantic.dev/proxy"
-    assert OpenAIResponsesModel("gpt-5", provider="gateway").base_url == (
-        f"{gateway}/openai-responses"
-    )
+    assert OpenAIResponsesModel("gpt-5", provider="gateway").base_url == f"{gateway}/openai"
     assert GoogleModel("gemini", provider="gateway").base_url == f"{gateway}/google-vertex/v1beta1"
 
 

@@ -77,7 +77,7 @@ class InputWriter:
     profile: OpenAIModelProfile
     sends_ids: bool
     functions: Mapping[str, JSONObject]
-    types_texts: bool = False
+    types_texts: bool
 
     def items(self, messages: Sequence[ModelMessage]) -> list[JSONObject]:
         """Return the input items of messages.

@@ -116,7 +116,6 @@ class OpenAIResponsesCodec(Codec):
         model_name: The model.
         provider_name: The provider, which the parts that only it can read are marked with.
         profile: What the model can do.
-        path: Where a request goes, after the base URL.
         types_texts: Whether a text of the model's that is sent back says that it is a message:
             OpenAI knows it by its role, llama.cpp's server does not.
     """
@@ -124,8 +123,7 @@ class OpenAIResponsesCodec(Codec):
     model_name: str
     provider_name: str
     profile: OpenAIModelProfile = field(converter=openai_profile)
-    path: str = "/responses"
-    types_texts: bool = False
+    types_texts: bool = True
 
     def encode(
         self,
@@ -154,7 +152,7 @@ class OpenAIResponsesCodec(Codec):
         body: JSONObject = {"model": self.model_name, "input": items, "stream": stream}
         more = {"instructions": instructions, "previous_response_id": previous}
         body |= {key: value for key, value in more.items() if value}
-        return HTTPCall(self.path, body | self._options(settings, parameters))
+        return HTTPCall("/responses", body | self._options(settings, parameters))
 
     def reader(self, parameters: ModelRequestParameters) -> ResponsesReader:
         """Return a reader of one response."""

@@ -129,7 +129,7 @@ async def list_models(
         return [SMOLLM2]
     if row.name in _UNLISTED:
         raise UserError(f"The models of {row.name!r} cannot be listed.")
-    key, url = access(row, name, api_key, base_url)
+    row, key, url = access(row, name, api_key, base_url)
     catalogue = _Catalogue(row, name, api_key=key, base_url=url, http_client=http_client)
     nothing: list[ModelMessage] = [ModelRequest.user_text_prompt("models")]
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -16,6 +17,7 @@ from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
+from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..usage import RequestUsage
@@ -35,7 +37,7 @@ from ._families import (
 )
 from ._row import Late, Provider
 
-__all__ = ("GATEWAYS", "behind_gateway")
+__all__ = ("AZURE", "GATEWAYS", "behind_gateway")
 
 
 def _row(
@@ -141,11 +143,47 @@ def _totals(usage: JSONObject) -> RequestUsage:
     return usage_of({name: usage.get(name) for name in common})
 
 
-_AZURE = Quirks(
-    path=lambda name: f"/openai/deployments/{name}/chat/completions",
-    failed=_filtered,
-)
 _AZURE_PROFILE = OpenAIModelProfile(openai_chat_supports_document_input=False)
+_AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=_filtered))
+_AZURE_DEPLOYMENT = partial(
+    OpenAIChatCodec,
+    quirks=Quirks(path=lambda name: f"/deployments/{name}/chat/completions", failed=_filtered),
+)
+
+
+def _azure_at(row: Provider, url: str) -> tuple[Provider, str]:
+    """Return how Azure is asked at a URL: by its v1 API, or by the one before it.
+
+    The v1 API takes no version and names no deployment in its paths, and neither do endpoints
+    that serve one model. Fact:
+    https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle.
+    """
+    head, mark, query = url.partition("?")
+    head = head.rstrip("/")
+    if (urlsplit(head).hostname or "").endswith(".models.ai.azure.com"):
+        head = f"{head.removesuffix('/v1')}/v1"
+    if head.endswith("/v1"):
+        if row.query:
+            raise UserError("Azure's v1 API takes no `api_version`: leave it out.")
+        return attrs.evolve(row, query_env={}), f"{head}{mark}{query}"
+    codec = _AZURE_DEPLOYMENT if row.codec is _AZURE_V1 else row.codec
+    head = f"{head.removesuffix('/openai')}/openai"
+    version = {"api-version": "2024-10-21", **row.query}
+    return attrs.evolve(row, query=version, codec=codec), f"{head}{mark}{query}"
+
+
+AZURE = Provider(
+    name="azure",
+    codec=_AZURE_V1,
+    base_url_env=("AZURE_OPENAI_ENDPOINT",),
+    at_url=_azure_at,
+    key_env=("AZURE_OPENAI_API_KEY",),
+    key_header="api-key",
+    key_format="{}",
+    query_env={"api-version": "OPENAI_API_VERSION"},
+    profile=compatible(by_start(STARTS | {"meta-": inlining}, openai), _AZURE_PROFILE),
+    reported_url="{}/",
+)
 
 GATEWAYS = (
     _row(
@@ -155,19 +193,7 @@ GATEWAYS = (
         "DASHSCOPE_API_KEY",
         profile=_alibaba,
     ),
-    _row(
-        "azure",
-        None,
-        "AZURE_OPENAI_API_KEY",
-        quirks=_AZURE,
-        base_url_env=("AZURE_OPENAI_ENDPOINT",),
-        key_header="api-key",
-        key_format="{}",
-        query={"api-version": "2024-10-21"},
-        query_env={"api-version": "OPENAI_API_VERSION"},
-        profile=compatible(by_start(STARTS | {"meta-": inlining}, openai), _AZURE_PROFILE),
-        reported_url="{}/openai/",
-    ),
+    AZURE,
     _row(
         "cerebras",
         "https://api.cerebras.ai/v1",
@@ -323,33 +349,39 @@ GATEWAYS = (
 )
 
 _BEHIND = {
-    "openai": "openai",
-    "openai-chat": "openai",
-    "openai-responses": "openai-responses",
-    "anthropic": "anthropic",
-    "groq": "groq",
-    "google-vertex": "google-vertex/v1beta1",
+    "openai": ("openai", "openai"),
+    "openai-chat": ("openai-chat", "openai"),
+    "chat": ("openai-chat", "openai"),
+    "openai-responses": ("openai-responses", "openai"),
+    "responses": ("openai-responses", "openai"),
+    "anthropic": ("anthropic", "anthropic"),
+    "groq": ("groq", "groq"),
+    "google-vertex": ("google-vertex", "google-vertex/v1beta1"),
+    "google-cloud": ("google-vertex", "google-vertex/v1beta1"),
+    "google": ("google-vertex", "google-vertex/v1beta1"),
+    "gemini": ("google-vertex", "google-vertex/v1beta1"),
 }
-"""The providers that Pydantic's gateway stands before, and where each is there."""
+"""From a name behind Pydantic's gateway to the row of its provider, and its route there."""
 
 
 def behind_gateway(rows: Iterable[Provider]) -> tuple[Provider, ...]:
     """Return rows for the providers that Pydantic's gateway stands before."""
     base = "https://gateway.pydantic.dev/proxy"
+    by_name = {row.name: row for row in rows}
     return tuple(
         attrs.evolve(
-            row,
-            name=f"gateway/{row.name}",
-            base_url=f"{base}/{_BEHIND[row.name]}",
+            by_name[provider],
+            name=f"gateway/{name}",
+            base_url=f"{base}/{route}",
             base_url_env=("PYDANTIC_AI_GATEWAY_BASE_URL", "PAIG_BASE_URL"),
             find_url=None,  # it stands before a project of its own
-            base_url_format=f"{{}}/{_BEHIND[row.name]}",
+            base_url_format=f"{{}}/{route}",
             key_env=("PYDANTIC_AI_GATEWAY_API_KEY", "PAIG_API_KEY"),
             key_header="authorization",
             key_format="Bearer {}",
-            reported_name=row.reported_name or row.name,
+            header_env={},
+            reported_name=by_name[provider].reported_name or provider,
             reported_url="{}/",
         )
-        for row in rows
-        if row.name in _BEHIND
+        for name, (provider, route) in _BEHIND.items()
     )
