@@ -19,7 +19,6 @@ __all__ = (
     "JSONObject",
     "OpenAIModelProfile",
     "inlined",
-    "is_text_like",
     "openai_profile",
     "reasoning_effort",
     "reasoning_efforts",
@@ -137,13 +136,6 @@ def reasoning_effort(settings: ModelSettings, profile: OpenAIModelProfile) -> st
         return efforts[0]
     wanted = _EFFORTS.index("medium" if thinking is True else thinking)
     return next((each for each in efforts if _EFFORTS.index(each) >= wanted), efforts[-1])
-
-
-def is_text_like(media_type: str) -> bool:
-    """Return whether a file of this type is best sent as text."""
-    return media_type.startswith("text/") or media_type.endswith(
-        ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
-    )
 
 
 def inlined(text: str, item: BinaryContent) -> str:

@@ -172,7 +172,7 @@ def _binary(item: BinaryContent) -> JSONObject:
 def _by_url(item: Any) -> JSONObject:
     if needs_download(item):
         raise UserError(
-            f"The bytes of {item.url} are to be sent (`force_download`), and nobody has "
+            f"The bytes of {item.url[:200]} are to be sent (`force_download`), and nobody has "
             "downloaded them: send them as `BinaryContent`."
         )
     match item:

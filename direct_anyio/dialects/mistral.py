@@ -12,7 +12,14 @@ from typing import ClassVar
 from attrs import frozen
 
 from .._core.codec import HTTPCall, count
-from ..content import BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent
+from ..content import (
+    BinaryContent,
+    DocumentUrl,
+    FileUrl,
+    ImageUrl,
+    MultiModalContent,
+    is_text_like,
+)
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
@@ -33,7 +40,7 @@ from ._chat import (
     undownloaded,
 )
 from ._chat_reader import ChatReader
-from ._openai import inlined, is_text_like
+from ._openai import inlined
 
 __all__ = ("MistralCodec", "MistralModelSettings")
 

@@ -22,6 +22,7 @@ from ..content import (
     ImageUrl,
     MultiModalContent,
     UploadedFile,
+    is_text_like,
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -47,7 +48,6 @@ from ._openai import (
     JSONObject,
     OpenAIModelProfile,
     inlined,
-    is_text_like,
     openai_profile,
     reasoning_effort,
 )

@@ -13,9 +13,10 @@ from attrs import frozen
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall
+from .._core.files import inlined, with_files
 from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
-from .._io.download import Download, needs_download_of, with_files
+from .._io.download import Download, downloaded, needs_download_of
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
@@ -203,11 +204,19 @@ class HTTPModel(Model):
                 await response.aclose()
 
     async def with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
-        """Return messages with the bytes of those files that must not go by URL."""
+        """Return messages with the bytes of those files that must not go by URL.
+
+        Raises:
+            UserError: A file's URL, or its type, makes no sense.
+        """
+        messages = with_files(messages, inlined)
         if not self._downloads:
             return messages
         fetch = Download(self._model_name, await self.clients())
-        return await with_files(messages, needs_download_of(codec), fetch)
+        try:
+            return await downloaded(messages, needs_download_of(codec), fetch)
+        except ValueError as exc:
+            raise UserError(f"The messages cannot be sent: {exc}") from exc
 
     @property
     def budget(self) -> Budget:
