@@ -217,3 +217,79 @@ async def test_messages_say_what_they_are(name: str, base_url: str | None, typed
     request = await sent(f"{name}:m", messages, base_url=base_url)
     item = body_of(request)["input"][1]
     assert item == {"role": "assistant", "content": "Hi"} | ({"type": "message"} if typed else {})
+
+
+SAMPLING = {
+    "temperature": 0,
+    "top_p": 0.5,
+    "presence_penalty": 1,
+    "frequency_penalty": 1,
+    "logit_bias": {"1": 1},
+    "openai_logprobs": True,
+    "openai_top_logprobs": 2,
+}
+IN_CHAT = {key.removeprefix("openai_") for key in SAMPLING}
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "reasons"),
+    [
+        ("gpt-4.1", {}, False),
+        ("gpt-5-chat-latest", {}, False),
+        ("gpt-5", {}, True),
+        ("gpt-5", {"thinking": False}, True),
+        ("gpt-5.1", {}, False),
+        ("gpt-5.1-2025-11-13", {"openai_reasoning_effort": "none"}, False),
+        ("gpt-5.1", {"openai_reasoning_effort": "low"}, True),
+        ("gpt-5.1", {"thinking": True}, True),
+        ("gpt-5.1-codex", {}, True),
+        ("gpt-5.2", {"thinking": False}, False),
+        ("gpt-5.2-chat-latest", {}, True),
+        ("gpt-5.2-pro", {}, True),
+        ("gpt-5.3-codex", {}, False),
+        ("gpt-5.4-mini", {}, False),
+        ("gpt-5.5", {}, True),
+        ("gpt-5.5", {"openai_reasoning_effort": "none"}, False),
+        ("gpt-5.6-sol", {"thinking": False}, False),
+        ("gpt-6-luna", {}, True),
+        ("gpt-6.1-sol", {"thinking": False}, True),
+        ("o3", {}, True),
+        ("olmo-3", {}, False),
+    ],
+)
+async def test_sampling_settings_where_a_model_does_not_reason(
+    model: str, settings: Any, reasons: bool
+) -> None:
+    """They are dropped only where it reasons, unasked or asked, in both protocols."""
+    said: Any = {**SAMPLING, **settings}
+    body = body_of(await sent(f"openai:{model}", settings=said))
+    assert body.keys() & IN_CHAT == (set() if reasons else IN_CHAT)
+    body = body_of(await sent(f"openai-responses:{model}", settings=said))
+    kept = {"temperature", "top_p", "top_logprobs"}
+    assert body.keys() & kept == (set() if reasons else kept)
+    included = "message.output_text.logprobs" in body.get("include", ())
+    assert included is not reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("openai:m", "max_completion_tokens"),
+        ("azure:gpt-5", "max_completion_tokens"),
+        ("azure:Mistral-Large-3", "max_tokens"),
+        ("cerebras:m", "max_completion_tokens"),
+        ("moonshotai:m", "max_completion_tokens"),
+        ("deepseek:deepseek-chat", "max_tokens"),
+        ("heroku:m", "max_tokens"),
+        ("huggingface:openai/gpt-oss-20b", "max_tokens"),
+        ("ollama:qwen3", "max_tokens"),
+        ("sambanova:m", "max_tokens"),
+        ("together:meta-llama/x", "max_tokens"),
+        ("zai:glm-5", "max_tokens"),
+    ],
+)
+async def test_the_name_of_the_limit(name: str, limit: str) -> None:
+    """Some providers heed the older name of `max_tokens` alone, some the newer."""
+    body = body_of(await sent(name, settings={"max_tokens": 7}, base_url="https://h.test"))
+    assert body[limit] == 7
+    assert len(body.keys() & {"max_tokens", "max_completion_tokens"}) == 1

@@ -50,6 +50,7 @@ from ._openai import (
     inlined,
     openai_profile,
     reasoning_effort,
+    taken_settings,
 )
 
 __all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
@@ -169,12 +170,10 @@ class OpenAIChatCodec(ChatCodec):
     def _settings(self, settings: ModelSettings) -> JSONObject:
         newer = self.profile.openai_chat_supports_max_completion_tokens
         limit = "max_completion_tokens" if newer else "max_tokens"
-        said = members(settings, {"max_tokens": limit} | _SETTINGS)
+        taken = taken_settings(settings, self.profile)
+        said = members(taken, {"max_tokens": limit} | _SETTINGS)
         effort = reasoning_effort(settings, self.profile)
-        if effort is not None:
-            said["reasoning_effort"] = effort
-        refused = self.profile.openai_unsupported_model_settings
-        return {key: value for key, value in said.items() if key not in refused}
+        return said | ({} if effort is None else {"reasoning_effort": effort})
 
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         choice = choice_of(settings, parameters)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from .._core.json_schema import inlined_defs, openai_json_schema
 from ..dialects._gemini_schema import google_json_schema
-from ..dialects._openai import OpenAIModelProfile, reasoning_efforts
+from ..dialects._openai import OpenAIModelProfile, reasoning_efforts, reasons_unasked
 from ..dialects.groq import GroqModelProfile
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -35,16 +35,6 @@ __all__ = (
 Family: TypeAlias = Callable[[str], ModelProfile]
 """From a model's name, without a vendor's, to what it can do."""
 
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-)
-
 _KEEPS_THOUGHTS = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-6")
 
 
@@ -56,10 +46,10 @@ def openai(name: str) -> OpenAIModelProfile:
         supports_json_schema_output=True,
         supports_json_object_output=True,
         supports_image_output=any(mark in name for mark in ("gpt-5", "o3", "4.1", "4o")),
-        openai_unsupported_model_settings=_SAMPLING if efforts else (),
         openai_system_prompt_role="user" if name.startswith("o1-mini") else None,
         openai_chat_supports_web_search="-search-preview" in name,
         openai_reasoning_efforts=efforts,
+        openai_reasons_unasked=reasons_unasked(name),
         openai_supports_encrypted_reasoning_content=bool(efforts),
         openai_supports_reasoning_context=name.startswith(_KEEPS_THOUGHTS),
         openai_supports_phase=name.startswith(("gpt-5.3-codex", *_KEEPS_THOUGHTS)),

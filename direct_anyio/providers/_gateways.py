@@ -66,6 +66,8 @@ _JSON_OUTPUT = OpenAIModelProfile(
     supports_json_schema_output=True,
     supports_json_object_output=True,
 )
+# Providers that document `max_tokens` alone; some of them heed no other name for it.
+_OLDER_LIMIT = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
 _IN_FIELD = OpenAIModelProfile(
     supports_json_object_output=True,
     openai_chat_thinking_field="reasoning_content",
@@ -86,7 +88,7 @@ _GPT_OSS = VENDORS | {"openai": harmony}
 def _deepseek(name: str) -> ModelProfile:
     # Its reasoner cannot be made to call a tool.
     forces = name != "deepseek-reasoner"
-    base = attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=forces)
+    base = attrs.evolve(_IN_FIELD.update(_OLDER_LIMIT), openai_supports_tool_choice_required=forces)
     return compatible(by_start(), base)(name)
 
 
@@ -143,6 +145,11 @@ def _totals(usage: JSONObject) -> RequestUsage:
     return usage_of({name: usage.get(name) for name in common})
 
 
+_AT_AZURE = {
+    "meta-": inlining,
+    **dict.fromkeys(("mistral", "ministral", "magistral"), lambda name: _OLDER_LIMIT),
+    **STARTS,
+}
 _AZURE_PROFILE = OpenAIModelProfile(openai_chat_supports_document_input=False)
 _AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=_filtered))
 _AZURE_DEPLOYMENT = partial(
@@ -181,7 +188,7 @@ AZURE = Provider(
     key_header="api-key",
     key_format="{}",
     query_env={"api-version": "OPENAI_API_VERSION"},
-    profile=compatible(by_start(STARTS | {"meta-": inlining}, openai), _AZURE_PROFILE),
+    profile=compatible(by_start(_AT_AZURE, openai), _AZURE_PROFILE),
     reported_url="{}/",
 )
 
@@ -230,6 +237,7 @@ GATEWAYS = (
         "HEROKU_INFERENCE_KEY",
         base_url_env=("HEROKU_INFERENCE_URL",),
         base_url_format="{}/v1",
+        profile=compatible(base=_OLDER_LIMIT),
         reported_url="{}/",
     ),
     _row(
@@ -237,7 +245,7 @@ GATEWAYS = (
         "https://router.huggingface.co/v1",
         "HF_TOKEN",
         quirks=Quirks(marks_tagged=False, usage=_totals),
-        profile=by_vendor(),
+        profile=lambda name: OpenAIModelProfile().update(by_vendor()(name)).update(_OLDER_LIMIT),
     ),
     _row(
         "litellm",
@@ -279,7 +287,10 @@ GATEWAYS = (
         default_key="api-key-not-set",
         profile=compatible(
             by_start(),
-            attrs.evolve(_NO_STRICT.update(_JSON_OUTPUT), openai_chat_thinking_field="reasoning"),
+            attrs.evolve(
+                _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT),
+                openai_chat_thinking_field="reasoning",
+            ),
         ),
         reported_url="{}/",
     ),
@@ -302,7 +313,7 @@ GATEWAYS = (
         "https://api.sambanova.ai/v1",
         "SAMBANOVA_API_KEY",
         base_url_env=("SAMBANOVA_BASE_URL",),
-        profile=compatible(by_start()),
+        profile=compatible(by_start(), _OLDER_LIMIT),
     ),
     _row(
         "snowflake",
@@ -319,7 +330,7 @@ GATEWAYS = (
         "together",
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
-        profile=compatible(by_vendor()),
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row(
         "vercel",
@@ -344,7 +355,7 @@ GATEWAYS = (
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
         quirks=Quirks(settings=_zai_thinking),
-        profile=compatible(plain, _IN_FIELD),
+        profile=compatible(plain, _IN_FIELD.update(_OLDER_LIMIT)),
     ),
 )
 
