@@ -293,3 +293,41 @@ async def test_the_name_of_the_limit(name: str, limit: str) -> None:
     body = body_of(await sent(name, settings={"max_tokens": 7}, base_url="https://h.test"))
     assert body[limit] == 7
     assert len(body.keys() & {"max_tokens", "max_completion_tokens"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "member"),
+    [
+        ("google:gemini-3-pro-preview", None, "parameters_json_schema"),
+        ("google:gemini-3-pro-preview", "http://localhost:4000", "parametersJsonSchema"),
+        (
+            "google-cloud:gemini-2.5-pro",
+            "https://us-central1-aiplatform.googleapis.com/v1",
+            "parameters_json_schema",
+        ),
+        ("google-cloud:gemini-2.5-pro", "http://localhost:4000", "parametersJsonSchema"),
+        ("gateway/google:gemini-2.5-pro", None, "parametersJsonSchema"),
+    ],
+)
+async def test_schemas_of_functions_at_gemini(name: str, base_url: str | None, member: str) -> None:
+    """Servers but Google's own know the documented spelling alone."""
+    body = body_of(await sent(name, parameters=TOOL, base_url=base_url))
+    (declared,) = body["tools"][0]["functionDeclarations"]
+    assert declared.keys() == {"name", "description", member}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("chat", "/proxy/openai/chat/completions"),
+        ("responses", "/proxy/openai/responses"),
+        ("gemini", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+        ("google", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+        ("google-cloud", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+    ],
+)
+async def test_names_behind_the_gateway(name: str, path: str) -> None:
+    """A protocol's name does where a provider's would."""
+    request = await sent(f"gateway/{name}:m")
+    assert (request.url.host, request.url.path) == ("gateway.pydantic.dev", path)
+    assert request.headers["authorization"] == "Bearer key"

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from .._core.codec import HTTPCall, count
+from .._core.codec import HTTPCall
 from ..content import (
     BinaryContent,
     DocumentUrl,
@@ -25,7 +25,6 @@ from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
-from ..usage import RequestUsage
 from ._chat import (
     FINISH_REASONS,
     ChatCodec,
@@ -171,9 +170,3 @@ class MistralReader(ChatReader):
         "model_length": "length",
     }
     nameless_calls_continue = True
-
-    def _used(self, usage: JSONObject) -> RequestUsage:
-        return RequestUsage(
-            input_tokens=count(usage.get("prompt_tokens")),
-            output_tokens=count(usage.get("completion_tokens")),
-        )

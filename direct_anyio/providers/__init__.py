@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -68,9 +69,18 @@ def _responses_at(row: Provider, url: str) -> tuple[Provider, str]:
     return (row if is_own else attrs.evolve(row, codec=_RESPONSES)), url
 
 
+def _gemini_at(row: Provider, url: str) -> tuple[Provider, str]:
+    """Return how a server of Gemini's protocol is asked: Google's own as its client does."""
+    if not (urlsplit(url).hostname or "").endswith(".googleapis.com"):
+        return row, url
+    codec = partial(row.codec, schema_member="parameters_json_schema")
+    return attrs.evolve(row, codec=codec), url
+
+
 _GEMINI = Provider(
     name="google-gla",
     codec=Late("gemini", "GeminiCodec"),
+    at_url=_gemini_at,
     base_url="https://generativelanguage.googleapis.com",
     base_url_env=("GOOGLE_GEMINI_BASE_URL",),
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
@@ -84,6 +94,7 @@ _GOOGLE_CLOUD = Provider(
     name="google-vertex",
     codec=partial(Late("gemini", "GeminiCodec"), cloud=True, root=""),
     find_url=_google_cloud_url,
+    at_url=_gemini_at,
     key_env=("CLOUDSDK_AUTH_ACCESS_TOKEN",),
     profile=google_model_profile,
     reported_url="{origin}/",
