@@ -592,6 +592,27 @@ def test_a_limit_without_room_for_thoughts() -> None:
         encode(settings={"thinking": True, "max_tokens": 1024})
 
 
+@pytest.mark.parametrize(
+    ("model", "settings", "choice"),
+    [
+        ("claude-haiku-5-5", {}, "auto"),
+        ("claude-haiku-5-5", {"thinking": False}, "any"),
+        ("claude-haiku-5-5", {"anthropic_thinking": {"type": "disabled"}}, "any"),
+        ("claude-haiku-5-5", {"tool_choice": "required"}, "any"),
+        ("claude-sonnet-5", {}, "auto"),
+        ("claude-opus-4-8", {}, "any"),
+        ("claude-opus-4-8", {"thinking": True}, "auto"),
+        ("claude-opus-5-5", {"thinking": False}, "auto"),
+    ],
+)
+def test_a_model_that_thinks_is_not_forced(model: str, settings: Any, choice: str) -> None:
+    """A call that is demanded keeps it from thinking, also where it thinks unasked."""
+    written = body(
+        settings=settings, model=model, function_tools=[WEATHER], allow_text_output=False
+    )
+    assert written["tool_choice"]["type"] == choice
+
+
 def test_own_thinking_settings_count_first() -> None:
     """`anthropic_thinking` and `anthropic_effort` are sent as they are."""
     settings: AnthropicModelSettings = {

@@ -86,6 +86,13 @@ async def test_every_gateway_takes_a_request(row: Any) -> None:
         ("ollama", {}, "http://localhost:11434/v1"),
         ("vllm", {"VLLM_BASE_URL": "http://gpu:8000/v1"}, "http://gpu:8000/v1"),
         ("vllm", {}, None),
+        (
+            "databricks",
+            {"DATABRICKS_HOST": "https://me.cloud.databricks.com/"},
+            "https://me.cloud.databricks.com/serving-endpoints",
+        ),
+        ("lmstudio", {}, "http://localhost:1234/v1"),
+        ("lmstudio", {"LM_STUDIO_API_BASE": "http://gpu:1234/v1"}, "http://gpu:1234/v1"),
         ("gateway/openai", {}, "https://gateway.pydantic.dev/proxy/openai"),
         (
             "gateway/groq",
@@ -286,6 +293,8 @@ async def test_sampling_settings_where_a_model_does_not_reason(
         ("sambanova:m", "max_tokens"),
         ("together:meta-llama/x", "max_tokens"),
         ("zai:glm-5", "max_tokens"),
+        ("nvidia:meta/llama", "max_tokens"),
+        ("databricks:databricks-claude-sonnet-4-5", "max_tokens"),
     ],
 )
 async def test_the_name_of_the_limit(name: str, limit: str) -> None:
@@ -331,3 +340,59 @@ async def test_names_behind_the_gateway(name: str, path: str) -> None:
     request = await sent(f"gateway/{name}:m")
     assert (request.url.host, request.url.path) == ("gateway.pydantic.dev", path)
     assert request.headers["authorization"] == "Bearer key"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "heroku:claude-opus-4-5",
+        "heroku:gpt-oss-120b",
+        "meta:muse-spark-1.3",
+        "openrouter:anthropic/claude-sonnet-4.5",
+        "snowflake:claude-haiku-4-5",
+        "snowflake:openai-gpt-5.6-sol",
+        "anthropic:claude-haiku-5-5",
+        "databricks:databricks-claude-opus-4-8",
+    ],
+)
+def test_models_with_native_output(name: str) -> None:
+    """A model that can be held to a schema can be so wherever it is served."""
+    provider, _, model = name.partition(":")
+    assert PROVIDERS[provider].profile(model).supports_json_schema_output
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "native", "tools"),
+    [
+        ("snowflake:llama4-maverick", "prompted", False, False),
+        ("heroku:claude-3-haiku", "tool", False, True),
+        ("groq:meta-llama/llama-guard-4-12b", "tool", False, True),
+        ("anthropic:claude-opus-4-8", "tool", True, True),
+        ("anthropic:claude-sonnet-5", "native", True, True),
+        ("anthropic:claude-fable-5-2", "native", True, True),
+        ("anthropic:claude-haiku-5-5", "native", True, True),
+        ("anthropic:claude-mythos-preview", "tool", False, True),
+    ],
+)
+def test_default_output_modes(name: str, mode: str, native: bool, tools: bool) -> None:
+    """A model that thinks unasked is held to a schema, since a forced call keeps it from it."""
+    provider, _, model = name.partition(":")
+    profile = PROVIDERS[provider].profile(model)
+    assert profile.default_structured_output_mode == mode
+    assert profile.supports_json_schema_output is native
+    assert profile.supports_tools is tools
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("heroku:claude-opus-5-5", "auto"),
+        ("openrouter:anthropic/claude-opus-4.5", "required"),
+        ("heroku:gpt-oss-120b", "auto"),
+        ("openrouter:openai/gpt-oss-120b", "auto"),
+    ],
+)
+async def test_models_that_cannot_be_forced(name: str, choice: str) -> None:
+    """No call is demanded of them, wherever they are served."""
+    body = body_of(await sent(name, parameters=TOOL))
+    assert body["tool_choice"] == choice

@@ -124,14 +124,16 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
     newest = name.startswith(_NEWEST)
     most = next((most for starts, most in _MOST_TOKENS.items() if name.startswith(starts)), None)
     unknown = _OLDER_MAX_TOKENS if _OLDER.match(name) else _UNKNOWN_MAX_TOKENS
+    off = next((off for prefix, off in _THINKING_OFF if name.startswith(prefix)), None)
+    structured = name.startswith(_STRUCTURED)
     return AnthropicModelProfile(
-        supports_json_schema_output=name.startswith(_STRUCTURED),
+        supports_json_schema_output=structured,
+        # A tool that must be called keeps a model from thinking.
+        default_structured_output_mode="native" if structured and off else "tool",
         anthropic_supports_adaptive_thinking=name.startswith(_ADAPTIVE),
         anthropic_supports_budget_thinking=not newest,
         anthropic_efforts=_efforts(name),
-        anthropic_thinking_off=next(
-            (off for prefix, off in _THINKING_OFF if name.startswith(prefix)), None
-        ),
+        anthropic_thinking_off=off,
         anthropic_supports_sampling=not newest,
         anthropic_supports_forced_tool_choice=not name.startswith(_UNFORCED),
         anthropic_code_execution=(

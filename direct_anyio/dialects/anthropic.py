@@ -309,14 +309,16 @@ class AnthropicCodec(Codec):
             UserError: The user demands one, and it cannot be.
         """
         wanted = settings.get("tool_choice")
+        unasked = "adaptive" if self.profile.anthropic_thinking_off else None
+        kind = thinking.get("type", unasked)
         asked = wanted not in (None, "auto", "none", [])
         if not self.profile.anthropic_supports_forced_tool_choice:
             why = "the model cannot be forced to call a tool"
-        elif thinking.get("type") == "enabled":
+        elif kind == "enabled":
             why = "a model that thinks with a budget cannot be forced to call a tool"
         else:
             # One that thinks as it likes can be, but then it does not think.
-            return asked or thinking.get("type") != "adaptive"
+            return asked or kind != "adaptive"
         if asked:
             raise UserError(f"`tool_choice={wanted!r}` is not possible: {why}.")
         return False

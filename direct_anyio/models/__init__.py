@@ -219,7 +219,8 @@ def _fitted(
     tools = {tool.unique_id: tool for tool in offered.builtin_tools}
     mode = offered.output_mode
     if mode == "auto":
-        mode = profile.default_structured_output_mode
+        # Without a schema of the answer, its tools are all there is.
+        mode = profile.default_structured_output_mode if offered.output_object else "tool"
         offered = attrs.evolve(offered, allow_text_output=mode in ("native", "prompted"))
     structured = mode in ("native", "prompted")
     fitted = attrs.evolve(

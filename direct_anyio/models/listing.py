@@ -57,9 +57,11 @@ _ROUTES: dict[Any, _Route] = {
 _UNLISTED = {
     "azure",
     "azure-responses",
+    "databricks",
     "github",
     "google-cloud",
     "google-vertex",
+    "perplexity",
     "snowflake",
     "together",
 }

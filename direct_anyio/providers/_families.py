@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from .._core.json_schema import inlined_defs, openai_json_schema
+from ..dialects._anthropic_models import anthropic_profile
 from ..dialects._gemini_schema import google_json_schema
 from ..dialects._openai import OpenAIModelProfile, reasoning_efforts, reasons_unasked
 from ..dialects.groq import GroqModelProfile
@@ -45,7 +46,7 @@ def openai(name: str) -> OpenAIModelProfile:
         json_schema_transformer=openai_json_schema,
         supports_json_schema_output=True,
         supports_json_object_output=True,
-        supports_image_output=any(mark in name for mark in ("gpt-5", "o3", "4.1", "4o")),
+        supports_image_output=any(mark in name for mark in ("gpt-5", "gpt-6", "o3", "4.1", "4o")),
         openai_system_prompt_role="user" if name.startswith("o1-mini") else None,
         openai_chat_supports_web_search="-search-preview" in name,
         openai_reasoning_efforts=efforts,
@@ -67,14 +68,20 @@ def harmony(name: str) -> OpenAIModelProfile:
     )
 
 
-def anthropic(name: str) -> ModelProfile:
-    """Return the profile of Claude behind somebody else's protocol."""
-    return ModelProfile(thinking_tags=("<thinking>", "</thinking>"))
+def anthropic(name: str) -> OpenAIModelProfile:
+    """Return the profile of Claude behind OpenAI's protocol."""
+    own = anthropic_profile(name)
+    return OpenAIModelProfile(
+        thinking_tags=("<thinking>", "</thinking>"),
+        supports_json_schema_output=own.supports_json_schema_output,
+        openai_supports_tool_choice_required=own.anthropic_supports_forced_tool_choice,
+    )
 
 
 def deepseek(name: str) -> ModelProfile:
     """Return the profile of a model of DeepSeek's."""
-    return ModelProfile(ignore_streamed_leading_whitespace="r1" in name)
+    thinks = "r1" in name or "reasoner" in name
+    return ModelProfile(ignore_streamed_leading_whitespace=thinks)
 
 
 def google(name: str) -> ModelProfile:
@@ -131,8 +138,13 @@ def plain(name: str) -> ModelProfile:
     return ModelProfile()
 
 
+def _of_openai(name: str) -> OpenAIModelProfile:
+    return harmony(name) if name.startswith("gpt-oss") else openai(name)
+
+
 # By the names that vendors have at gateways.
 VENDORS: dict[str, Family] = {
+    "alibaba": qwen,
     "amazon": inlining,
     "anthropic": anthropic,
     "bedrock": inlining,
@@ -141,9 +153,10 @@ VENDORS: dict[str, Family] = {
     "google": google,
     "meta": inlining,
     "meta-llama": inlining,
+    "meta-models": inlining,
     "microsoft": openai,
     "moonshotai": moonshot,
-    "openai": openai,
+    "openai": _of_openai,
     "qwen": qwen,
     "vertex": google,
 }
@@ -211,6 +224,8 @@ def compatible(family: Family = plain, base: ModelProfile | None = None) -> Fami
 _AT_GROQ = by_start(
     {
         "llama": inlining,
+        "meta-llama/llama-guard": inlining,
+        "meta-llama/llama-prompt-guard": inlining,
         "meta-llama/": lambda name: inlining(name).update(_NATIVE),
         "gemma": google,
         "qwen": qwen,

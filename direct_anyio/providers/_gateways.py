@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .._core.codec import Item, Mark, ResponseInfo, dictionary
+from ..builtin_tools import WebSearchTool
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
@@ -23,13 +24,11 @@ from ..settings import ModelSettings
 from ..usage import RequestUsage
 from ._families import (
     STARTS,
-    VENDORS,
     Family,
     anthropic,
     by_start,
     by_vendor,
     compatible,
-    harmony,
     inlining,
     openai,
     plain,
@@ -68,6 +67,7 @@ _JSON_OUTPUT = OpenAIModelProfile(
 )
 # Providers that document `max_tokens` alone; some of them heed no other name for it.
 _OLDER_LIMIT = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+_OWN_SERVER = _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT)
 _IN_FIELD = OpenAIModelProfile(
     supports_json_object_output=True,
     openai_chat_thinking_field="reasoning_content",
@@ -82,7 +82,34 @@ _CEREBRAS = OpenAIModelProfile(
         "service_tier",
     )
 )
-_GPT_OSS = VENDORS | {"openai": harmony}
+
+
+_MUSE = OpenAIModelProfile(
+    supports_json_schema_output=True,
+    supports_json_object_output=True,
+    supported_builtin_tools=frozenset({WebSearchTool}),
+    openai_supports_tool_choice_required=False,
+    openai_chat_supports_web_search=True,
+    openai_supports_encrypted_reasoning_content=True,
+    openai_supports_phase=True,
+)
+
+
+def _snowflake(name: str) -> ModelProfile:
+    """Return the profile of a model at Cortex.
+
+    It takes tools and formats for models of OpenAI and Anthropic alone. Fact:
+    https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api.
+    """
+    name = name.lower()
+    if name.startswith("openai-"):
+        return openai(name.removeprefix("openai-"))
+    if name.startswith("claude"):
+        return attrs.evolve(anthropic(name), supports_json_schema_output=True)
+    family = by_start(STARTS | {"snowflake-llama": inlining})
+    return attrs.evolve(
+        family(name), supports_tools=False, default_structured_output_mode="prompted"
+    )
 
 
 def _deepseek(name: str) -> ModelProfile:
@@ -213,7 +240,24 @@ GATEWAYS = (
         "crusoe",
         "https://api.inference.crusoecloud.com/v1",
         "CRUSOE_API_KEY",
-        profile=compatible(by_vendor(_GPT_OSS), _JSON_OUTPUT),
+        profile=compatible(by_vendor(), _JSON_OUTPUT),
+    ),
+    _row(
+        "databricks",
+        None,
+        "DATABRICKS_TOKEN",
+        base_url_env=("DATABRICKS_HOST",),
+        base_url_format="{}/serving-endpoints",
+        profile=lambda name: compatible(
+            by_start(STARTS | {"claude": anthropic, "gpt-5": openai}), _OLDER_LIMIT
+        )(name.removeprefix("databricks-")),
+    ),
+    _row(
+        "deepinfra",
+        "https://api.deepinfra.com/v1/openai",
+        "DEEPINFRA_API_KEY",
+        "DEEPINFRA_TOKEN",
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", profile=_deepseek),
     _row(
@@ -237,7 +281,9 @@ GATEWAYS = (
         "HEROKU_INFERENCE_KEY",
         base_url_env=("HEROKU_INFERENCE_URL",),
         base_url_format="{}/v1",
-        profile=compatible(base=_OLDER_LIMIT),
+        profile=compatible(
+            by_start(STARTS | {"claude": anthropic, "nova": inlining}), _OLDER_LIMIT
+        ),
         reported_url="{}/",
     ),
     _row(
@@ -256,13 +302,30 @@ GATEWAYS = (
         profile=compatible(by_vendor(otherwise=openai)),
         reported_url="{}/",
     ),
+    _row(
+        "llamacpp",
+        "http://localhost:8080/v1",
+        "LLAMA_API_KEY",
+        base_url_env=("LLAMACPP_BASE_URL",),
+        default_key="api-key-not-set",
+        profile=compatible(by_start(), _OWN_SERVER),
+    ),
+    _row(
+        "lmstudio",
+        "http://localhost:1234/v1",
+        "LM_STUDIO_API_KEY",
+        base_url_env=("LM_STUDIO_API_BASE",),
+        default_key="api-key-not-set",
+        profile=compatible(by_vendor(otherwise=by_start()), _OWN_SERVER),
+    ),
     Provider(
         name="meta",
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.meta.ai/v1",
         key_env=("META_API_KEY",),
-        profile=compatible(base=OpenAIModelProfile(openai_supports_tool_choice_required=False)),
+        profile=compatible(base=_MUSE),
     ),
+    _row("minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
     _row(
         "moonshotai",
         "https://api.moonshot.ai/v1",
@@ -277,7 +340,13 @@ GATEWAYS = (
         "nebius",
         "https://api.studio.nebius.com/v1",
         "NEBIUS_API_KEY",
-        profile=compatible(by_vendor(_GPT_OSS, needed=True)),
+        profile=compatible(by_vendor(needed=True)),
+    ),
+    _row(
+        "nvidia",
+        "https://integrate.api.nvidia.com/v1",
+        "NVIDIA_API_KEY",
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row(
         "ollama",
@@ -287,10 +356,7 @@ GATEWAYS = (
         default_key="api-key-not-set",
         profile=compatible(
             by_start(),
-            attrs.evolve(
-                _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT),
-                openai_chat_thinking_field="reasoning",
-            ),
+            attrs.evolve(_OWN_SERVER, openai_chat_thinking_field="reasoning"),
         ),
         reported_url="{}/",
     ),
@@ -309,6 +375,12 @@ GATEWAYS = (
         profile=compatible(by_start()),
     ),
     _row(
+        "perplexity",
+        "https://api.perplexity.ai",
+        "PERPLEXITY_API_KEY",
+        profile=compatible(base=_OLDER_LIMIT),
+    ),
+    _row(
         "sambanova",
         "https://api.sambanova.ai/v1",
         "SAMBANOVA_API_KEY",
@@ -322,9 +394,7 @@ GATEWAYS = (
         quirks=Quirks(thoughts=detailed_thoughts, send_back=thought_detail),
         base_url_env=("SNOWFLAKE_ACCOUNT",),
         base_url_format="https://{}.snowflakecomputing.com/api/v2/cortex/v1",
-        profile=compatible(
-            by_start(STARTS | {"claude": anthropic, "snowflake-llama": inlining}), _NO_STRICT
-        ),
+        profile=compatible(_snowflake, _NO_STRICT),
     ),
     _row(
         "together",
