@@ -7,7 +7,8 @@ overview and its pages on thinking, effort and structured outputs.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
@@ -25,6 +26,7 @@ __all__ = ("AnthropicModelProfile", "Effort", "anthropic_profile")
 
 _UNKNOWN_MAX_TOKENS = 16_384
 
+_Off: TypeAlias = Literal["adaptive", "between_tools", "disabled"]
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
 
@@ -53,7 +55,7 @@ class AnthropicModelProfile(ModelProfile):
     anthropic_supports_adaptive_thinking: bool = False
     anthropic_supports_budget_thinking: bool = True
     anthropic_efforts: tuple[Effort, ...] = ()
-    anthropic_thinking_off: Literal["disabled", "between_tools", "adaptive"] | None = None
+    anthropic_thinking_off: _Off | None = None
     anthropic_supports_sampling: bool = True
     anthropic_supports_forced_tool_choice: bool = True
     anthropic_code_execution: Literal["20250825", "20260120"] = "20250825"
@@ -103,7 +105,7 @@ _UNFORCED = (
 
 # What `thinking=False` sends, the first that fits; a model of none of these does not think
 # unless it is told to.
-_THINKING_OFF: tuple[tuple[str, Literal["adaptive", "between_tools", "disabled"]], ...] = (
+_THINKING_OFF: tuple[tuple[str, _Off], ...] = (
     ("claude-fable-5", "adaptive"),
     ("claude-mythos-", "adaptive"),
     ("claude-opus-5-5", "adaptive"),
@@ -124,7 +126,8 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
     newest = name.startswith(_NEWEST)
     most = next((most for starts, most in _MOST_TOKENS.items() if name.startswith(starts)), None)
     unknown = _OLDER_MAX_TOKENS if _OLDER.match(name) else _UNKNOWN_MAX_TOKENS
-    off = next((off for prefix, off in _THINKING_OFF if name.startswith(prefix)), None)
+    fitting: Iterator[_Off] = (off for start, off in _THINKING_OFF if name.startswith(start))
+    off = next(fitting, None)
     structured = name.startswith(_STRUCTURED)
     return AnthropicModelProfile(
         supports_json_schema_output=structured,

@@ -329,7 +329,8 @@ def access(
             "pass `base_url=` to `infer_model`."
         )
     else:
-        source = "argument" if argument or not variable else f"environment variable `{variable}`"
+        told_by = argument or not variable
+        source = "argument `base_url`" if told_by else f"environment variable `{variable}`"
         _check_url(url, source)
         if provider.at_url is not None:
             provider, url = provider.at_url(provider, url)
