@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from .exceptions import UserError
 
@@ -31,17 +34,29 @@ def price_of(
     """
     calc_price = _library().calc_price
     known: dict[str, Any] = {"genai_request_timestamp": timestamp}
+    counted = _counted(usage)
     if provider_url:
         try:
             price: PriceCalculation = calc_price(
-                usage, model_name, provider_api_url=provider_url, **known
+                counted, model_name, provider_api_url=provider_url, **known
             )
         except LookupError:
             pass  # a gateway or a server of the user's own
         else:
             return price
-    price = calc_price(usage, model_name, provider_id=provider_name, **known)
+    price = calc_price(counted, model_name, provider_id=provider_name, **known)
     return price
+
+
+def _counted(usage: RequestUsage) -> Any:
+    """Return a usage with those details that have a price of their own.
+
+    What is written to the cache for an hour costs more than what is for five minutes.
+    """
+    names = ("ephemeral_1h_input_tokens", "cache_write_1h_tokens")
+    hourly = sum(usage.details.get(name, 0) for name in names)
+    hourly = min(hourly, usage.cache_write_tokens)
+    return SimpleNamespace(**attrs.asdict(usage), cache_write_1h_tokens=hourly)
 
 
 def counts_in(

@@ -39,6 +39,7 @@ __all__ = (
     "VideoFormat",
     "VideoMediaType",
     "VideoUrl",
+    "is_text_like",
 )
 
 AudioFormat = Literal["wav", "mp3", "oga", "flac", "aiff", "aac"]
@@ -105,27 +106,78 @@ _VIDEO = {
 }
 _FORMATS = _AUDIO | _IMAGE | _DOCUMENT | _VIDEO
 
-# What the standard library's table lacks, or has under a deprecated or platform's name.
-_MORE_TYPES = {
-    ".aac": "audio/aac",
-    ".aiff": "audio/aiff",
-    ".asciidoc": "text/x-asciidoc",
-    ".docx": f"{_OFFICE}.wordprocessingml.document",
-    ".flac": "audio/flac",
-    ".flv": "video/x-flv",
-    ".md": "text/markdown",
-    ".mdx": "text/markdown",
-    ".mkv": "video/x-matroska",
-    ".oga": "audio/ogg",
-    ".rtf": "application/rtf",
-    ".three_gp": "video/3gpp",
-    ".toml": "application/toml",
-    ".wav": "audio/wav",
-    ".webp": "image/webp",
-    ".wmv": "video/x-ms-wmv",
-    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
+# What the standard library's table lacks in some version of Python, or has under a deprecated
+# name. Facts: IANA's registry of media types, and RFC 7763 (markdown), 7845 (opus), 9239
+# (JavaScript), 9512 (YAML).
+_SUFFIXES = {
+    "application/epub+zip": "epub",
+    "application/geo+json": "geojson",
+    "application/rtf": "rtf",
+    "application/toml": "toml",
+    "application/vnd.ms-excel.sheet.binary.macroEnabled.12": "xlsb",
+    "application/vnd.ms-excel.sheet.macroEnabled.12": "xlsm",
+    "application/vnd.ms-powerpoint.presentation.macroEnabled.12": "pptm",
+    "application/vnd.ms-word.document.macroEnabled.12": "docm",
+    "application/vnd.oasis.opendocument.graphics": "odg",
+    "application/vnd.oasis.opendocument.presentation": "odp",
+    "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/vnd.oasis.opendocument.text": "odt",
+    f"{_OFFICE}.presentationml.presentation": "pptx",
+    f"{_OFFICE}.presentationml.slideshow": "ppsx",
+    f"{_OFFICE}.presentationml.template": "potx",
+    f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+    f"{_OFFICE}.spreadsheetml.template": "xltx",
+    f"{_OFFICE}.wordprocessingml.document": "docx",
+    f"{_OFFICE}.wordprocessingml.template": "dotx",
+    "application/x-7z-compressed": "7z",
+    "application/xhtml+xml": "xhtml xht",
+    "application/xml": "xml",
+    "application/yaml": "yaml yml",
+    "audio/AMR": "amr",
+    "audio/aac": "aac adts",
+    "audio/ac3": "ac3",
+    "audio/aiff": "aiff aif aifc",
+    "audio/flac": "flac",
+    "audio/midi": "mid midi",
+    "audio/mp4": "m4a m4b",
+    "audio/mpeg": "mp3 mp2 mpga",
+    "audio/ogg": "oga ogg opus spx",
+    "audio/wav": "wav",
+    "audio/webm": "weba",
+    "audio/x-caf": "caf",
+    "audio/x-ms-wma": "wma",
+    "image/apng": "apng",
+    "image/avif": "avif",
+    "image/heic": "heic",
+    "image/heif": "heif",
+    "image/jp2": "jp2 jpg2",
+    "image/jpeg": "jpeg jpg jpe jfif pjpeg pjp",
+    "image/jxl": "jxl",
+    "image/vnd.adobe.photoshop": "psd",
+    "image/webp": "webp",
+    "text/calendar": "ics",
+    "text/javascript": "js mjs",
+    "text/markdown": "md markdown mdown mkd mdx",
+    "text/plain": "txt text log srt",
+    "text/vcard": "vcf vcard",
+    "text/vtt": "vtt",
+    "text/x-asciidoc": "asciidoc adoc",
+    "text/x-c++hdr": "hpp hh hxx",
+    "text/x-c++src": "cpp cc cxx",
+    "text/x-diff": "diff patch",
+    "text/x-java": "java",
+    "text/x-rst": "rst",
+    "text/x-tex": "tex ltx",
+    "video/3gpp": "three_gp 3gp 3gpp",
+    "video/3gpp2": "3g2 3gpp2",
+    "video/mp2t": "mts m2ts",
+    "video/mp4": "mp4 m4v mpg4 f4v",
+    "video/mpeg": "mpeg mpg mpe m1v m2v",
+    "video/ogg": "ogv",
+    "video/quicktime": "mov qt",
+    "video/x-flv": "flv",
+    "video/x-matroska": "mkv",
+    "video/x-ms-wmv": "wmv",
 }
 
 
@@ -133,17 +185,56 @@ _MORE_TYPES = {
 def _types() -> MimeTypes:
     from mimetypes import MimeTypes
 
+    # Of the library's own table alone: the host's may say anything.
     types = MimeTypes()
-    for suffix, media_type in _MORE_TYPES.items():
-        types.add_type(media_type, suffix)
+    for media_type, suffixes in _SUFFIXES.items():
+        for suffix in suffixes.split():
+            types.add_type(media_type, f".{suffix}")
     return types
 
 
 def _type_of_url(url: str) -> str | None:
     from urllib.parse import urlsplit
 
+    data_uri = _data_uri(url)
+    if data_uri is not None:
+        return data_uri[0]
     # Of the path alone: a signed URL has a query behind its suffix, and `.com` is none.
-    return _types().guess_type(url if url.startswith("data:") else urlsplit(url).path)[0]
+    return _types().guess_type(urlsplit(url).path)[0]
+
+
+def _data_uri(uri: str) -> tuple[str, bool, str] | None:
+    """Return a data URI's type, whether it is base64, and its content, None for any other URI.
+
+    Fact: RFC 2397.
+    """
+    head, comma, data = uri.partition(",")
+    scheme, _, described = head.strip().partition(":")
+    if scheme.lower() != "data":
+        return None
+    if not comma:
+        raise ValueError("Data URI must have a comma before its content")
+    media_type, *parameters = (each.strip().lower() for each in described.split(";"))
+    return media_type or "text/plain", "base64" in parameters, data
+
+
+def is_text_like(media_type: str) -> bool:
+    """Return whether a file of this type is best sent as text."""
+    return media_type.startswith("text/") or media_type.endswith(
+        ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
+    )
+
+
+def _from_base64(data: bytes) -> bytes:
+    """Return what base64 of either alphabet holds; it may be broken into lines, and unpadded."""
+    data = b"".join(data.split()).translate(_TO_STANDARD).rstrip(b"=")
+    try:
+        return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except ValueError as exc:
+        raise ValueError("Data URI must hold valid base64") from exc
+
+
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def _identifier(content: bytes) -> str:
@@ -153,10 +244,20 @@ def _identifier(content: bytes) -> str:
 
 
 def _format(media_type: str) -> str:
-    try:
+    """Return the format of a known type, else the suffix that files of a type have.
+
+    Raises:
+        ValueError: It has none that is known, or is an image, a sound or a video.
+    """
+    if media_type in _FORMATS:
         return _FORMATS[media_type]
-    except KeyError:
-        raise ValueError(f"Unknown media type: {media_type}") from None
+    is_media = media_type.startswith(("audio/", "image/", "video/"))
+    suffixes = () if is_media else _types().guess_all_extensions(media_type)
+    formats = [suffix[1:] for suffix in suffixes]
+    if not formats:
+        raise ValueError(f"Unknown media type: {media_type[:200]}")
+    own = media_type.partition("/")[2]
+    return own if own in formats else formats[0]
 
 
 @frozen(repr=False)
@@ -191,7 +292,7 @@ class FileUrl(Record):
         guess = self._media_type or self._guess_media_type()
         if guess is None:
             raise ValueError(
-                f"Could not infer media type from {self._noun} URL: {self.url}. "
+                f"Could not infer media type from {self._noun} URL: {self.url[:200]}. "
                 "Explicitly provide a `media_type` instead."
             )
         return guess
@@ -254,7 +355,9 @@ class VideoUrl(FileUrl):
         """Whether the video is on YouTube."""
         from urllib.parse import urlsplit
 
-        return urlsplit(self.url).hostname in ("youtu.be", "youtube.com", "www.youtube.com")
+        # Gemini refuses YouTube's other hosts, such as `music.youtube.com`.
+        hosts = ("youtu.be", "youtube.com", "www.youtube.com", "m.youtube.com")
+        return urlsplit(self.url).hostname in hosts
 
 
 @frozen(repr=False)
@@ -288,15 +391,21 @@ class BinaryContent(Record):
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> BinaryContent:
-        """Read a `data:` URI with base64 content.
+        """Read a `data:` URI, in base64 or percent-encoded.
 
         Raises:
-            ValueError: It is not one.
+            ValueError: It is not one; the message does not hold it.
         """
-        head, found, data = data_uri.partition(";base64,")
-        if not found or not head.startswith("data:"):
-            raise ValueError('Data URI must start with "data:" and hold ";base64,"')
-        return cls.narrow_type(cls(base64.b64decode(data), media_type=head[5:]))
+        from urllib.parse import unquote_to_bytes
+
+        read = _data_uri(data_uri)
+        if read is None:
+            raise ValueError('Data URI must start with "data:"')
+        media_type, is_base64, content = read
+        data = unquote_to_bytes(content)
+        if is_base64:
+            data = _from_base64(data)
+        return cls.narrow_type(cls(data, media_type=media_type))
 
     @classmethod
     def from_path(cls, path: PathLike[str] | str) -> BinaryContent:
@@ -344,8 +453,13 @@ class BinaryContent(Record):
 
     @property
     def is_document(self) -> bool:
-        """Whether this is a document of a known format."""
-        return self.media_type in _DOCUMENT
+        """Whether this is a document: a known one, or one that has a suffix and is no text."""
+        if self.media_type in _DOCUMENT:
+            return True
+        is_media = self.is_audio or self.is_image or self.is_video
+        if is_media or is_text_like(self.media_type):
+            return False
+        return bool(_types().guess_all_extensions(self.media_type))
 
     @property
     def format(self) -> str:

@@ -83,7 +83,10 @@ class RequestUsage(Record):
         from ._prices import counts_in
 
         counts = counts_in(data, (provider, provider_fallback), provider_url, api_flavor)
-        return cls(**counts, details=details)
+        known = {field.name for field in attrs.fields(cls)}
+        more = {name: count for name, count in counts.items() if name not in known}
+        own = {name: count for name, count in counts.items() if name in known}
+        return cls(**own, details=more | (details or {}))
 
     def __add__(self, other: RequestUsage) -> RequestUsage:
         mine, theirs = attrs.asdict(self), attrs.asdict(other)

@@ -454,7 +454,7 @@ def test_a_plain_request() -> None:
     assert call.headers == {"anthropic-version": "2023-06-01"}
     assert call.body == {
         "model": "claude-sonnet-4-5",
-        "max_tokens": 4096,
+        "max_tokens": 64_000,
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
         "stream": False,
     }
@@ -545,7 +545,72 @@ def test_thinking(model: str, level: Any, thinking: Any, effort: Any) -> None:
     written = body(settings={"thinking": level}, model=model)
     assert written.get("thinking") == thinking
     assert written.get("output_config") == (effort and {"effort": effort})
-    assert written["max_tokens"] == (thinking or {}).get("budget_tokens", 0) + 4096
+    assert (thinking or {}).get("budget_tokens", 0) < written["max_tokens"]
+
+
+MAX_TOKENS: list[tuple[str, Any, int]] = [
+    ("claude-opus-4-8", {}, 128_000),
+    ("claude-haiku-5-5", {"max_tokens": 200_000}, 128_000),
+    ("claude-haiku-4-5-20251001", {"max_tokens": 65_000}, 64_000),
+    ("claude-haiku-4-5", {"max_tokens": 300, "anthropic_betas": ["output-300k-2026-03-24"]}, 300),
+    ("claude-haiku-4-5", {"max_tokens": 3**12, "anthropic_betas": ["output-x"]}, 3**12),
+    ("us.anthropic.claude-haiku-4-5-20251001-v1:0", {}, 64_000),
+    ("anthropic/claude-sonnet-4.6", {}, 128_000),
+    ("claude-sonnet-4-5@20250929", {}, 64_000),
+    ("claude-3-7-sonnet-latest", {}, 4096),
+    ("claude-opus-4-1", {}, 4096),
+    ("claude-sonnet-4@20250514", {}, 4096),
+    ("claude-sonnet-4-20250514", {"thinking": "high"}, 20_480),
+    ("mine", {}, 16_384),
+    ("mine", {"max_tokens": 500_000}, 500_000),
+    ("mine", {"thinking": "max"}, 36_864),
+    (
+        "claude-sonnet-4-5",
+        {"anthropic_thinking": {"type": "enabled", "budget_tokens": 63_000}},
+        64_000,
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "settings", "most"), MAX_TOKENS)
+def test_the_limit_of_an_answer(model: str, settings: Any, most: int) -> None:
+    """It is the user's, else the model's own maximum, and never more than that."""
+    assert body(settings=settings, model=model)["max_tokens"] == most
+
+
+@pytest.mark.parametrize(("most", "budget"), [(10_001, 10_000), (10_000, 5000), (1025, 1024)])
+def test_a_budget_leaves_room_for_the_answer(most: int, budget: int) -> None:
+    """The provider refuses one that is not less than `max_tokens`."""
+    written = body(settings={"thinking": True, "max_tokens": most})
+    assert written["max_tokens"] == most
+    assert written["thinking"]["budget_tokens"] == budget
+
+
+def test_a_limit_without_room_for_thoughts() -> None:
+    """The least budget of the provider's does not fit."""
+    with pytest.raises(UserError, match="1024 tokens at least, and `max_tokens` is 1024"):
+        encode(settings={"thinking": True, "max_tokens": 1024})
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "choice"),
+    [
+        ("claude-haiku-5-5", {}, "auto"),
+        ("claude-haiku-5-5", {"thinking": False}, "any"),
+        ("claude-haiku-5-5", {"anthropic_thinking": {"type": "disabled"}}, "any"),
+        ("claude-haiku-5-5", {"tool_choice": "required"}, "any"),
+        ("claude-sonnet-5", {}, "auto"),
+        ("claude-opus-4-8", {}, "any"),
+        ("claude-opus-4-8", {"thinking": True}, "auto"),
+        ("claude-opus-5-5", {"thinking": False}, "auto"),
+    ],
+)
+def test_a_model_that_thinks_is_not_forced(model: str, settings: Any, choice: str) -> None:
+    """A call that is demanded keeps it from thinking, also where it thinks unasked."""
+    written = body(
+        settings=settings, model=model, function_tools=[WEATHER], allow_text_output=False
+    )
+    assert written["tool_choice"]["type"] == choice
 
 
 def test_own_thinking_settings_count_first() -> None:

@@ -467,7 +467,7 @@ async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None
 
 async def test_cancelled_in_a_handshake(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside of TLS, too, a cancellation leaves no connection that nobody will close."""
-    monkeypatch.setattr(transport, "_SSL_CONTEXT", trusting())
+    monkeypatch.setattr(transport, "_ssl_context", trusting)
     monkeypatch.setattr(transport, "EACH", 0)
     async with staged(library, answering("a"), tls("127.0.0.1")) as stage:
         for waking in (False, True):

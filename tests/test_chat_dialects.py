@@ -220,6 +220,18 @@ def test_failed_call_within_a_stream_of_groq() -> None:
         folded(StreamDecoder(reader_of("mistral"), "m"), [body])
 
 
+def test_cached_tokens_of_mistral() -> None:
+    """They are counted where they are told in the usual place; another count is a detail."""
+    told = {"prompt_tokens": 268, "completion_tokens": 5, "num_cached_tokens": 32}
+    usage = told | {"prompt_tokens_details": {"cached_tokens": 224}}
+    body = json.dumps({"usage": usage, "choices": [ANSWERED]}).encode()
+    _, response = folded(BodyDecoder(reader_of("mistral"), "m"), [body])
+    assert response.usage.cache_read_tokens == 224
+    assert response.usage.details == {"num_cached_tokens": 32}
+
+
+ANSWERED = {"index": 0, "finish_reason": "stop", "message": {"content": "Hi"}}
+
 F, G = ToolDefinition(name="f"), ToolDefinition(name="g")
 OUT = ToolDefinition(name="out", kind="output")
 

@@ -661,7 +661,7 @@ async def test_an_upload_that_goes_on() -> None:
     assert current_time() - started == pytest.approx(60, abs=1e-6)
 
 
-@pytest.mark.parametrize("step", ["with_files", "serve"])
+@pytest.mark.parametrize("step", ["downloaded", "serve"])
 async def test_the_total_holds_before_anything_is_sent(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -676,7 +676,7 @@ async def test_the_total_holds_before_anything_is_sent(
     started = current_time()
     with pytest.raises(ModelTimeoutError) as caught:
         await model_request(
-            row if step == "with_files" else local,
+            row if step == "downloaded" else local,
             MESSAGES,
             model_settings={"request_timeout": 7},
         )

@@ -292,6 +292,30 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         429, told("Rate limit reached on tokens per day (TPD). Please try again in 17.28s.",
                   code="rate_limit_exceeded"), RATE, 17.28,
     ),
+    "a day's limit that is not over soon": (
+        429, told("Rate limit reached on tokens per day (TPD). Please try again in 14m11.04s.",
+                  code="rate_limit_exceeded"), QUOTA, 851.04,
+    ),
+    **{
+        f"a long period, {number}": (429, told(message), QUOTA, None)
+        for number, message in enumerate((
+            "Number of request tokens has exceeded your daily rate limit",
+            "You have exceeded the daily token limit. Try again tomorrow",
+            "Weekly usage limit reached",
+            "Rate limit exceeded: free-models-per-day",
+        ))
+    },
+    "a wait that is available": (
+        429, {"detail": "Request was throttled. Expected available in 13 seconds."}, RATE, 13,
+    ),
+    "a wait until a reset": (429, told("limit reached, resets in 42 seconds"), RATE, 42),
+    "a wait as a header's": (429, told("Too many requests. Retry-After: 12"), RATE, 12),
+    "a wait in two words": (429, told("wait 1 minute and 30 seconds"), RATE, 90),
+    "no wait at all": (429, told("available in 3 regions; reset after noon"), RATE, None),
+    "a wait in a member": (429, told("no", retryAfter=4), RATE, 4),
+    "OpenRouter, a wait in headers": (
+        429, told("no", metadata={"headers": {"Retry-After": "9"}}), RATE, 9,
+    ),
     "a wait of a minute and more": (429, told("Retry after 1 minute 20 secs."), RATE, 80),
     "a wait in hours": (429, told("Please try again in 1h2m3s"), RATE, 3723),
     "a wait in words": (429, told("Rate limit reached. Please try again in 1.5s."), RATE, 1.5),

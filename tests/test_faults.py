@@ -462,7 +462,7 @@ def _plain_text(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:
 
 
 def _trusted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(transport, "_SSL_CONTEXT", trusting())
+    patch.setattr(transport, "_ssl_context", trusting)
 
 
 def _unknown_authority(stack: ExitStack, patch: pytest.MonkeyPatch) -> str:

@@ -87,6 +87,13 @@ async def test_every_gateway_takes_a_request(row: Any) -> None:
         ("ollama", {}, "http://localhost:11434/v1"),
         ("vllm", {"VLLM_BASE_URL": "http://gpu:8000/v1"}, "http://gpu:8000/v1"),
         ("vllm", {}, None),
+        (
+            "databricks",
+            {"DATABRICKS_HOST": "https://me.cloud.databricks.com/"},
+            "https://me.cloud.databricks.com/serving-endpoints",
+        ),
+        ("lmstudio", {}, "http://localhost:1234/v1"),
+        ("lmstudio", {"LM_STUDIO_API_BASE": "http://gpu:1234/v1"}, "http://gpu:1234/v1"),
         ("gateway/openai", {}, "https://gateway.pydantic.dev/proxy/openai"),
         (
             "gateway/groq",
@@ -200,6 +207,198 @@ def test_a_family_never_takes_away_what_the_gateway_can() -> None:
     assert profile.supports_json_schema_output
     assert profile.ignore_streamed_leading_whitespace
     assert isinstance(profile, OpenAIModelProfile)
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "typed"),
+    [
+        ("openai-responses", None, False),
+        ("openai-responses", "https://api.openai.com/v1/", False),
+        ("openai-responses", "http://localhost:8080/v1", True),
+        ("azure-responses", "https://r.openai.azure.com", True),
+        ("deepseek-responses", None, True),
+        ("meta", None, True),
+    ],
+)
+async def test_messages_say_what_they_are(name: str, base_url: str | None, typed: bool) -> None:
+    """Servers of the Responses protocol but OpenAI's own know a message by its type alone."""
+    messages = [*HELLO, ModelResponse([TextPart("Hi")]), *HELLO]
+    request = await sent(f"{name}:m", messages, base_url=base_url)
+    item = body_of(request)["input"][1]
+    assert item == {"role": "assistant", "content": "Hi"} | ({"type": "message"} if typed else {})
+
+
+SAMPLING = {
+    "temperature": 0,
+    "top_p": 0.5,
+    "presence_penalty": 1,
+    "frequency_penalty": 1,
+    "logit_bias": {"1": 1},
+    "openai_logprobs": True,
+    "openai_top_logprobs": 2,
+}
+IN_CHAT = {key.removeprefix("openai_") for key in SAMPLING}
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "reasons"),
+    [
+        ("gpt-4.1", {}, False),
+        ("gpt-5-chat-latest", {}, False),
+        ("gpt-5", {}, True),
+        ("gpt-5", {"thinking": False}, True),
+        ("gpt-5.1", {}, False),
+        ("gpt-5.1-2025-11-13", {"openai_reasoning_effort": "none"}, False),
+        ("gpt-5.1", {"openai_reasoning_effort": "low"}, True),
+        ("gpt-5.1", {"thinking": True}, True),
+        ("gpt-5.1-codex", {}, True),
+        ("gpt-5.2", {"thinking": False}, False),
+        ("gpt-5.2-chat-latest", {}, True),
+        ("gpt-5.2-pro", {}, True),
+        ("gpt-5.3-codex", {}, False),
+        ("gpt-5.4-mini", {}, False),
+        ("gpt-5.5", {}, True),
+        ("gpt-5.5", {"openai_reasoning_effort": "none"}, False),
+        ("gpt-5.6-sol", {"thinking": False}, False),
+        ("gpt-6-luna", {}, True),
+        ("gpt-6.1-sol", {"thinking": False}, True),
+        ("o3", {}, True),
+        ("olmo-3", {}, False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::direct_anyio.UnheededSettingWarning")
+async def test_sampling_settings_where_a_model_does_not_reason(
+    model: str, settings: Any, reasons: bool
+) -> None:
+    """They are dropped only where it reasons, unasked or asked, in both protocols."""
+    said: Any = {**SAMPLING, **settings}
+    body = body_of(await sent(f"openai:{model}", settings=said))
+    assert body.keys() & IN_CHAT == (set() if reasons else IN_CHAT)
+    body = body_of(await sent(f"openai-responses:{model}", settings=said))
+    kept = {"temperature", "top_p", "top_logprobs"}
+    assert body.keys() & kept == (set() if reasons else kept)
+    included = "message.output_text.logprobs" in body.get("include", ())
+    assert included is not reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("openai:m", "max_completion_tokens"),
+        ("azure:gpt-5", "max_completion_tokens"),
+        ("azure:Mistral-Large-3", "max_tokens"),
+        ("cerebras:m", "max_completion_tokens"),
+        ("moonshotai:m", "max_completion_tokens"),
+        ("deepseek:deepseek-chat", "max_tokens"),
+        ("heroku:m", "max_tokens"),
+        ("huggingface:openai/gpt-oss-20b", "max_tokens"),
+        ("ollama:qwen3", "max_tokens"),
+        ("sambanova:m", "max_tokens"),
+        ("together:meta-llama/x", "max_tokens"),
+        ("zai:glm-5", "max_tokens"),
+        ("nvidia:meta/llama", "max_tokens"),
+        ("databricks:databricks-claude-sonnet-4-5", "max_tokens"),
+    ],
+)
+async def test_the_name_of_the_limit(name: str, limit: str) -> None:
+    """Some providers heed the older name of `max_tokens` alone, some the newer."""
+    body = body_of(await sent(name, settings={"max_tokens": 7}, base_url="https://h.test"))
+    assert body[limit] == 7
+    assert len(body.keys() & {"max_tokens", "max_completion_tokens"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "member"),
+    [
+        ("google:gemini-3-pro-preview", None, "parameters_json_schema"),
+        ("google:gemini-3-pro-preview", "http://localhost:4000", "parametersJsonSchema"),
+        (
+            "google-cloud:gemini-2.5-pro",
+            "https://us-central1-aiplatform.googleapis.com/v1",
+            "parameters_json_schema",
+        ),
+        ("google-cloud:gemini-2.5-pro", "http://localhost:4000", "parametersJsonSchema"),
+        ("gateway/google:gemini-2.5-pro", None, "parametersJsonSchema"),
+    ],
+)
+async def test_schemas_of_functions_at_gemini(name: str, base_url: str | None, member: str) -> None:
+    """Servers but Google's own know the documented spelling alone."""
+    body = body_of(await sent(name, parameters=TOOL, base_url=base_url))
+    (declared,) = body["tools"][0]["functionDeclarations"]
+    assert declared.keys() == {"name", "description", member}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("chat", "/proxy/openai/chat/completions"),
+        ("responses", "/proxy/openai/responses"),
+        ("gemini", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+        ("google", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+        ("google-cloud", "/proxy/google-vertex/v1beta1/publishers/google/models/m:generateContent"),
+    ],
+)
+async def test_names_behind_the_gateway(name: str, path: str) -> None:
+    """A protocol's name does where a provider's would."""
+    request = await sent(f"gateway/{name}:m")
+    assert (request.url.host, request.url.path) == ("gateway.pydantic.dev", path)
+    assert request.headers["authorization"] == "Bearer key"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "heroku:claude-opus-4-5",
+        "heroku:gpt-oss-120b",
+        "meta:muse-spark-1.3",
+        "openrouter:anthropic/claude-sonnet-4.5",
+        "snowflake:claude-haiku-4-5",
+        "snowflake:openai-gpt-5.6-sol",
+        "anthropic:claude-haiku-5-5",
+        "databricks:databricks-claude-opus-4-8",
+    ],
+)
+def test_models_with_native_output(name: str) -> None:
+    """A model that can be held to a schema can be so wherever it is served."""
+    provider, _, model = name.partition(":")
+    assert PROVIDERS[provider].profile(model).supports_json_schema_output
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "native", "tools"),
+    [
+        ("snowflake:llama4-maverick", "prompted", False, False),
+        ("heroku:claude-3-haiku", "tool", False, True),
+        ("groq:meta-llama/llama-guard-4-12b", "tool", False, True),
+        ("anthropic:claude-opus-4-8", "tool", True, True),
+        ("anthropic:claude-sonnet-5", "native", True, True),
+        ("anthropic:claude-fable-5-2", "native", True, True),
+        ("anthropic:claude-haiku-5-5", "native", True, True),
+        ("anthropic:claude-mythos-preview", "tool", False, True),
+    ],
+)
+def test_default_output_modes(name: str, mode: str, native: bool, tools: bool) -> None:
+    """A model that thinks unasked is held to a schema, since a forced call keeps it from it."""
+    provider, _, model = name.partition(":")
+    profile = PROVIDERS[provider].profile(model)
+    assert profile.default_structured_output_mode == mode
+    assert profile.supports_json_schema_output is native
+    assert profile.supports_tools is tools
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("heroku:claude-opus-5-5", "auto"),
+        ("openrouter:anthropic/claude-opus-4.5", "required"),
+        ("heroku:gpt-oss-120b", "auto"),
+        ("openrouter:openai/gpt-oss-120b", "auto"),
+    ],
+)
+async def test_models_that_cannot_be_forced(name: str, choice: str) -> None:
+    """No call is demanded of them, wherever they are served."""
+    body = body_of(await sent(name, parameters=TOOL))
+    assert body["tool_choice"] == choice
 
 
 def _effort(effort: str) -> dict[str, Any]:

@@ -517,8 +517,8 @@ def test_another_providers_response_goes_as_text() -> None:
         OpaquePart({"part_kind": "compaction", "provider_name": "anthropic"}),
     ]
     assert _input(ModelResponse(parts, provider_name="anthropic")) == [
-        {"role": "assistant", "content": "<think>\nHm.\n</think>"},
-        {"role": "assistant", "content": "Done."},
+        {"role": "assistant", "content": "<think>\nHm.\n</think>", "type": "message"},
+        {"role": "assistant", "content": "Done.", "type": "message"},
         {
             "name": "get_weather",
             "arguments": '{"city":"Paris"}',
@@ -532,7 +532,7 @@ def test_a_field_of_chat_completions_is_no_item() -> None:
     """A thought that Chat Completions told, whose id is a field's name, goes as text."""
     part = ThinkingPart("Hm.", id="reasoning_content", provider_name="openai")
     (item,) = _input(ModelResponse([part], provider_name="openai"))
-    assert item == {"role": "assistant", "content": "<think>\nHm.\n</think>"}
+    assert item == {"role": "assistant", "content": "<think>\nHm.\n</think>", "type": "message"}
 
 
 def test_ids_stay_at_home_where_they_are_not_wanted() -> None:
@@ -542,8 +542,8 @@ def test_ids_stay_at_home_where_they_are_not_wanted() -> None:
     history: list[ModelMessage] = [answer]
     body = _body(history, {"openai_send_reasoning_ids": False}, _codec())
     assert body["input"] == [
-        {"role": "assistant", "content": "<think>\nHm.\n</think>"},
-        {"role": "assistant", "content": "Hi."},
+        {"role": "assistant", "content": "<think>\nHm.\n</think>", "type": "message"},
+        {"role": "assistant", "content": "Hi.", "type": "message"},
     ]
 
 

@@ -295,9 +295,7 @@ def test_a_provider_is_named_as_in_v1(monkeypatch: pytest.MonkeyPatch) -> None:
         "deepseek",
     )
     gateway = "https://gateway.pydantic.dev/proxy"
-    assert OpenAIResponsesModel("gpt-5", provider="gateway").base_url == (
-        f"{gateway}/openai-responses"
-    )
+    assert OpenAIResponsesModel("gpt-5", provider="gateway").base_url == f"{gateway}/openai"
     assert GoogleModel("gemini", provider="gateway").base_url == f"{gateway}/google-vertex/v1beta1"
 
 
@@ -380,6 +378,19 @@ def test_a_response_tells_its_cost(told: dict[str, str]) -> None:
     assert priced(**told).cost().total_price == Decimal("2.5")
 
 
+def test_an_hour_in_the_cache_has_its_own_price() -> None:
+    """What Anthropic keeps for an hour costs more than what it keeps for five minutes."""
+
+    def cost(hourly: int) -> Decimal:
+        details = {"ephemeral_1h_input_tokens": hourly} if hourly else {}
+        million = 1_000_000
+        usage = RequestUsage(input_tokens=million, cache_write_tokens=million, details=details)
+        told = ModelResponse([], model_name="claude-sonnet-4-5", provider_name="anthropic")
+        return attrs.evolve(told, usage=usage).cost().total_price
+
+    assert cost(0) < cost(400_000) < cost(1_000_000) == cost(2_000_000)
+
+
 def test_an_unknown_price_is_a_lookup_error() -> None:
     """A model or a provider that the tables lack has no price, and a nameless one cannot have."""
     with pytest.raises(LookupError):
@@ -400,6 +411,17 @@ def test_missing_prices_are_told_with_the_command(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=re.escape("pip install 'direct-anyio[prices]'")):
         priced(provider_name="openai").cost()
+
+
+def test_counts_that_usage_has_no_place_for_are_details() -> None:
+    """A count that only the tables know is kept by their name, and has its price."""
+    written = {"cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_1h_input_tokens": 4}}
+    document = {"model": "claude-sonnet-4-5", "usage": {"input_tokens": 3, "output_tokens": 2}}
+    document["usage"] |= written  # type: ignore[operator]
+    told = {"provider": "anthropic", "provider_url": "", "provider_fallback": "anthropic"}
+    usage = RequestUsage.extract(document, **told, details={"mine": 1})
+    assert (usage.input_tokens, usage.cache_write_tokens) == (8, 5)
+    assert usage.details == {"cache_write_1h_tokens": 4, "mine": 1}
 
 
 def test_usage_is_extracted_from_a_response() -> None:

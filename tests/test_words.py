@@ -322,6 +322,7 @@ def test_an_image_in_a_file_part_is_narrowed() -> None:
     assert (content.identifier, content.vendor_metadata) == ("i", {"a": 1})
 
 
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 URL_TYPES: list[tuple[Any, str | None, str | None]] = [
     (ImageUrl("https://x.org/a.png"), "image/png", "png"),
     (ImageUrl("https://x.org/a.jpg?sig=1.gif#f"), "image/jpeg", "jpeg"),
@@ -338,7 +339,23 @@ URL_TYPES: list[tuple[Any, str | None, str | None]] = [
     (DocumentUrl("https://x.org/a.pdf"), "application/pdf", "pdf"),
     (DocumentUrl("https://x.org/a.md"), "text/markdown", "md"),
     (DocumentUrl("https://x.org/a.unknown"), None, None),
-    (DocumentUrl("https://x.org/a.rtf"), "application/rtf", None),
+    (AudioUrl("https://x.org/a.ogg"), "audio/ogg", "oga"),
+    (AudioUrl("https://x.org/a.opus"), "audio/ogg", "oga"),
+    (AudioUrl("https://x.org/a.aif"), "audio/aiff", "aiff"),
+    (AudioUrl("https://x.org/a.M4A?x=1"), "audio/mp4", None),
+    (ImageUrl("https://x.org/a.jfif"), "image/jpeg", "jpeg"),
+    (ImageUrl("https://x.org/a.avif"), "image/avif", None),
+    (VideoUrl("https://x.org/a.3gp"), "video/3gpp", "three_gp"),
+    (VideoUrl("https://x.org/a.m4v"), "video/mp4", "mp4"),
+    (VideoUrl("https://m.youtube.com/watch?v=x"), "video/mp4", "mp4"),
+    (VideoUrl("https://music.youtube.com/watch?v=x"), None, None),
+    (DocumentUrl("https://x.org/a.markdown"), "text/markdown", "md"),
+    (DocumentUrl("https://x.org/a.pptx"), PPTX, "pptx"),
+    (DocumentUrl("https://x.org/a.js"), "text/javascript", "js"),
+    (DocumentUrl("https://x.org/a.xml"), "application/xml", "xml"),
+    (ImageUrl("DATA:Image/PNG;name=a.gif;base64,AAAA"), "image/png", "png"),
+    (DocumentUrl("data:,a"), "text/plain", "txt"),
+    (DocumentUrl("https://x.org/a.rtf"), "application/rtf", "rtf"),
     (VideoUrl("https://youtu.be/abc"), "video/mp4", "mp4"),
     (VideoUrl("https://www.youtube.com/watch?v=abc"), "video/mp4", "mp4"),
     (VideoUrl("https://x.org/a.mkv"), "video/x-matroska", "mkv"),
@@ -379,9 +396,6 @@ def test_bytes_can_be_said_as_a_data_uri(tmp_path: Path) -> None:
     content = BinaryContent(b"\xfb\xff", media_type="image/png")
     assert content.data_uri == "data:image/png;base64,+/8="
     assert BinaryContent.from_data_uri(content.data_uri) == BinaryContent.narrow_type(content)
-    for uri in ("http://x", "data:image/png,abc"):
-        with pytest.raises(ValueError, match="Data URI"):
-            BinaryContent.from_data_uri(uri)
     (tmp_path / "a.csv").write_bytes(b"1")
     (tmp_path / "a.nobody").write_bytes(b"1")
     assert BinaryContent.from_path(tmp_path / "a.csv").format == "csv"
@@ -392,15 +406,46 @@ def test_bytes_can_be_said_as_a_data_uri(tmp_path: Path) -> None:
         BinaryImage(b"x", media_type="text/plain")
 
 
+DATA_URIS: dict[str, tuple[str, bytes]] = {
+    "data:image/png;base64,+/8=": ("image/png", b"\xfb\xff"),
+    "data:image/png;base64,-_8": ("image/png", b"\xfb\xff"),
+    "data:image/png;base64,%2B%2F8%3D": ("image/png", b"\xfb\xff"),
+    " Data:text/csv;charset=utf-8;BASE64,\nMQ\n==\n": ("text/csv", b"1"),
+    "data:text/html,a%20b,%3Cc%3E": ("text/html", b"a b,<c>"),
+    "data:;base64,MQ==": ("text/plain", b"1"),
+    "data:,": ("text/plain", b""),
+}
+
+
+@pytest.mark.parametrize("uri", DATA_URIS)
+def test_a_data_uri_is_read(uri: str) -> None:
+    """In base64 of either alphabet, padded or not, or percent-encoded."""
+    content = BinaryContent.from_data_uri(uri)
+    assert (content.media_type, content.data) == DATA_URIS[uri]
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://x/secret", "data:image/png;secret", "data:image/png;base64,secret!", "data:"]
+)
+def test_a_data_uri_that_makes_no_sense(uri: str) -> None:
+    """The error does not hold it."""
+    with pytest.raises(ValueError, match=r"^(?!.*secret)Data URI must"):
+        BinaryContent.from_data_uri(uri)
+
+
 CLASSES = {"audio/wav": "is_audio", "image/png": "is_image", "video/mp4": "is_video"}
 
 
-@pytest.mark.parametrize("media_type", [*CLASSES, "application/pdf", "application/x-none"])
+@pytest.mark.parametrize(
+    "media_type", [*CLASSES, "application/pdf", PPTX, "application/json", "application/x-none"]
+)
 def test_bytes_have_a_class(media_type: str) -> None:
     """Exactly one of the four questions is answered with yes, none for an unknown type."""
     content = BinaryContent(b"", media_type=media_type)
     names = ("is_audio", "is_image", "is_video", "is_document")
-    wanted = CLASSES.get(media_type, "is_document" if media_type.endswith("pdf") else None)
+    wanted = CLASSES.get(
+        media_type, "is_document" if media_type.endswith(("pdf", "tion")) else None
+    )
     assert [name for name in names if getattr(content, name)] == ([wanted] if wanted else [])
 
 

@@ -161,8 +161,8 @@ _SAID: dict[_Category, tuple[str, ...]] = {
         "(enable|without|check your) billing",
         "billing (account|is|has|not|to be|hard limit)",
         "api usage limits?",
-        "daily (request )?(limit|quota)",
-        "(requests?|tokens?) per day",
+        "(daily|weekly|monthly) ([a-z]+ ){0,2}(limit|quota|cap)",
+        "(requests?|tokens?|models?)[ -]per[ -]day",
     ),
     _TOO_LONG: (
         "prompt is too long",
@@ -202,9 +202,13 @@ _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 # is not given back: digits that end in something else must not be tried in every split.
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PIECE = r"([0-9]+(?:\.[0-9]*)?)\s*(milliseconds?|ms|hours?|h|minutes?|mins?|m|seconds?|secs?|s)?"
-_WAIT = re.compile(rf"(?>{_PIECE}\s*)++")
+_WAIT = re.compile(rf"(?>{_PIECE}\s*(?:and\s+)?)++")
 _PIECES = re.compile(_PIECE)
-_SAID_WAIT = re.compile(rf"(?:try again|retry|wait) (?:in|after|for)? ?((?>{_PIECE}\s*)++)")
+_SAID_WAIT = re.compile(
+    "(?:(?:try again|retry|wait)[ -](?:in|after|for)?:? ?"
+    "|(?:available|resets?) (?:in|after) (?=[0-9.]+ ?(?:ms|milli|sec|min|hour|s|m|h)))"
+    f"({_WAIT.pattern})"
+)
 
 # What says more than the status it came with, by the statuses that it may come with: words of
 # too many tokens are a rate limit at 429.
@@ -243,6 +247,9 @@ _MESSAGES = (
 )
 _HOLDERS = ("error", "errors", "detail", "message", "x_groq", "base_resp")
 """Members that may hold another object which tells of the error."""
+
+_WAITS = ("retry_after", "retryAfter", "retry-after", "Retry-After")
+"""Members that hold a wait in seconds, or with a unit."""
 
 _HINTS: dict[type[ModelHTTPError], str] = {
     ModelAuthenticationError: "check the key, and that it may use this model",
@@ -422,8 +429,8 @@ def _category_of_words(document: Any, known: set[_Category]) -> _Category | None
     if not known or category is None:
         return category
     if category is _QUOTA:
-        # One that says when to come back is over by then.
-        is_passing = _RATE_LIMIT in known and _said_wait(messages) is not None
+        # One that says to come back in a moment is over by then; a quota of a day is not.
+        is_passing = _RATE_LIMIT in known and (_said_wait(messages) or math.inf) <= _MOMENT
         return category if known <= _BLUNT and not is_passing else None
     if category is _TOO_LONG:
         return None if _RATE_LIMIT in known else category
@@ -463,6 +470,9 @@ def _messages_of(document: Any) -> list[str]:
     known = list(islice(filter(None, dict.fromkeys(texts)), _MAX_MESSAGES))
     return [text[:_LOOKED_AT].lower() for text in known]
 
+
+_MOMENT = 60.0
+"""Seconds of a wait that makes a limit of a day a rate limit none the less."""
 
 _MAX_MESSAGES = 8
 
@@ -504,7 +514,10 @@ def _retry_after_of(document: Any) -> float | None:
     for level in _levels(document):
         details = level.get("details")
         delays = [_get(each, "retryDelay") for each in details] if isinstance(details, list) else []
-        for delay in (*delays, level.get("retry_after")):
+        # OpenRouter passes the headers of its provider on.
+        passed = _get(level.get("metadata"), "headers")
+        told = (_get(each, name) for each in (level, passed) for name in _WAITS)
+        for delay in (*delays, *told):
             text = str(_get(delay, "seconds") if isinstance(delay, dict) else delay)[:_LOOKED_AT]
             wait = _wait_of(text) if _WAIT.fullmatch(text) else None
             if wait is not None:

@@ -16,22 +16,22 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, cast
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin
 
 import anyio
-import attrs
 from attrs import frozen
 
+from .._core.files import with_files
 from .._core.inflate import Inflate
-from ..content import BinaryContent, FileUrl, UserContent
+from .._core.urls import has_user, requestable
+from ..content import BinaryContent, FileUrl
 from ..exceptions import StreamInterrupted, UserError, printable
-from ..messages import ModelMessage, ModelRequest
-from ..parts import ToolReturnPart, UserPromptPart
+from ..messages import ModelMessage
 from .deadlines import Limits, timed_out
 from .run import Clients, transport
 from .tasks import open_task_group
 
-__all__ = ("Download", "is_public", "needs_download_of", "with_files")
+__all__ = ("Download", "downloaded", "is_public", "needs_download_of")
 
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS = 30
@@ -116,18 +116,12 @@ class _Target:
 
 
 def _checked(url: str) -> SplitResult:
-    if any(not "!" <= character <= "~" or character == "\\" for character in url):
-        raise UserError("A file's URL has a character that no URL has: a blank, say, or '\\'.")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise UserError(f"A file's URL makes no sense: {exc}") from exc
-    if parts.scheme not in _PORTS or not parts.hostname or port == 0:
-        raise UserError(f"Only files at http and https URLs are downloaded, not {url[:100]!r}")
-    if parts.username is not None or parts.password is not None:
+    if has_user(url):
         raise UserError("A file's URL has a user name or password in it, which is not sent.")
-    return parts
+    try:
+        return requestable(url)
+    except ValueError as exc:
+        raise UserError(f"The file at {printable(url, 100)!r} is not downloaded: {exc}.") from exc
 
 
 async def _resolved(parts: SplitResult) -> _Target:
@@ -274,7 +268,7 @@ def needs_download_of(codec: Any) -> NeedsDownload:
     return own or (lambda item: item.force_download)
 
 
-async def with_files(
+async def downloaded(
     messages: Sequence[ModelMessage], needs_download: NeedsDownload, fetch: Fetch
 ) -> list[ModelMessage]:
     """Return messages whose files that need it are bytes; the messages stay as they are.
@@ -284,36 +278,12 @@ async def with_files(
         needs_download: Which files need it.
         fetch: Fetches one.
     """
-    return [
-        await _request_with_files(message, needs_download, fetch)
-        if isinstance(message, ModelRequest)
-        else message
-        for message in messages
-    ]
+    wanted: list[FileUrl] = []
 
+    def note(file: FileUrl) -> FileUrl:
+        wanted.extend([file] if needs_download(file) else ())
+        return file
 
-async def _request_with_files(
-    message: ModelRequest, needs_download: NeedsDownload, fetch: Fetch
-) -> ModelRequest:
-    parts = [
-        await _part_with_files(part, needs_download, fetch)
-        if isinstance(part, (UserPromptPart, ToolReturnPart))
-        else part
-        for part in message.parts
-    ]
-    return attrs.evolve(message, parts=parts)
-
-
-async def _part_with_files(
-    part: UserPromptPart | ToolReturnPart, needs_download: NeedsDownload, fetch: Fetch
-) -> UserPromptPart | ToolReturnPart:
-    content: Any = part.content
-    if not isinstance(content, (list, tuple)):
-        single = await _fetched(content, needs_download, fetch)
-        return part if single is content else attrs.evolve(part, content=single)
-    items: list[UserContent] = [await _fetched(item, needs_download, fetch) for item in content]
-    return attrs.evolve(part, content=items)
-
-
-async def _fetched(item: Any, needs_download: NeedsDownload, fetch: Fetch) -> Any:
-    return await fetch(item) if isinstance(item, FileUrl) and needs_download(item) else item
+    with_files(messages, note)
+    fetched = {id(file): await fetch(file) for file in wanted}
+    return with_files(messages, lambda file: fetched.get(id(file), file))

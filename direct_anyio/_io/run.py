@@ -144,8 +144,10 @@ _loaded: ModuleType | None = None
 def _load() -> ModuleType:
     global _loaded
     module = import_module(_TRANSPORT)
-    # A first client makes httpx import what it imports late, another 50 ms.
-    module.new_client()
+    # A first client makes httpx import what it imports late, another 50 ms. One that cannot be
+    # made is the business of who needs it.
+    with suppress(UserError):
+        module.new_client()
     _loaded = module
     return module
 

@@ -31,6 +31,7 @@ from ..exceptions import (
     printable,
 )
 from .deadlines import Limits, timed_out
+from .environment import certificates, proxies
 from .pump import Pipe
 from .queueing import queued
 from .run import EACH, Clients, HTTPClient
@@ -74,8 +75,18 @@ class Request:
     hint: str = "Is the server running, and is the base URL right?"
 
 
-# It takes 25 ms to build, so it is built once, with the import and off the event loop.
-_SSL_CONTEXT = httpx.create_ssl_context()
+@cache
+def _ssl_context() -> Any:
+    """Return what all connections trust; it takes 25 ms to build.
+
+    Raises:
+        UserError: The environment names certificates that are none.
+    """
+    variable = certificates()
+    try:
+        return httpx.create_ssl_context()
+    except (OSError, ValueError) as exc:
+        raise UserError(f"The environment variable `{variable}` names no certificates.") from exc
 
 
 def new_client(library: Any = httpx) -> HTTPClient:
@@ -83,17 +94,25 @@ def new_client(library: Any = httpx) -> HTTPClient:
 
     Queueing is left to our limiter: httpcore's own queue is quadratic, and a request
     cancelled in it holds its place for ever (encode/httpcore#1093).
+
+    Raises:
+        UserError: What the environment says of proxies or certificates makes no sense.
     """
+    made: dict[str, Any] = {
+        "verify": _ssl_context(),
+        "limits": library.Limits(max_connections=None, max_keepalive_connections=EACH),
+    }
     try:
-        client = library.AsyncClient(
-            verify=_SSL_CONTEXT,
-            timeout=None,
-            limits=library.Limits(max_connections=None, max_keepalive_connections=EACH),
-            follow_redirects=False,
-        )
+        mounts = {
+            pattern: None if proxy is None else library.AsyncHTTPTransport(proxy=proxy, **made)
+            for pattern, proxy in proxies().items()
+        }
     except (ImportError, ValueError) as exc:
-        # A proxy of the environment's that httpx does not know, or not yet.
+        # A proxy that httpx does not know, or not yet.
         raise UserError(f"No HTTP client can be made: {exc}") from exc
+    client = library.AsyncClient(
+        timeout=None, follow_redirects=False, trust_env=False, mounts=mounts, **made
+    )
     client.cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
     return client  # type: ignore[no-any-return]
 

@@ -294,7 +294,8 @@ def _binary(item: BinaryContent) -> JSONObject:
 def _by_url(item: ImageUrl | DocumentUrl) -> JSONObject:
     if needs_download(item):
         raise UserError(
-            f"Anthropic is not sent the URL {item.url!r} itself: send its bytes as `BinaryContent`."
+            f"Anthropic is not sent the URL {item.url[:200]!r} itself: send its bytes as "
+            "`BinaryContent`."
         )
     source = {"type": "url", "url": item.url}
     if isinstance(item, ImageUrl):

@@ -6,7 +6,9 @@ overview and its pages on thinking, effort and structured outputs.
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
@@ -22,6 +24,9 @@ from ..profiles import ModelProfile
 
 __all__ = ("AnthropicModelProfile", "Effort", "anthropic_profile")
 
+_UNKNOWN_MAX_TOKENS = 16_384
+
+_Off: TypeAlias = Literal["adaptive", "between_tools", "disabled"]
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
 
@@ -39,6 +44,9 @@ class AnthropicModelProfile(ModelProfile):
         anthropic_supports_sampling: Whether temperature, top_p and top_k may be set.
         anthropic_supports_forced_tool_choice: Whether a tool call can be demanded.
         anthropic_code_execution: The version of its code execution.
+        anthropic_max_output_tokens: The most tokens that it writes, thoughts included; None
+            where that is not known. A greater `max_tokens` is lowered to it.
+        anthropic_default_max_tokens: What `max_tokens` is where a request does not say.
     """
 
     supported_builtin_tools: frozenset[type[AbstractBuiltinTool]] = frozenset(
@@ -47,10 +55,12 @@ class AnthropicModelProfile(ModelProfile):
     anthropic_supports_adaptive_thinking: bool = False
     anthropic_supports_budget_thinking: bool = True
     anthropic_efforts: tuple[Effort, ...] = ()
-    anthropic_thinking_off: Literal["disabled", "between_tools", "adaptive"] | None = None
+    anthropic_thinking_off: _Off | None = None
     anthropic_supports_sampling: bool = True
     anthropic_supports_forced_tool_choice: bool = True
     anthropic_code_execution: Literal["20250825", "20260120"] = "20250825"
+    anthropic_max_output_tokens: int | None = None
+    anthropic_default_max_tokens: int = _UNKNOWN_MAX_TOKENS
 
 
 # Decide themselves how long to think, refuse a budget and sampling settings, know 'xhigh'.
@@ -71,6 +81,19 @@ _WITH_EFFORT = (*_NEWEST, *_OF_4_6, "claude-opus-4-5")
 _STRUCTURED = (*_NEWEST, *_OF_4_6, *_OF_4_5, "claude-haiku-4-5", "claude-opus-4-1")
 _NEW_CODE_EXECUTION = (*_NEWEST, *_OF_4_6, *_OF_4_5)
 
+# The most tokens that models write. Fact: `max_tokens` in Anthropic's Models API.
+_MOST_TOKENS = {
+    (*_NEWEST, *_OF_4_6): 128_000,
+    (*_OF_4_5, "claude-haiku-4-5"): 64_000,
+}
+
+# Models that refuse a request whose input and `max_tokens` are together more than their
+# context, or that write no more than this, and so much is asked of them.
+_OLDER_MAX_TOKENS = 4096
+_OLDER = re.compile(
+    r"claude-([23]|instant|4-)|claude-opus-4(-[012]|@|$)|claude-sonnet-4(-[02]|@|$)"
+)
+
 _UNFORCED = (
     "claude-fable-5-1",
     "claude-fable-5-2",
@@ -82,7 +105,7 @@ _UNFORCED = (
 
 # What `thinking=False` sends, the first that fits; a model of none of these does not think
 # unless it is told to.
-_THINKING_OFF: tuple[tuple[str, Literal["adaptive", "between_tools", "disabled"]], ...] = (
+_THINKING_OFF: tuple[tuple[str, _Off], ...] = (
     ("claude-fable-5", "adaptive"),
     ("claude-mythos-", "adaptive"),
     ("claude-opus-5-5", "adaptive"),
@@ -94,21 +117,33 @@ _THINKING_OFF: tuple[tuple[str, Literal["adaptive", "between_tools", "disabled"]
 
 
 def anthropic_profile(name: str) -> AnthropicModelProfile:
-    """Return what the model of a name can do."""
+    """Return what the model of a name can do.
+
+    The names that platforms give it are known, too, such as
+    `us.anthropic.claude-haiku-4-5-20251001-v1:0` and `anthropic/claude-haiku-4.5`.
+    """
+    name = name.lower().rpartition("/")[2].rpartition("anthropic.")[2].replace(".", "-")
     newest = name.startswith(_NEWEST)
+    most = next((most for starts, most in _MOST_TOKENS.items() if name.startswith(starts)), None)
+    unknown = _OLDER_MAX_TOKENS if _OLDER.match(name) else _UNKNOWN_MAX_TOKENS
+    fitting: Iterator[_Off] = (off for start, off in _THINKING_OFF if name.startswith(start))
+    off = next(fitting, None)
+    structured = name.startswith(_STRUCTURED)
     return AnthropicModelProfile(
-        supports_json_schema_output=name.startswith(_STRUCTURED),
+        supports_json_schema_output=structured,
+        # A tool that must be called keeps a model from thinking.
+        default_structured_output_mode="native" if structured and off else "tool",
         anthropic_supports_adaptive_thinking=name.startswith(_ADAPTIVE),
         anthropic_supports_budget_thinking=not newest,
         anthropic_efforts=_efforts(name),
-        anthropic_thinking_off=next(
-            (off for prefix, off in _THINKING_OFF if name.startswith(prefix)), None
-        ),
+        anthropic_thinking_off=off,
         anthropic_supports_sampling=not newest,
         anthropic_supports_forced_tool_choice=not name.startswith(_UNFORCED),
         anthropic_code_execution=(
             "20260120" if name.startswith(_NEW_CODE_EXECUTION) else "20250825"
         ),
+        anthropic_max_output_tokens=most,
+        anthropic_default_max_tokens=most or unknown,
     )
 
 

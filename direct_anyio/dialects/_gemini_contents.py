@@ -194,8 +194,8 @@ class ContentWriter:
                 return {"fileData": self._uploaded(item)}
         if needs_download(item, self.cloud):
             raise UserError(
-                f"Gemini's API does not read {item.url}: of URLs it reads YouTube's and those "
-                "of files uploaded to it. Let `infer_model` download, or send the bytes as "
+                f"Gemini's API does not read {item.url[:200]}: of URLs it reads YouTube's and "
+                "those of files uploaded to it. Let `infer_model` download, or send the bytes as "
                 "`BinaryContent`."
             )
         return {"fileData": {"fileUri": item.url, "mimeType": item.media_type}}

@@ -6,6 +6,7 @@ guides on reasoning models.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from attrs import frozen
@@ -21,10 +22,11 @@ __all__ = (
     "cannot_force",
     "effort_member",
     "inlined",
-    "is_text_like",
     "openai_profile",
     "reasoning_effort",
     "reasoning_efforts",
+    "reasons_unasked",
+    "taken_settings",
 )
 
 JSONObject = dict[str, Any]
@@ -40,7 +42,8 @@ class OpenAIModelProfile(ModelProfile):
         openai_chat_send_back_thinking_parts: How thoughts are sent back: in tags, in
             the thinking field, or not at all.
         openai_supports_strict_tool_definition: Whether tools may be strict.
-        openai_unsupported_model_settings: Settings that it refuses, which are dropped.
+        openai_unsupported_model_settings: Settings that it refuses, which are dropped; those of
+            sampling are, too, where it reasons.
         openai_supports_tool_choice_required: Whether a tool call can be demanded.
         openai_system_prompt_role: The role of a system prompt, 'system' where None.
         openai_chat_supports_web_search: Whether it searches the web in this protocol.
@@ -51,6 +54,9 @@ class OpenAIModelProfile(ModelProfile):
         openai_chat_supports_file_urls: Whether it reads documents by URL.
         openai_reasoning_efforts: The reasoning efforts that it takes, weakest first; empty
             where it does not reason.
+        openai_samples_only_unreasoned: Whether it refuses `temperature` and the like while it
+            reasons.
+        openai_reasons_unasked: Whether it reasons, if at all, where no effort is asked for.
         openai_supports_encrypted_reasoning_content: Whether thoughts can be had encrypted.
         openai_supports_reasoning_context: Whether thoughts of earlier turns can be kept.
         openai_supports_phase: Whether texts are marked as commentary or final answer.
@@ -71,6 +77,8 @@ class OpenAIModelProfile(ModelProfile):
     openai_chat_supports_document_input: bool = True
     openai_chat_supports_file_urls: bool = False
     openai_reasoning_efforts: tuple[str, ...] = ()
+    openai_samples_only_unreasoned: bool = False
+    openai_reasons_unasked: bool = True
     openai_supports_encrypted_reasoning_content: bool = False
     openai_supports_reasoning_context: bool = False
     openai_supports_phase: bool = False
@@ -101,6 +109,17 @@ def cannot_force(profile: OpenAIModelProfile, model_name: str) -> str:
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "openai_logprobs",
+    "openai_top_logprobs",
+)
+"""Settings that are refused where the model reasons, and taken with effort 'none'."""
+
 # From the start of a model's name to the efforts it takes; the first that fits counts.
 _EFFORTS_OF: dict[str, tuple[str, ...]] = {
     "gpt-6-astra": ("low", "medium", "high", "xhigh", "max"),
@@ -123,14 +142,41 @@ _EFFORTS_OF: dict[str, tuple[str, ...]] = {
     "gpt-5-pro": ("high",),
     "gpt-5-codex": ("low", "medium", "high"),
     "gpt-5": ("minimal", "low", "medium", "high"),
-    "o": ("low", "medium", "high"),
+    "o1": ("low", "medium", "high"),
+    "o3": ("low", "medium", "high"),
+    "o4": ("low", "medium", "high"),
 }
+
+
+# Models that do not reason unless they are asked to, where they take 'none'. Facts: OpenAI's
+# pages on its models, and its guide to the latest, on which parameters go together.
+_RELUCTANT = ("gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4")
 
 
 def reasoning_efforts(model_name: str) -> tuple[str, ...]:
     """Return the efforts that a model of OpenAI's own takes, weakest first."""
     fitting = (efforts for start, efforts in _EFFORTS_OF.items() if model_name.startswith(start))
     return next(fitting, ())
+
+
+def reasons_unasked(model_name: str) -> bool:
+    """Return whether a model of OpenAI's own reasons where no effort is asked for."""
+    efforts = reasoning_efforts(model_name)
+    return bool(efforts) and not ("none" in efforts and model_name.startswith(_RELUCTANT))
+
+
+def taken_settings(settings: ModelSettings, profile: OpenAIModelProfile) -> Mapping[str, Any]:
+    """Return the settings that a model takes, as hard as it is to think."""
+    refused = profile.openai_unsupported_model_settings
+    effort = reasoning_effort(settings, profile)
+    reasons = profile.openai_reasons_unasked if effort is None else effort != "none"
+    if profile.openai_samples_only_unreasoned and reasons:
+        refused = (*refused, *_SAMPLING)
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in refused and key.removeprefix("openai_") not in refused
+    }
 
 
 def reasoning_effort(settings: ModelSettings, profile: OpenAIModelProfile) -> str | None:
@@ -156,13 +202,6 @@ def effort_member(settings: ModelSettings, profile: OpenAIModelProfile) -> JSONO
     """Return the member of a Chat Completions body that asks for an effort, {} for none."""
     effort = reasoning_effort(settings, profile)
     return {} if effort is None else {"reasoning_effort": effort}
-
-
-def is_text_like(media_type: str) -> bool:
-    """Return whether a file of this type is best sent as text."""
-    return media_type.startswith("text/") or media_type.endswith(
-        ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
-    )
 
 
 def inlined(text: str, item: BinaryContent) -> str:

@@ -77,7 +77,7 @@ class InputWriter:
     profile: OpenAIModelProfile
     sends_ids: bool
     functions: Mapping[str, JSONObject]
-    types_texts: bool = False
+    types_texts: bool
 
     def items(self, messages: Sequence[ModelMessage]) -> list[JSONObject]:
         """Return the input items of messages.
@@ -172,7 +172,7 @@ def _binary(item: BinaryContent) -> JSONObject:
 def _by_url(item: Any) -> JSONObject:
     if needs_download(item):
         raise UserError(
-            f"The bytes of {item.url} are to be sent (`force_download`), and nobody has "
+            f"The bytes of {item.url[:200]} are to be sent (`force_download`), and nobody has "
             "downloaded them: send them as `BinaryContent`."
         )
     match item:

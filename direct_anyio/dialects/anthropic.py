@@ -6,6 +6,7 @@ do otherwise is a key of `AnthropicModelProfile`, never a branch on a name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -53,8 +54,11 @@ JSONObject: TypeAlias = dict[str, Any]
 
 API_VERSION = "2023-06-01"
 
-DEFAULT_MAX_TOKENS = 4096
-"""The protocol demands a limit; where a model thinks, this much is left for its answer."""
+ANSWER_TOKENS = 4096
+"""Tokens that a thinking budget of the user's leaves for the answer."""
+
+LEAST_BUDGET = 1024
+"""The least budget for thinking that the provider takes; it must be less than `max_tokens`."""
 
 
 class AnthropicModelSettings(ModelSettings, total=False):
@@ -187,7 +191,7 @@ class AnthropicCodec(Codec):
         }
         body: JSONObject = {
             "model": self.model_name,
-            "max_tokens": settings.get("max_tokens") or _max_tokens(thinking),
+            "max_tokens": self._max_tokens(settings, thinking),
             "messages": said,
             "stream": stream,
             **self._plain_settings(settings),
@@ -246,7 +250,35 @@ class AnthropicCodec(Codec):
             raise UserError(f"`thinking` is {level!r}, but must be one of: {known}")
         if self.profile.anthropic_supports_adaptive_thinking:
             return {"type": "adaptive"}
-        return {"type": "enabled", "budget_tokens": _BUDGETS[level]}
+        return {"type": "enabled", "budget_tokens": self._budget(level, settings)}
+
+    def _budget(self, level: Any, settings: ModelSettings) -> int:
+        """Return the tokens to think with, which must be less than `max_tokens`.
+
+        Raises:
+            UserError: `max_tokens` leaves none.
+        """
+        budget = _BUDGETS[level]
+        most = self._max_tokens(settings, {"budget_tokens": budget})
+        if budget < most:
+            return budget
+        if most <= LEAST_BUDGET:
+            raise UserError(
+                f"The model {self.model_name!r} thinks with {LEAST_BUDGET} tokens at least, and "
+                f"`max_tokens` is {most}: raise it, or leave out `thinking`."
+            )
+        return max(most // 2, LEAST_BUDGET)
+
+    def _max_tokens(self, settings: ModelSettings, thinking: JSONObject) -> int:
+        """Return the most tokens of an answer: the user's limit, else the model's own."""
+        most = self.profile.anthropic_max_output_tokens or math.inf
+        budget = thinking.get("budget_tokens", 0)
+        default = max(self.profile.anthropic_default_max_tokens, budget + ANSWER_TOKENS)
+        wanted = settings.get("max_tokens") or default
+        betas: Any = settings.get("anthropic_betas") or ()
+        if any(beta.startswith("output-") for beta in betas):
+            return wanted  # They let the model write more.
+        return int(min(wanted, most))
 
     def _effort(self, settings: ModelSettings) -> JSONObject:
         own = settings.get("anthropic_effort")
@@ -267,11 +299,13 @@ class AnthropicCodec(Codec):
         """Return why the model cannot be forced to call a tool, '' if it can be."""
         if not self.profile.anthropic_supports_forced_tool_choice:
             return f"{self.model_name} refuses to be forced to call a tool"
-        if thinking.get("type") == "enabled":
+        unasked = "adaptive" if self.profile.anthropic_thinking_off else None
+        kind = thinking.get("type", unasked)
+        if kind == "enabled":
             return "a model that thinks with a budget cannot be forced to call a tool"
         # One that decides itself how long to think can be, but then does not think at all.
         free = settings.get("tool_choice") in (None, "auto", "none", [])
-        return "the model would not think" if free and thinking.get("type") == "adaptive" else ""
+        return "the model would not think" if free and kind == "adaptive" else ""
 
     def _tools(
         self, settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
@@ -480,11 +514,6 @@ def _context_management(messages: Iterable[JSONObject]) -> JSONObject:
 
 
 # -- settings -------------------------------------------------------------------------------------
-
-
-def _max_tokens(thinking: JSONObject) -> int:
-    # The budget counts toward the limit.
-    return int(thinking.get("budget_tokens", 0)) + DEFAULT_MAX_TOKENS
 
 
 def _service_tier(settings: ModelSettings) -> Any:

@@ -161,6 +161,8 @@ class GeminiCodec(Codec):
         cloud: Whether Google Cloud is spoken to.
         root: What of the path comes before the collections of models; '' where the base
             URL ends with a version, a project and a location.
+        schema_member: The member of a function's declaration that holds its JSON schema.
+            Google's own API takes both spellings, other servers the documented one alone.
     """
 
     settings_prefix: ClassVar[str] = "google"
@@ -170,6 +172,9 @@ class GeminiCodec(Codec):
     profile: GoogleModelProfile = field(converter=_google_profile)
     cloud: bool = False
     root: str = "/v1beta"
+    schema_member: Literal["parametersJsonSchema", "parameters_json_schema"] = (
+        "parametersJsonSchema"
+    )
 
     def encode(
         self,
@@ -280,13 +285,20 @@ class GeminiCodec(Codec):
         self._refuse_combinations(parameters)
         declared, calling = self._calling(parameters, settings)
         builtin = [tool for each in parameters.builtin_tools for tool in _builtin_tool(each)]
-        functions = [{"functionDeclarations": [_declaration(tool) for tool in declared]}]
+        functions = [{"functionDeclarations": [self._declaration(tool) for tool in declared]}]
         tools = (functions if declared else []) + builtin
         config: JSONObject = {"functionCallingConfig": calling} if declared else {}
         if builtin and self._tells_builtin_tools:
             config["includeServerSideToolInvocations"] = True
         body: JSONObject = {"tools": tools} if tools else {}
         return body | ({"toolConfig": config} if config else {})
+
+    def _declaration(self, tool: ToolDefinition) -> JSONObject:
+        return {
+            "name": tool.name,
+            "description": tool.description or "",
+            self.schema_member: tool.parameters_json_schema,
+        }
 
     def _refuse_combinations(self, parameters: ModelRequestParameters) -> None:
         if parameters.function_tools and not self.profile.supports_tools:
@@ -379,14 +391,6 @@ def _system(
 def _titled(output: OutputObjectDefinition) -> JSONObject:
     named = {"title": output.name, "description": output.description}
     return output.json_schema | {key: text for key, text in named.items() if text}
-
-
-def _declaration(tool: ToolDefinition) -> JSONObject:
-    return {
-        "name": tool.name,
-        "description": tool.description or "",
-        "parameters_json_schema": tool.parameters_json_schema,
-    }
 
 
 def _builtin_tool(tool: AbstractBuiltinTool) -> list[JSONObject]:

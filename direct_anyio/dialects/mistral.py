@@ -11,14 +11,20 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from .._core.codec import HTTPCall, count
-from ..content import BinaryContent, DocumentUrl, FileUrl, ImageUrl, MultiModalContent
+from .._core.codec import HTTPCall
+from ..content import (
+    BinaryContent,
+    DocumentUrl,
+    FileUrl,
+    ImageUrl,
+    MultiModalContent,
+    is_text_like,
+)
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
-from ..usage import RequestUsage
 from ._chat import (
     FINISH_REASONS,
     ChatCodec,
@@ -33,7 +39,7 @@ from ._chat import (
     undownloaded,
 )
 from ._chat_reader import ChatReader
-from ._openai import inlined, is_text_like
+from ._openai import inlined
 
 __all__ = ("MistralCodec", "MistralModelSettings")
 
@@ -182,9 +188,3 @@ class MistralReader(ChatReader):
         "model_length": "length",
     }
     nameless_calls_continue = True
-
-    def _used(self, usage: JSONObject) -> RequestUsage:
-        return RequestUsage(
-            input_tokens=count(usage.get("prompt_tokens")),
-            output_tokens=count(usage.get("completion_tokens")),
-        )

@@ -22,6 +22,7 @@ from ..content import (
     ImageUrl,
     MultiModalContent,
     UploadedFile,
+    is_text_like,
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -48,8 +49,8 @@ from ._openai import (
     OpenAIModelProfile,
     cannot_force,
     inlined,
-    is_text_like,
     openai_profile,
+    taken_settings,
 )
 
 __all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
@@ -172,9 +173,8 @@ class OpenAIChatCodec(ChatCodec):
     def _settings(self, settings: ModelSettings) -> JSONObject:
         newer = self.profile.openai_chat_supports_max_completion_tokens
         limit = "max_completion_tokens" if newer else "max_tokens"
-        said = members(settings, {"max_tokens": limit} | _SETTINGS)
-        refused = self.profile.openai_unsupported_model_settings
-        return {key: value for key, value in said.items() if key not in refused}
+        taken = taken_settings(settings, self.profile)
+        return members(taken, {"max_tokens": limit} | _SETTINGS)
 
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))

@@ -6,7 +6,7 @@ of this protocol do otherwise is a key of `OpenAIModelProfile`, never a branch o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
@@ -26,13 +26,14 @@ from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ._chat import output_schema
+from ._chat import members, output_schema
 from ._openai import (
     JSONObject,
     OpenAIModelProfile,
     cannot_force,
     openai_profile,
     reasoning_effort,
+    taken_settings,
 )
 from ._responses_input import InputWriter, needs_download
 from ._responses_output import ResponsesReader
@@ -122,7 +123,6 @@ class OpenAIResponsesCodec(Codec):
         model_name: The model.
         provider_name: The provider, which the parts that only it can read are marked with.
         profile: What the model can do.
-        path: Where a request goes, after the base URL.
         types_texts: Whether a text of the model's that is sent back says that it is a message:
             OpenAI knows it by its role, llama.cpp's server does not.
     """
@@ -132,8 +132,7 @@ class OpenAIResponsesCodec(Codec):
     model_name: str
     provider_name: str
     profile: OpenAIModelProfile = field(converter=openai_profile)
-    path: str = "/responses"
-    types_texts: bool = False
+    types_texts: bool = True
 
     def encode(
         self,
@@ -162,7 +161,7 @@ class OpenAIResponsesCodec(Codec):
         body: JSONObject = {"model": self.model_name, "input": items, "stream": stream}
         more = {"instructions": instructions, "previous_response_id": previous}
         body |= {key: value for key, value in more.items() if value}
-        return HTTPCall(self.path, body | self._options(settings, parameters))
+        return HTTPCall("/responses", body | self._options(settings, parameters))
 
     def reader(self, parameters: ModelRequestParameters) -> ResponsesReader:
         """Return a reader of one response."""
@@ -198,23 +197,17 @@ class OpenAIResponsesCodec(Codec):
         )
 
     def _options(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
-        unsupported = self.profile.openai_unsupported_model_settings
-        options: JSONObject = {
-            _SETTINGS[key]: value
-            for key, value in settings.items()
-            if key in _SETTINGS and value is not None and _SETTINGS[key] not in unsupported
-        }
-        if settings.get("openai_service_tier") is not None:
-            options["service_tier"] = settings["openai_service_tier"]  # type: ignore[typeddict-item]
+        taken = taken_settings(settings, self.profile)
+        options = members(taken, _SETTINGS)
         more = {
-            "include": self._include(settings),
+            "include": self._include(taken),
             "reasoning": self._reasoning(settings),
             "text": self._text(settings, parameters),
         }
         options |= {key: value for key, value in more.items() if value}
         return options | self._tools(settings, parameters)
 
-    def _include(self, settings: ModelSettings) -> list[str]:
+    def _include(self, settings: Mapping[str, Any]) -> list[str]:
         encrypted = self.profile.openai_supports_encrypted_reasoning_content
         asked = [included for key, included in _INCLUDES.items() if settings.get(key)]
         return (["reasoning.encrypted_content"] if encrypted else []) + asked

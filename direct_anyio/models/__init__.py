@@ -224,11 +224,7 @@ def _fitted(
     tools = {tool.unique_id: tool for tool in offered.builtin_tools}
     mode = offered.output_mode
     if mode == "auto" or (mode == "text" and offered.output_object is not None):
-        mode = (
-            profile.default_structured_output_mode
-            if mode == "auto"
-            else _best_mode(offered, profile)
-        )
+        mode = _chosen_mode(offered, profile)
         offered = attrs.evolve(offered, allow_text_output=mode in ("native", "prompted"))
     if mode == "tool" and not offered.output_tools and offered.output_object is not None:
         tool = _output_tool(offered.output_object)
@@ -247,10 +243,17 @@ def _fitted(
     return fitted
 
 
-def _best_mode(
+def _chosen_mode(
     offered: ModelRequestParameters, profile: ModelProfile
 ) -> Literal["tool", "native", "prompted"]:
-    """Return the mode that holds an answer to its schema best, of those that the model has."""
+    """Return the mode for 'auto', and where there is a schema of the answer without a mode.
+
+    The first is what the profile says, the second what holds an answer to its schema best.
+    """
+    if offered.output_object is None:
+        return "tool"  # the output tools are all there is
+    if offered.output_mode == "auto":
+        return profile.default_structured_output_mode
     beside_tools = profile.supports_native_output_with_tools or not offered.function_tools
     if profile.supports_json_schema_output and beside_tools:
         return "native"

@@ -6,7 +6,6 @@ provider: by its name or by a constructor of `direct_anyio.providers`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -15,7 +14,7 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import UserError
 from ..profiles import ModelProfileSpec
-from ..providers import PROVIDERS, MakeCodec, Provider, provider_of, spoken_by
+from ..providers import PROVIDERS, Provider, provider_of, spoken_by
 from ..providers._endpoint import Endpoint
 from ..settings import ModelSettings
 from .http import HTTPModel, access
@@ -52,10 +51,9 @@ class NamedModel(HTTPModel):
         downloads: bool = False,
     ) -> None:
         endpoint = provider if isinstance(provider, Endpoint) else _At(self._named(provider))
-        row = _speaking(self.speaks, endpoint.row)
-        key, url = access(row, model_name, endpoint.api_key, endpoint.url)
+        row, key, url = access(endpoint.row, model_name, endpoint.api_key, endpoint.url)
         super().__init__(
-            row,
+            _speaking(self.speaks, row),
             model_name,
             api_key=key,
             base_url=url,
@@ -82,19 +80,13 @@ class _At(Endpoint):
         return self.known
 
 
-# Where Responses are not where the other requests of the provider go.
-_RESPONSES: dict[str, MakeCodec] = {
-    "azure": partial(OpenAIResponsesCodec, path="/openai/responses"),
-}
-
-
 def _speaking(wanted: type[Any], row: Provider) -> Provider:
     """Return a row that speaks a protocol."""
     spoken = spoken_by(row.codec)
     if spoken is wanted:
         return row
     if wanted is OpenAIResponsesCodec and spoken is OpenAIChatCodec:
-        return attrs.evolve(row, codec=_RESPONSES.get(row.name, OpenAIResponsesCodec))
+        return attrs.evolve(row, codec=OpenAIResponsesCodec)
     fitting = sorted(
         name
         for name, each in PROVIDERS.items()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
@@ -132,17 +132,16 @@ class Asking:
         return call
 
     def _request(self, library: Any, call: HTTPCall) -> Request:
-        url = f"{self.model.base_url}{call.path}"
-        query = self.model.query(call)
+        url = self.model.url(call)
         headers = self.model.headers(call, self.settings, stream=self.stream)
-        self._secrets.learn(headers | query)
+        self._secrets.learn(headers | dict(parse_qsl(urlsplit(url).query)))
         # Best effort: the same for all attempts, for a provider that heeds it.
         headers.setdefault("idempotency-key", str(uuid.uuid4()))
         body = None if call.body is None else call.body | (self.settings.get("extra_body") or {})
         request: Request = library.Request(
             self.model.model_name,
             "GET" if body is None else "POST",
-            f"{url}?{urlencode(query)}" if query else url,
+            url,
             headers,
             None if body is None else dumps(body),
         )

@@ -8,20 +8,22 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from attrs import frozen
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
+from .._core.files import inlined, with_files
 from .._core.unheeded import unheeded
+from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
-from .._io.download import Download, needs_download_of, with_files
+from .._io.download import Download, downloaded, needs_download_of
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
 from .._io.tasks import open_task_group, open_task_group_apart
-from ..exceptions import UnheededSettingWarning, UserError
+from ..exceptions import UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
@@ -55,7 +57,8 @@ class HTTPModel(Model):
         provider: Its row of the table.
         model_name: Its name there.
         api_key: The key.
-        base_url: The base URL, None for a server of our own on this machine.
+        base_url: The base URL as `access` returns it, None for a server of our own on this
+            machine. Its query is a part of every request.
         http_client: A client of the user's, None for one of ours in each event loop.
         max_connections: Requests that are under way at once in an event loop.
         downloads: Whether files are downloaded whose URL the model cannot read.
@@ -84,7 +87,8 @@ class HTTPModel(Model):
         self._model_name = model_name
         self._key = Secret(_checked_key(api_key))
         self._is_served = base_url is None
-        self._base_url = None if base_url is None else _checked_url(base_url)
+        base, _, self._base_query = (base_url or "").partition("?")
+        self._base_url = base.rstrip("/") or None
         # A server of our own has a line of its own.
         self._most = math.inf if self._is_served else _checked_most(max_connections)
         self._lifetime = Lifetime(self._most)
@@ -103,7 +107,7 @@ class HTTPModel(Model):
 
     @property
     def base_url(self) -> str | None:
-        """The base URL, None for a local server that has not been started."""
+        """The base URL without its query, None for a local server that has not been started."""
         return self._base_url
 
     @property
@@ -115,12 +119,10 @@ class HTTPModel(Model):
     @property
     def codec(self) -> ModelCodec:
         """What speaks the model's protocol."""
-        is_elsewhere = self._base_url != self._provider.base_url
         return self._provider.codec(
             model_name=self._model_name,
             provider_name=self.system,
             profile=self.profile,
-            **(self._provider.codec_elsewhere if is_elsewhere else {}),
         )
 
     async def request(
@@ -231,11 +233,19 @@ class HTTPModel(Model):
         return ignored
 
     async def with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
-        """Return messages with the bytes of those files that must not go by URL."""
+        """Return messages with the bytes of those files that must not go by URL.
+
+        Raises:
+            UserError: A file's URL, or its type, makes no sense.
+        """
+        messages = with_files(messages, inlined)
         if not self._downloads:
             return messages
         fetch = Download(self._model_name, await self.clients())
-        return await with_files(messages, needs_download_of(codec), fetch)
+        try:
+            return await downloaded(messages, needs_download_of(codec), fetch)
+        except ValueError as exc:
+            raise UserError(f"The messages cannot be sent: {exc}") from exc
 
     @property
     def budget(self) -> Budget:
@@ -268,9 +278,19 @@ class HTTPModel(Model):
         origin = urlsplit(self._base_url or "")._replace(path="", query="", fragment="").geturl()
         return self._provider.reported_url.format(self._base_url, origin=origin)
 
-    def query(self, call: HTTPCall) -> dict[str, str]:
-        """Return the query parameters of a call: the provider's, then the dialect's."""
-        return self._provider.all_query(os.environ) | call.query
+    def url(self, call: HTTPCall) -> str:
+        """Return the URL of a call.
+
+        Of a query parameter that is told more than once, the dialect's counts before the base
+        URL's, and that before the provider's.
+        """
+        told = [pair for pair in self._base_query.split("&") if pair]
+        names = [unquote_plus(pair.partition("=")[0]) for pair in told]
+        ours = self._provider.all_query(os.environ)
+        query = {name: value for name, value in ours.items() if name not in names} | call.query
+        pairs = [pair for name, pair in zip(names, told, strict=True) if name not in call.query]
+        pairs += [urlencode(query)] if query else []
+        return f"{self._base_url}{call.path}" + (f"?{'&'.join(pairs)}" if pairs else "")
 
     def headers(self, call: HTTPCall, settings: ModelSettings, *, stream: bool) -> dict[str, str]:
         """Return the headers of a call: ours, the dialect's, the key's, then the user's."""
@@ -303,7 +323,7 @@ def http_model(
         UserError: There is no such provider, or its key or base URL is missing.
     """
     provider, name = provider_of(model)
-    key, url = access(provider, name, api_key, base_url)
+    provider, key, url = access(provider, name, api_key, base_url)
     return HTTPModel(
         provider,
         name,
@@ -319,16 +339,17 @@ def http_model(
 
 def access(
     provider: Provider, name: str, api_key: str | None, base_url: str | None
-) -> tuple[str, str | None]:
-    """Return the key and the base URL for a model: what the user told, else the environment.
+) -> tuple[Provider, str, str | None]:
+    """Return the row, the key and the base URL for a model.
 
-    The base URL is None for a local model.
+    What the user told counts before the environment. The base URL is None for a local model.
 
     Raises:
-        UserError: One is missing, or there is no such local model.
+        UserError: One is missing or makes no sense, or there is no such local model.
     """
-    url = base_url or provider.url(os.environ)
-    is_own = base_url is not None or any(os.environ.get(v) for v in provider.base_url_env)
+    argument = str(base_url or "").strip()
+    variable = next((v for v in provider.base_url_env if os.environ.get(v, "").strip()), None)
+    url = argument or provider.url(os.environ)
     if provider.local and url is None:
         find_weights(name)
     elif url is None:
@@ -336,7 +357,13 @@ def access(
             f"The provider {provider.name!r} needs a base URL: {_how_to(provider.base_url_env)}"
             "pass `base_url=` to `infer_model`."
         )
-    return api_key or _key_of(provider, is_own), url
+    else:
+        told_by = argument or not variable
+        source = "argument `base_url`" if told_by else f"environment variable `{variable}`"
+        _check_url(url, source)
+        if provider.at_url is not None:
+            provider, url = provider.at_url(provider, url)
+    return provider, api_key or _key_of(provider, bool(argument or variable)), url
 
 
 def _key_of(provider: Provider, is_own: bool) -> str:
@@ -372,14 +399,22 @@ def _checked_most(max_connections: int) -> int:
     raise UserError(f"`max_connections` is a number above 0, not {max_connections!r}")
 
 
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password:
+def _check_url(url: str, source: str) -> None:
+    """Do nothing where `url`, which comes from `source`, can be a base URL."""
+    if has_user(url):
         # It would be shown in responses, histories and traces.
-        raise UserError("The base URL must hold no user or password: pass `api_key=` instead.")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"The base URL must be like 'https://host/v1', not {url!r}")
-    return url.rstrip("/")
+        raise UserError(
+            f"The base URL of the {source} must hold no user or password: pass `api_key=` instead."
+        )
+    shown = repr(printable(url.partition("?")[0], 200))
+    try:
+        if requestable(url).fragment:
+            raise ValueError("it has a fragment, behind '#', which is never sent")
+    except ValueError as exc:
+        raise UserError(
+            f"The base URL {shown} of the {source} cannot be used: {exc}. It must be like "
+            "'https://host/v1'."
+        ) from exc
 
 
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:

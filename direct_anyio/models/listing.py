@@ -57,9 +57,11 @@ _ROUTES: dict[Any, _Route] = {
 _UNLISTED = {
     "azure",
     "azure-responses",
+    "databricks",
     "github",
     "google-cloud",
     "google-vertex",
+    "perplexity",
     "snowflake",
     "together",
 }
@@ -121,7 +123,7 @@ async def list_models(
         return [SMOLLM2]
     if row.name in _UNLISTED:
         raise UserError(f"The models of {row.name!r} cannot be listed.")
-    key, url = access(row, name, api_key, base_url)
+    row, key, url = access(row, name, api_key, base_url)
     model = HTTPModel(row, name, api_key=key, base_url=url, http_client=http_client)
     codec = _Listing(_ROUTES[spoken_by(row.codec)])
     nothing: list[ModelMessage] = [ModelRequest.user_text_prompt("models")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -17,7 +18,7 @@ from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..exceptions import UserError
 from . import _families as families
-from ._gateways import GATEWAYS, behind_gateway
+from ._gateways import AZURE, GATEWAYS, behind_gateway
 from ._row import Late, MakeCodec, Provider, spoken_by
 
 __all__ = ("PROVIDERS", "MakeCodec", "Provider", "google_cloud", "provider_of", "spoken_by")
@@ -41,6 +42,7 @@ _OPENAI = Provider(
     base_url="https://api.openai.com/v1",
     base_url_env=("OPENAI_BASE_URL",),
     key_env=("OPENAI_API_KEY",),
+    header_env={"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"},
     profile=_openai,
     reported_url="{}/",
 )
@@ -58,9 +60,27 @@ def _google_cloud_url(environ: Mapping[str, str]) -> str:
     return google_cloud_url(project, environ.get("GOOGLE_CLOUD_LOCATION") or "us-central1")
 
 
+_RESPONSES = Late("openai_responses", "OpenAIResponsesCodec")
+
+
+def _responses_at(row: Provider, url: str) -> tuple[Provider, str]:
+    """Return how a server of the Responses protocol is asked: OpenAI's own, or another."""
+    is_own = url.rstrip("/") == row.base_url
+    return (row if is_own else attrs.evolve(row, codec=_RESPONSES)), url
+
+
+def _gemini_at(row: Provider, url: str) -> tuple[Provider, str]:
+    """Return how a server of Gemini's protocol is asked: Google's own as its client does."""
+    if not (urlsplit(url).hostname or "").endswith(".googleapis.com"):
+        return row, url
+    codec = partial(row.codec, schema_member="parameters_json_schema")
+    return attrs.evolve(row, codec=codec), url
+
+
 _GEMINI = Provider(
     name="google-gla",
     codec=Late("gemini", "GeminiCodec"),
+    at_url=_gemini_at,
     base_url="https://generativelanguage.googleapis.com",
     base_url_env=("GOOGLE_GEMINI_BASE_URL",),
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
@@ -74,6 +94,7 @@ _GOOGLE_CLOUD = Provider(
     name="google-vertex",
     codec=partial(Late("gemini", "GeminiCodec"), cloud=True, root=""),
     find_url=_google_cloud_url,
+    at_url=_gemini_at,
     key_env=("CLOUDSDK_AUTH_ACCESS_TOKEN",),
     profile=google_model_profile,
     reported_url="{origin}/",
@@ -81,40 +102,23 @@ _GOOGLE_CLOUD = Provider(
 
 _ROWS = (
     _OPENAI,
-    Provider(
-        name="openai-chat",
-        codec=OpenAIChatCodec,
-        base_url="https://api.openai.com/v1",
-        base_url_env=("OPENAI_BASE_URL",),
-        key_env=("OPENAI_API_KEY",),
-        profile=_openai,
-        reported_name="openai",
-        reported_url="{}/",
-    ),
-    Provider(
+    attrs.evolve(_OPENAI, name="openai-chat", reported_name="openai"),
+    attrs.evolve(
+        _OPENAI,
         name="openai-responses",
-        codec=Late("openai_responses", "OpenAIResponsesCodec"),
-        codec_elsewhere={"types_texts": True},
-        base_url="https://api.openai.com/v1",
-        base_url_env=("OPENAI_BASE_URL",),
-        key_env=("OPENAI_API_KEY",),
-        profile=_openai,
+        codec=partial(_RESPONSES, types_texts=False),
+        at_url=_responses_at,
         reported_name="openai",
-        reported_url="{}/",
     ),
-    Provider(
+    attrs.evolve(
+        AZURE,
         name="azure-responses",
-        codec=Late("openai_responses", "OpenAIResponsesCodec"),
-        key_env=("AZURE_OPENAI_API_KEY",),
-        key_header="api-key",
-        key_format="{}",
-        profile=_openai,
+        codec=_RESPONSES,
         reported_name="azure",
-        reported_url="{}/",
     ),
     Provider(
         name="deepseek-responses",
-        codec=Late("openai_responses", "OpenAIResponsesCodec"),
+        codec=_RESPONSES,
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         profile=families.deepseek,
@@ -122,7 +126,7 @@ _ROWS = (
     ),
     Provider(
         name="openrouter-responses",
-        codec=Late("openai_responses", "OpenAIResponsesCodec"),
+        codec=_RESPONSES,
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
         profile=families.by_vendor(),

@@ -13,7 +13,7 @@ from .._core.json_schema import inlined_defs, openai_json_schema
 from ..dialects._anthropic_models import anthropic_profile
 from ..dialects._gemini_models import google_model_profile
 from ..dialects._gemini_schema import google_json_schema
-from ..dialects._openai import OpenAIModelProfile, reasoning_efforts
+from ..dialects._openai import OpenAIModelProfile, reasoning_efforts, reasons_unasked
 from ..dialects.groq import GroqModelProfile
 from ..exceptions import UserError
 from ..profiles import ModelProfile
@@ -39,16 +39,6 @@ __all__ = (
 
 Family: TypeAlias = Callable[[str], ModelProfile]
 """From a model's name, without a vendor's, to what it can do."""
-
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-)
 
 # Efforts of models that are told how hard to think by gateways that speak OpenAI's protocol.
 _CAN_THINK = ("none", "low", "medium", "high")
@@ -91,11 +81,12 @@ def openai(name: str) -> OpenAIModelProfile:
         json_schema_transformer=openai_json_schema,
         supports_json_schema_output=True,
         supports_json_object_output=True,
-        supports_image_output=any(mark in name for mark in ("gpt-5", "o3", "4.1", "4o")),
-        openai_unsupported_model_settings=_SAMPLING if efforts else (),
+        supports_image_output=any(mark in name for mark in ("gpt-5", "gpt-6", "o3", "4.1", "4o")),
         openai_system_prompt_role="user" if name.startswith("o1-mini") else None,
         openai_chat_supports_web_search="-search-preview" in name,
         openai_reasoning_efforts=efforts,
+        openai_samples_only_unreasoned=bool(efforts),
+        openai_reasons_unasked=reasons_unasked(name),
         openai_supports_encrypted_reasoning_content=bool(efforts),
         openai_supports_reasoning_context=name.startswith(_KEEPS_THOUGHTS),
         openai_supports_phase=name.startswith(("gpt-5.3-codex", *_KEEPS_THOUGHTS)),
@@ -115,20 +106,23 @@ def harmony(name: str) -> OpenAIModelProfile:
 
 
 def anthropic(name: str) -> OpenAIModelProfile:
-    """Return the profile of Claude behind somebody else's protocol."""
-    always = anthropic_profile(name).anthropic_thinking_off == "adaptive"
+    """Return the profile of Claude behind OpenAI's protocol."""
+    own = anthropic_profile(name)
+    always = own.anthropic_thinking_off == "adaptive"
     return OpenAIModelProfile(
         thinking_tags=("<thinking>", "</thinking>"),
+        supports_json_schema_output=own.supports_json_schema_output,
         openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK,
+        openai_supports_tool_choice_required=own.anthropic_supports_forced_tool_choice,
     )
 
 
 def deepseek(name: str) -> OpenAIModelProfile:
     """Return the profile of a model of DeepSeek's."""
-    is_r1 = "r1" in name
-    always, can = is_r1 or name == "deepseek-reasoner", name.startswith(_DEEPSEEK_CAN_THINK)
+    always = "r1" in name or "reasoner" in name
+    can = name.startswith(_DEEPSEEK_CAN_THINK)
     return OpenAIModelProfile(
-        ignore_streamed_leading_whitespace=is_r1,
+        ignore_streamed_leading_whitespace=always,
         openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK if can else (),
     )
 
@@ -209,8 +203,13 @@ def plain(name: str) -> ModelProfile:
     return ModelProfile()
 
 
+def _of_openai(name: str) -> OpenAIModelProfile:
+    return harmony(name) if name.startswith("gpt-oss") else openai(name)
+
+
 # By the names that vendors have at gateways.
 VENDORS: dict[str, Family] = {
+    "alibaba": qwen,
     "amazon": inlining,
     "anthropic": anthropic,
     "bedrock": inlining,
@@ -219,9 +218,10 @@ VENDORS: dict[str, Family] = {
     "google": google,
     "meta": inlining,
     "meta-llama": inlining,
+    "meta-models": inlining,
     "microsoft": openai,
     "moonshotai": moonshot,
-    "openai": openai,
+    "openai": _of_openai,
     "qwen": qwen,
     "vertex": google,
     "x-ai": grok,
@@ -296,6 +296,8 @@ def compatible(family: Family = plain, base: ModelProfile | None = None) -> Fami
 _AT_GROQ = by_start(
     {
         "llama": inlining,
+        "meta-llama/llama-guard": inlining,
+        "meta-llama/llama-prompt-guard": inlining,
         "meta-llama/": lambda name: inlining(name).update(_NATIVE),
         "gemma": google,
         "qwen": qwen,

@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 from .._core.codec import Item, Mark, ResponseInfo, dictionary
+from ..builtin_tools import WebSearchTool
 from ..dialects._chat import JSONObject, Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile, effort_member
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
+from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..usage import RequestUsage
 from ._families import (
     STARTS,
-    VENDORS,
     Family,
     anthropic,
     by_start,
@@ -29,7 +31,6 @@ from ._families import (
     compatible,
     glm,
     grok,
-    harmony,
     inlining,
     moonshot,
     openai,
@@ -37,7 +38,7 @@ from ._families import (
 )
 from ._row import Late, Provider
 
-__all__ = ("GATEWAYS", "behind_gateway")
+__all__ = ("AZURE", "GATEWAYS", "behind_gateway")
 
 
 def _row(
@@ -66,6 +67,9 @@ _JSON_OUTPUT = OpenAIModelProfile(
     supports_json_schema_output=True,
     supports_json_object_output=True,
 )
+# Providers that document `max_tokens` alone; some of them heed no other name for it.
+_OLDER_LIMIT = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+_OWN_SERVER = _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT)
 _IN_FIELD = OpenAIModelProfile(
     supports_json_object_output=True,
     openai_chat_thinking_field="reasoning_content",
@@ -80,13 +84,41 @@ _CEREBRAS = OpenAIModelProfile(
         "service_tier",
     )
 )
-_GPT_OSS = VENDORS | {"openai": harmony}
+
+
+_MUSE = OpenAIModelProfile(
+    supports_json_schema_output=True,
+    supports_json_object_output=True,
+    supported_builtin_tools=frozenset({WebSearchTool}),
+    openai_supports_tool_choice_required=False,
+    openai_chat_supports_web_search=True,
+    openai_supports_encrypted_reasoning_content=True,
+    openai_supports_phase=True,
+    openai_reasoning_efforts=("minimal", "low", "medium", "high", "xhigh", "max"),
+)
+
+
+def _snowflake(name: str) -> ModelProfile:
+    """Return the profile of a model at Cortex.
+
+    It takes tools and formats for models of OpenAI and Anthropic alone. Fact:
+    https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api.
+    """
+    name = name.lower()
+    if name.startswith("openai-"):
+        return openai(name.removeprefix("openai-"))
+    if name.startswith("claude"):
+        return attrs.evolve(anthropic(name), supports_json_schema_output=True)
+    family = by_start(STARTS | {"snowflake-llama": inlining})
+    return attrs.evolve(
+        family(name), supports_tools=False, default_structured_output_mode="prompted"
+    )
 
 
 def _deepseek(name: str) -> ModelProfile:
     # Its reasoner cannot be made to call a tool.
     forces = name != "deepseek-reasoner"
-    base = attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=forces)
+    base = attrs.evolve(_IN_FIELD.update(_OLDER_LIMIT), openai_supports_tool_choice_required=forces)
     return compatible(by_start(), base)(name)
 
 
@@ -108,7 +140,7 @@ def _alibaba(name: str) -> ModelProfile:
 
 
 def _ollama(name: str) -> ModelProfile:
-    base = attrs.evolve(_NO_STRICT.update(_JSON_OUTPUT), openai_chat_thinking_field="reasoning")
+    base = attrs.evolve(_OWN_SERVER, openai_chat_thinking_field="reasoning")
     profile = compatible(by_start(), base)(name)
     if name.startswith("qwen3") and "coder" not in name:
         thinks = OpenAIModelProfile(openai_reasoning_efforts=("none", "low", "medium", "high"))
@@ -178,20 +210,6 @@ def _moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: 
     return off if said.get("reasoning_effort") == "none" else said
 
 
-def _snowflake(name: str) -> ModelProfile:
-    return compatible(
-        by_start(
-            STARTS
-            | {
-                "claude": anthropic,
-                "openai-": lambda name: openai(name.removeprefix("openai-")),
-                "snowflake-llama": inlining,
-            }
-        ),
-        _NO_STRICT,
-    )(name)
-
-
 def _snowflake_settings(
     settings: ModelSettings, profile: OpenAIModelProfile, name: str
 ) -> JSONObject:
@@ -235,11 +253,52 @@ def _totals(usage: JSONObject) -> RequestUsage:
     return usage_of({name: usage.get(name) for name in common})
 
 
-_AZURE = Quirks(
-    path=lambda name: f"/openai/deployments/{name}/chat/completions",
-    failed=_filtered,
-)
+_AT_AZURE = {
+    "meta-": inlining,
+    **dict.fromkeys(("mistral", "ministral", "magistral"), lambda name: _OLDER_LIMIT),
+    **STARTS,
+}
 _AZURE_PROFILE = OpenAIModelProfile(openai_chat_supports_document_input=False)
+_AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=_filtered))
+_AZURE_DEPLOYMENT = partial(
+    OpenAIChatCodec,
+    quirks=Quirks(path=lambda name: f"/deployments/{name}/chat/completions", failed=_filtered),
+)
+
+
+def _azure_at(row: Provider, url: str) -> tuple[Provider, str]:
+    """Return how Azure is asked at a URL: by its v1 API, or by the one before it.
+
+    The v1 API takes no version and names no deployment in its paths, and neither do endpoints
+    that serve one model. Fact:
+    https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle.
+    """
+    head, mark, query = url.partition("?")
+    head = head.rstrip("/")
+    if (urlsplit(head).hostname or "").endswith(".models.ai.azure.com"):
+        head = f"{head.removesuffix('/v1')}/v1"
+    if head.endswith("/v1"):
+        if row.query:
+            raise UserError("Azure's v1 API takes no `api_version`: leave it out.")
+        return attrs.evolve(row, query_env={}), f"{head}{mark}{query}"
+    codec = _AZURE_DEPLOYMENT if row.codec is _AZURE_V1 else row.codec
+    head = f"{head.removesuffix('/openai')}/openai"
+    version = {"api-version": "2024-10-21", **row.query}
+    return attrs.evolve(row, query=version, codec=codec), f"{head}{mark}{query}"
+
+
+AZURE = Provider(
+    name="azure",
+    codec=_AZURE_V1,
+    base_url_env=("AZURE_OPENAI_ENDPOINT",),
+    at_url=_azure_at,
+    key_env=("AZURE_OPENAI_API_KEY",),
+    key_header="api-key",
+    key_format="{}",
+    query_env={"api-version": "OPENAI_API_VERSION"},
+    profile=compatible(by_start(_AT_AZURE, openai), _AZURE_PROFILE),
+    reported_url="{}/",
+)
 
 GATEWAYS = (
     _row(
@@ -249,19 +308,7 @@ GATEWAYS = (
         "DASHSCOPE_API_KEY",
         profile=_alibaba,
     ),
-    _row(
-        "azure",
-        None,
-        "AZURE_OPENAI_API_KEY",
-        quirks=_AZURE,
-        base_url_env=("AZURE_OPENAI_ENDPOINT",),
-        key_header="api-key",
-        key_format="{}",
-        query={"api-version": "2024-10-21"},
-        query_env={"api-version": "OPENAI_API_VERSION"},
-        profile=compatible(by_start(STARTS | {"meta-": inlining}, openai), _AZURE_PROFILE),
-        reported_url="{}/openai/",
-    ),
+    AZURE,
     _row(
         "cerebras",
         "https://api.cerebras.ai/v1",
@@ -274,7 +321,24 @@ GATEWAYS = (
         "crusoe",
         "https://api.inference.crusoecloud.com/v1",
         "CRUSOE_API_KEY",
-        profile=compatible(by_vendor(_GPT_OSS), _JSON_OUTPUT),
+        profile=compatible(by_vendor(), _JSON_OUTPUT),
+    ),
+    _row(
+        "databricks",
+        None,
+        "DATABRICKS_TOKEN",
+        base_url_env=("DATABRICKS_HOST",),
+        base_url_format="{}/serving-endpoints",
+        profile=lambda name: compatible(
+            by_start(STARTS | {"claude": anthropic, "gpt-5": openai}), _OLDER_LIMIT
+        )(name.removeprefix("databricks-")),
+    ),
+    _row(
+        "deepinfra",
+        "https://api.deepinfra.com/v1/openai",
+        "DEEPINFRA_API_KEY",
+        "DEEPINFRA_TOKEN",
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", profile=_deepseek),
     _row(
@@ -298,7 +362,9 @@ GATEWAYS = (
         "HEROKU_INFERENCE_KEY",
         base_url_env=("HEROKU_INFERENCE_URL",),
         base_url_format="{}/v1",
-        profile=compatible(by_start(STARTS | {"claude": anthropic})),
+        profile=compatible(
+            by_start(STARTS | {"claude": anthropic, "nova": inlining}), _OLDER_LIMIT
+        ),
         reported_url="{}/",
     ),
     _row(
@@ -306,7 +372,7 @@ GATEWAYS = (
         "https://router.huggingface.co/v1",
         "HF_TOKEN",
         quirks=Quirks(settings=_no_thinking, marks_tagged=False, usage=_totals),
-        profile=by_vendor(),
+        profile=lambda name: OpenAIModelProfile().update(by_vendor()(name)).update(_OLDER_LIMIT),
     ),
     _row(
         "litellm",
@@ -317,18 +383,30 @@ GATEWAYS = (
         profile=compatible(by_vendor(otherwise=openai)),
         reported_url="{}/",
     ),
+    _row(
+        "llamacpp",
+        "http://localhost:8080/v1",
+        "LLAMA_API_KEY",
+        base_url_env=("LLAMACPP_BASE_URL",),
+        default_key="api-key-not-set",
+        profile=compatible(by_start(), _OWN_SERVER),
+    ),
+    _row(
+        "lmstudio",
+        "http://localhost:1234/v1",
+        "LM_STUDIO_API_KEY",
+        base_url_env=("LM_STUDIO_API_BASE",),
+        default_key="api-key-not-set",
+        profile=compatible(by_vendor(otherwise=by_start()), _OWN_SERVER),
+    ),
     Provider(
         name="meta",
         codec=Late("openai_responses", "OpenAIResponsesCodec"),
         base_url="https://api.meta.ai/v1",
         key_env=("META_API_KEY",),
-        profile=compatible(
-            base=OpenAIModelProfile(
-                openai_reasoning_efforts=("minimal", "low", "medium", "high", "xhigh", "max"),
-                openai_supports_tool_choice_required=False,
-            )
-        ),
+        profile=compatible(base=_MUSE),
     ),
+    _row("minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
     _row(
         "moonshotai",
         "https://api.moonshot.ai/v1",
@@ -341,7 +419,13 @@ GATEWAYS = (
         "nebius",
         "https://api.studio.nebius.com/v1",
         "NEBIUS_API_KEY",
-        profile=compatible(by_vendor(_GPT_OSS, needed=True)),
+        profile=compatible(by_vendor(needed=True)),
+    ),
+    _row(
+        "nvidia",
+        "https://integrate.api.nvidia.com/v1",
+        "NVIDIA_API_KEY",
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row(
         "ollama",
@@ -367,11 +451,17 @@ GATEWAYS = (
         profile=compatible(by_start()),
     ),
     _row(
+        "perplexity",
+        "https://api.perplexity.ai",
+        "PERPLEXITY_API_KEY",
+        profile=compatible(base=_OLDER_LIMIT),
+    ),
+    _row(
         "sambanova",
         "https://api.sambanova.ai/v1",
         "SAMBANOVA_API_KEY",
         base_url_env=("SAMBANOVA_BASE_URL",),
-        profile=compatible(by_start()),
+        profile=compatible(by_start(), _OLDER_LIMIT),
     ),
     _row(
         "snowflake",
@@ -382,13 +472,13 @@ GATEWAYS = (
         ),
         base_url_env=("SNOWFLAKE_ACCOUNT",),
         base_url_format="https://{}.snowflakecomputing.com/api/v2/cortex/v1",
-        profile=_snowflake,
+        profile=compatible(_snowflake, _NO_STRICT),
     ),
     _row(
         "together",
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
-        profile=compatible(by_vendor()),
+        profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
     _row(
         "vercel",
@@ -413,38 +503,44 @@ GATEWAYS = (
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
         quirks=Quirks(settings=_zai_settings),
-        profile=compatible(glm, _IN_FIELD),
+        profile=compatible(glm, _IN_FIELD.update(_OLDER_LIMIT)),
     ),
 )
 
 _BEHIND = {
-    "openai": "openai",
-    "openai-chat": "openai",
-    "openai-responses": "openai-responses",
-    "anthropic": "anthropic",
-    "groq": "groq",
-    "google-vertex": "google-vertex/v1beta1",
+    "openai": ("openai", "openai"),
+    "openai-chat": ("openai-chat", "openai"),
+    "chat": ("openai-chat", "openai"),
+    "openai-responses": ("openai-responses", "openai"),
+    "responses": ("openai-responses", "openai"),
+    "anthropic": ("anthropic", "anthropic"),
+    "groq": ("groq", "groq"),
+    "google-vertex": ("google-vertex", "google-vertex/v1beta1"),
+    "google-cloud": ("google-vertex", "google-vertex/v1beta1"),
+    "google": ("google-vertex", "google-vertex/v1beta1"),
+    "gemini": ("google-vertex", "google-vertex/v1beta1"),
 }
-"""The providers that Pydantic's gateway stands before, and where each is there."""
+"""From a name behind Pydantic's gateway to the row of its provider, and its route there."""
 
 
 def behind_gateway(rows: Iterable[Provider]) -> tuple[Provider, ...]:
     """Return rows for the providers that Pydantic's gateway stands before."""
     base = "https://gateway.pydantic.dev/proxy"
+    by_name = {row.name: row for row in rows}
     return tuple(
         attrs.evolve(
-            row,
-            name=f"gateway/{row.name}",
-            base_url=f"{base}/{_BEHIND[row.name]}",
+            by_name[provider],
+            name=f"gateway/{name}",
+            base_url=f"{base}/{route}",
             base_url_env=("PYDANTIC_AI_GATEWAY_BASE_URL", "PAIG_BASE_URL"),
             find_url=None,  # it stands before a project of its own
-            base_url_format=f"{{}}/{_BEHIND[row.name]}",
+            base_url_format=f"{{}}/{route}",
             key_env=("PYDANTIC_AI_GATEWAY_API_KEY", "PAIG_API_KEY"),
             key_header="authorization",
             key_format="Bearer {}",
-            reported_name=row.reported_name or row.name,
+            header_env={},
+            reported_name=by_name[provider].reported_name or provider,
             reported_url="{}/",
         )
-        for row in rows
-        if row.name in _BEHIND
+        for name, (provider, route) in _BEHIND.items()
     )

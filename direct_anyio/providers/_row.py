@@ -62,12 +62,12 @@ class Provider:
     Attributes:
         name: What stands before the colon of a model's name.
         codec: Makes the codec of its wire protocol.
-        codec_elsewhere: More arguments of the codec for a base URL other than the provider's
-            own, where another server speaks its protocol.
         base_url: Its base URL, None where the user must tell.
         find_url: Finds the base URL in the environment, where it is made of several things.
         base_url_env: Environment variables that replace it, the first that is set.
         base_url_format: How one is made of such a variable.
+        at_url: From the row and a base URL to both as they are used, for a provider that is
+            asked otherwise at some of its URLs.
         key_env: Environment variables for the key, the first that is set.
         default_key: The key where none is set, None where one must be.
         key_header: The header that the key goes in.
@@ -85,11 +85,11 @@ class Provider:
 
     name: str
     codec: MakeCodec
-    codec_elsewhere: Mapping[str, Any] = field(factory=dict)
     base_url: str | None = None
     find_url: Callable[[Mapping[str, str]], str] | None = None
     base_url_env: tuple[str, ...] = ()
     base_url_format: str = "{}"
+    at_url: Callable[[Provider, str], tuple[Provider, str]] | None = None
     key_env: tuple[str, ...] = ()
     default_key: str | None = None
     key_header: str = "authorization"
@@ -113,7 +113,12 @@ class Provider:
         told = _first(self.base_url_env, environ)
         if told is None and self.find_url is not None:
             return self.find_url(environ)
-        return self.base_url if told is None else self.base_url_format.format(told.rstrip("/"))
+        return self.base_url if told is None else self.completed(told)
+
+    def completed(self, base: str) -> str:
+        """Return the base URL that is made of what a variable holds, its query at the end."""
+        head, mark, query = base.partition("?")
+        return self.base_url_format.format(head.rstrip("/")) + mark + query
 
     def all_headers(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that its requests have beside the key's."""
@@ -125,8 +130,10 @@ class Provider:
 
 
 def _told(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    return {key: environ[name] for key, name in names.items() if environ.get(name)}
+    told = {key: environ.get(name, "").strip() for key, name in names.items()}
+    return {key: value for key, value in told.items() if value}
 
 
 def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
-    return next((environ[name] for name in names if environ.get(name)), None)
+    told = (environ.get(name, "").strip() for name in names)
+    return next(filter(None, told), None)

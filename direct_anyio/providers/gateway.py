@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 from attrs import field, frozen
 
 from ..exceptions import UserError
@@ -41,8 +42,10 @@ class _Gateway(Endpoint):
         """The base URL that the user told, with the route."""
         if self.base_url is None:
             return None
-        base = self.base_url.rstrip("/")
-        return f"{base}/{self.route}" if self.route else self.row.base_url_format.format(base)
+        row = self.row
+        if self.route:
+            row = attrs.evolve(row, base_url_format=f"{{}}/{self.route}")
+        return row.completed(self.base_url.strip())
 
 
 def gateway_provider(

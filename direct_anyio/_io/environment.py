@@ -1,0 +1,97 @@
+"""What the environment says of connections: proxies, and the certificates that are trusted.
+
+httpx reads the same variables, but fails at an entry of `NO_PROXY` that it cannot parse and
+does not say which variable is to blame.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.request import getproxies
+
+from .._core.urls import requestable
+from ..exceptions import UserError
+
+__all__ = ("certificates", "proxies")
+
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+
+
+def proxies() -> dict[str, str | None]:
+    """Return the proxies as the keys of httpx's `mounts`, with None for what goes past them.
+
+    Raises:
+        UserError: The URL of a proxy makes no sense.
+    """
+    told = getproxies()
+    excepted = [each for each in re.split(r"[,\s]+", told.get("no", "")) if each]
+    if "*" in excepted:
+        return {}
+    found: dict[str, str | None] = {
+        f"{scheme}://": _proxy(scheme, told[scheme])
+        for scheme in ("http", "https", "all")
+        if told.get(scheme, "").strip()
+    }
+    return found | dict.fromkeys(_patterns(excepted)) if found else {}
+
+
+def _proxy(scheme: str, told: str) -> str:
+    url = told.strip()
+    url = url if "://" in url else f"http://{url}"
+    try:
+        requestable(url, _SCHEMES)
+    except ValueError as exc:
+        # The URL may hold a password.
+        name = f"{scheme}_proxy"
+        named = next((each for each in os.environ if each.lower() == name), None)
+        where = f"environment variable `{named}`" if named else f"system's setting for {scheme}"
+        raise UserError(
+            f"No HTTP client can be made: the proxy of the {where} cannot be used: {exc}."
+        ) from exc
+    return url
+
+
+def _patterns(excepted: list[str]) -> Iterator[str]:
+    """Yield httpx's patterns for the entries of `NO_PROXY`; what names no host is left out."""
+    for entry in excepted:
+        scheme, mark, host = entry.rpartition("://")
+        scheme, host = (scheme, host) if mark else ("all", _host_pattern(entry))
+        try:
+            requestable(f"{scheme}://{host.removeprefix('*').removeprefix('.')}", (scheme,))
+        except ValueError:
+            continue
+        # httpx knows a domain and all of its hosts, but none with other letters than ASCII's.
+        if host.isascii() or host[0] not in "*.":
+            yield f"{scheme}://{host}"
+
+
+def _host_pattern(entry: str) -> str:
+    """Return an entry as httpx's pattern: an address, or a domain with all of its hosts."""
+    host = entry.removeprefix("[").removesuffix("]").partition("/")[0]
+    try:
+        return host if ip_address(host).version == 4 else f"[{host}]"
+    except ValueError:
+        is_exact = entry.lower() == "localhost" or entry[0] in "[*" or not entry.isascii()
+        return entry if is_exact else f"*{entry}"
+
+
+def certificates() -> str | None:
+    """Return the environment variable that names the certificates to trust, None for none.
+
+    Raises:
+        UserError: There is nothing where it points.
+    """
+    for name, is_there in (("SSL_CERT_FILE", Path.is_file), ("SSL_CERT_DIR", Path.is_dir)):
+        place = os.environ.get(name)
+        if place:
+            if not is_there(Path(place)):
+                raise UserError(
+                    f"The environment variable `{name}` names {place[:200]!r}, which does not "
+                    "exist: correct it, or unset it."
+                )
+            return name
+    return None
