@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-from direct_anyio import history
+from direct_anyio import _json
 from direct_anyio.history import dump_messages, load_messages
 from direct_anyio.messages import (
     ModelMessage,
@@ -83,11 +83,11 @@ def without_orjson(function: Callable[[], object]) -> Callable[[], object]:
     """The function, as it runs where orjson is not installed."""
 
     def run() -> object:
-        fast, history._fast = history._fast, None
+        fast, _json._fast = _json._fast, None
         try:
             return function()
         finally:
-            history._fast = fast
+            _json._fast = fast
 
     return run
 
@@ -103,7 +103,7 @@ def main() -> None:
         without_orjson(lambda: dump_messages(messages)),
         without_orjson(lambda: load_messages(data)),
     )
-    if history._fast is not None:
+    if _json._fast is not None:
         rows["direct_anyio, orjson"] = (
             lambda: dump_messages(messages),
             lambda: load_messages(data),

@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     )
     from .history import (
         ModelMessagesTypeAdapter,
+        dump_event,
         dump_messages,
+        load_event,
         load_messages,
     )
     from .messages import (
@@ -281,6 +283,7 @@ __all__ = (
     "WebSearchTool",
     "WebSearchUserLocation",
     "WrapperModel",
+    "dump_event",
     "dump_messages",
     "infer_model",
     "instrument_all",
@@ -288,6 +291,7 @@ __all__ = (
     "known_model_names",
     "limit_model_concurrency",
     "list_models",
+    "load_event",
     "load_messages",
     "model_request",
     "model_request_stream",
@@ -408,6 +412,7 @@ _HOME = {
     "WebSearchTool": "builtin_tools",
     "WebSearchUserLocation": "builtin_tools",
     "WrapperModel": "models.wrapper",
+    "dump_event": "history",
     "dump_messages": "history",
     "infer_model": "models",
     "instrument_all": "models.instrumented",
@@ -415,6 +420,7 @@ _HOME = {
     "known_model_names": "models",
     "limit_model_concurrency": "models.concurrency",
     "list_models": "models.listing",
+    "load_event": "history",
     "load_messages": "history",
     "model_request": "direct",
     "model_request_stream": "direct",

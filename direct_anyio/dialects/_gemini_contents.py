@@ -14,6 +14,7 @@ import attrs
 from attrs import frozen
 
 from .._core.returned import args_of, text_and_files
+from .._values import as_text
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -39,7 +40,6 @@ from ..parts import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
-    to_json,
 )
 
 __all__ = ("ContentWriter", "needs_download")
@@ -143,8 +143,8 @@ class ContentWriter:
             case RetryPromptPart(tool_name=None):
                 yield {"text": part.model_response()}
             case RetryPromptPart():
-                told = part.content if isinstance(part.content, str) else to_json(part.content)
-                yield _function_response(part.tool_name or "", part.tool_call_id, {"error": told})
+                told = {"error": as_text(part.content)}
+                yield _function_response(part.tool_name or "", part.tool_call_id, told)
             case _:
                 raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
 

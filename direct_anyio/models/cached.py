@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -16,6 +16,8 @@ import attrs
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
+from .._json import text_of
+from .._values import Values, plain
 from ..exceptions import UserError
 from ..history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from ..messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, now
@@ -184,13 +186,13 @@ class CachedModel(WrapperModel):
             "model": [self.system, self.base_url, self.model_name],
             "messages": _said(ModelMessagesTypeAdapter.dump_python(messages, mode="json")),
             "settings": {key: value for key, value in asked.items() if key not in _NOT_ASKED},
-            "parameters": attrs.asdict(offered),
+            "parameters": offered,
         }
         try:
-            text = json.dumps(said, sort_keys=True, default=_named)
-        except TypeError as exc:
-            raise UserError(f"A request with such settings cannot be cached: {exc}") from exc
-        return hashlib.sha256(text.encode()).hexdigest()
+            text = text_of(plain(said, _Fixed()), sort_keys=True)
+        except (UserError, ValueError) as exc:
+            raise UserError(f"The request cannot be cached: {exc}") from exc
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _said(value: Any) -> Any:
@@ -200,12 +202,16 @@ def _said(value: Any) -> Any:
     return [_said(each) for each in value] if isinstance(value, list) else value
 
 
-def _named(value: object) -> object:
-    if isinstance(value, type):
-        return value.__qualname__
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    raise TypeError(f"{value!r} has no fixed form")
+class _Fixed(Values):
+    """Writes values that have a fixed form, and no others."""
+
+    strict = True
+
+    def number(self, value: float) -> Any:
+        return value if math.isfinite(value) else repr(value)
+
+    def other(self, value: object) -> Any:
+        return value.__qualname__ if isinstance(value, type) else super().other(value)
 
 
 def _marked(response: ModelResponse) -> ModelResponse:
