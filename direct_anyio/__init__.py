@@ -55,7 +55,6 @@ if TYPE_CHECKING:
         ModelMessagesTypeAdapter,
         dump_event,
         dump_messages,
-        load_event,
         load_messages,
     )
     from .messages import (
@@ -291,7 +290,6 @@ __all__ = (
     "known_model_names",
     "limit_model_concurrency",
     "list_models",
-    "load_event",
     "load_messages",
     "model_request",
     "model_request_stream",
@@ -420,7 +418,6 @@ _HOME = {
     "known_model_names": "models",
     "limit_model_concurrency": "models.concurrency",
     "list_models": "models.listing",
-    "load_event": "history",
     "load_messages": "history",
     "model_request": "direct",
     "model_request_stream": "direct",

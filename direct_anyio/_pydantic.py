@@ -60,7 +60,7 @@ def _serialized(value: Any, info: core_schema.SerializationInfo) -> Any:
     if not isinstance(value, Record):
         return value
     try:
-        tree = STORED.fields(value)
+        tree = STORED.member(value)
     except Misfit as misfit:
         raise UserError(f"{type(value).__name__}{misfit.place}: {misfit.said}") from None
     # pydantic writes no lone surrogates.

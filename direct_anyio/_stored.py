@@ -173,7 +173,7 @@ class _Stored(Values):
 
     def record(self, value: Record, depth: int) -> Any:
         known = type(value) in CONTENT.members and type(value) is not OpaquePart
-        return self.fields(value, depth + 1) if known else super().record(value, depth)
+        return self.member(value, depth + 1) if known else super().record(value, depth)
 
     def fields(self, record: Any, depth: int = 0) -> Any:
         """Write a record that is expected where it stands.
@@ -193,7 +193,12 @@ class _Stored(Values):
         except Misfit as misfit:
             misfit.inside(f".{name}")
             raise
-        return done | {MARK: IMAGE} if kind is BinaryImage else done
+        return done
+
+    def member(self, record: Any, depth: int = 0) -> Any:
+        """Write a record where others may stand; both classes of binary files have one form."""
+        written = self.fields(record, depth)
+        return written | {MARK: IMAGE} if type(record) is BinaryImage else written
 
     def each(self, values: Any, union: Union) -> list[Any]:
         """Write a list of a union's members."""
@@ -205,7 +210,7 @@ class _Stored(Values):
                 if type(value) not in union.members:
                     names = sorted(cls.__name__ for cls in union.classes.values())
                     refuse(f"one of {', '.join(names)}", value)
-                done.append(value if type(value) is str else self.fields(value))
+                done.append(value if type(value) is str else self.member(value))
         except Misfit as misfit:
             misfit.inside(f"[{len(done)}]")
             raise

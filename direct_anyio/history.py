@@ -75,7 +75,6 @@ __all__ = (
     "ModelMessagesTypeAdapter",
     "dump_event",
     "dump_messages",
-    "load_event",
     "load_messages",
 )
 
@@ -444,18 +443,6 @@ def dump_messages(messages: Sequence[ModelMessage], *, indent: int | None = None
         UserError: They hold what JSON cannot; the error names the place.
     """
     return _dump(written(messages, MESSAGES, "messages"), "messages", indent)
-
-
-def load_event(data: bytes | str) -> ModelResponseStreamEvent:
-    """Read an event of a stream that `dump_event` or pydantic-ai wrote.
-
-    Args:
-        data: The JSON, in UTF-8 where it is bytes.
-
-    Raises:
-        UserError: It is no JSON, or no event; the error names the place.
-    """
-    return cast(ModelResponseStreamEvent, _load(data, ModelResponseStreamEvent, "event"))
 
 
 def dump_event(event: ModelResponseStreamEvent) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -55,6 +55,11 @@ def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
     return value if isinstance(value, str) else tuple(value)
+
+
+def _settled(value: Any) -> Any:
+    # An iterator could be told once only, and a result is told in every request that follows.
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def _narrowed(value: BinaryContent) -> BinaryContent:
@@ -134,7 +139,7 @@ class ToolReturnPart(Record, _ReturnedValue):
     """
 
     tool_name: str
-    content: Any
+    content: Any = field(converter=_settled)
     tool_call_id: str = field(factory=new_tool_call_id)
     metadata: Any = field(default=None, kw_only=True)
     timestamp: datetime = field(factory=now, kw_only=True)
@@ -329,7 +334,7 @@ class BuiltinToolReturnPart(Record, _ReturnedValue):
     """
 
     tool_name: str
-    content: Any
+    content: Any = field(converter=_settled)
     tool_call_id: str = field(factory=new_tool_call_id)
     metadata: Any = field(default=None, kw_only=True)
     timestamp: datetime = field(factory=now, kw_only=True)

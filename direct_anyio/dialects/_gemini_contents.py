@@ -14,7 +14,7 @@ import attrs
 from attrs import frozen
 
 from .._core.returned import args_of, text_and_files
-from .._values import as_text
+from .._values import as_text, plain
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -322,9 +322,8 @@ _TO_URLSAFE = str.maketrans("+/", "-_")
 def _code_execution(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject | None:
     if isinstance(part, BuiltinToolCallPart):
         return {"executableCode": _said_in(args_of(part))}
-    if isinstance(part.content, dict):
-        return {"codeExecutionResult": _said_in(part.content)}
-    return None
+    content = plain(part.content)
+    return {"codeExecutionResult": _said_in(content)} if isinstance(content, dict) else None
 
 
 def _said_in(fields: JSONObject) -> JSONObject:
@@ -332,7 +331,8 @@ def _said_in(fields: JSONObject) -> JSONObject:
 
 
 def _tool_response(part: BuiltinToolReturnPart) -> JSONObject:
-    if not isinstance(part.content, dict):
-        return {"result": part.content}
+    content = plain(part.content)
+    if not isinstance(content, dict):
+        return {"result": content}
     # The sources of a search come from elsewhere in the answer.
-    return {key: value for key, value in part.content.items() if key != "sources"}
+    return {key: value for key, value in content.items() if key != "sources"}

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from .._core.codec import dictionary, maybe, typed
-from .._values import to_json
+from .._values import plain, to_json
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -185,7 +185,7 @@ def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
 def args_of(part: BuiltinToolCallPart) -> JSONObject:
     """Return a call's arguments, none where the call was cut short."""
     try:
-        return part.args_as_dict()
+        return dictionary(plain(part.args_as_dict()))
     except (ValueError, AssertionError):
         return {}
 
