@@ -33,7 +33,7 @@ def core_schema_of(cls: type[Record]) -> core_schema.CoreSchema:
         except UserError as exc:
             raise ValueError(exc.message) from None
 
-    validated.__qualname__ = cls.__name__  # what pydantic's errors call it
+    validated.__name__ = cls.__name__  # what pydantic's errors call it
     return core_schema.no_info_plain_validator_function(
         validated,
         serialization=core_schema.plain_serializer_function_ser_schema(_serialized, info_arg=True),

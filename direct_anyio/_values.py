@@ -30,7 +30,7 @@ import attrs
 from ._json import mended, text_of
 from ._misfits import Misfit, refuse, shown
 from ._record import Record, public
-from .exceptions import UserError
+from .exceptions import UserError, printable
 
 __all__ = (
     "MAX_DEPTH",
@@ -306,9 +306,8 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     try:
         return writer.tree(value)
     except Misfit as misfit:
-        raise UserError(
-            f"It cannot be written as JSON: the value{misfit.place} {misfit.said}"
-        ) from misfit
+        place = printable(f"the value{misfit.place}", 200)
+        raise UserError(f"It cannot be written as JSON: {place} {misfit.said}") from misfit
 
 
 def to_json(

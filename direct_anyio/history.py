@@ -47,8 +47,6 @@ from ._stored import (
     IMAGE,
     MARK,
     MESSAGES,
-    REQUEST_PARTS,
-    RESPONSE_PARTS,
     STORED,
     TAGS,
     UNIONS,
@@ -343,9 +341,9 @@ def _read_opaque(value: Any, _: Any) -> OpaquePart:
         return value
     if not isinstance(value, dict):
         refuse("an object", value)
-    for union in (REQUEST_PARTS, RESPONSE_PARTS, CONTENT):
-        if value.get(union.tag) in (None, *union.classes):
-            raise Misfit("must be of an unknown kind", f".{union.tag}")
+    kind = value.get("part_kind", value.get("kind"))
+    if not isinstance(kind, str) or any(kind in union.classes for union in UNIONS.values()):
+        raise Misfit("must be of an unknown kind")
     return OpaquePart(VERBATIM.tree(value))
 
 
