@@ -308,6 +308,8 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     except Misfit as misfit:
         place = printable(f"the value{misfit.place}", 200)
         raise UserError(f"It cannot be written as JSON: {place} {misfit.said}") from misfit
+    except Exception as exc:  # whatever a key's own methods raise
+        raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 
 
 def to_json(

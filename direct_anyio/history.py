@@ -399,6 +399,8 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
         return STORED.each(values, union)
     except Misfit as misfit:
         raise UserError(f"{name}{misfit.place}: {misfit.said}") from None
+    except Exception as exc:  # whatever a value's own methods raise
+        raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 
 
 def _load(data: bytes | str, kind: Any, name: str) -> Any:
