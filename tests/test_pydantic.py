@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import pydantic
 import pytest
-from fastapi import Body, FastAPI
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -131,21 +129,23 @@ def test_every_record_has_a_schema(cls: type) -> None:
 
 def test_fastapi() -> None:
     """A path takes and returns messages, alone and in lists and models, and has its OpenAPI."""
-    app = FastAPI()
+    fastapi = pytest.importorskip("fastapi")
+    testclient = pytest.importorskip("fastapi.testclient")
+    app = fastapi.FastAPI()
 
     @app.post("/ask")
     def ask(messages: list[ModelMessage]) -> ModelResponse:
         return ModelResponse([TextPart(str(len(messages)))])
 
     @app.post("/part")
-    def part(prompt: Annotated[UserPromptPart, Body()]) -> list[ModelMessage]:
+    def part(prompt: UserPromptPart) -> list[ModelMessage]:
         return [ModelRequest([prompt])]
 
     @app.post("/turn", response_model=Turn)
     def turn(turn: Turn) -> Turn:
         return turn
 
-    with TestClient(app, headers={"content-type": "application/json"}) as client:
+    with testclient.TestClient(app, headers={"content-type": "application/json"}) as client:
         data = dump_messages(TURN.messages)
         answer = client.post("/ask", content=data).json()
         assert load_messages(json.dumps([answer]))[0].parts == (TextPart("2"),)
