@@ -133,17 +133,17 @@ def test_fastapi() -> None:
     testclient = pytest.importorskip("fastapi.testclient")
     app = fastapi.FastAPI()
 
-    @app.post("/ask")
     def ask(messages: list[ModelMessage]) -> ModelResponse:
         return ModelResponse([TextPart(str(len(messages)))])
 
-    @app.post("/part")
-    def part(prompt: UserPromptPart) -> list[ModelMessage]:
+    def part(prompt: UserPromptPart = fastapi.Body()) -> list[ModelMessage]:  # noqa: B008
         return [ModelRequest([prompt])]
 
-    @app.post("/turn", response_model=Turn)
     def turn(turn: Turn) -> Turn:
         return turn
+
+    for handler in (ask, part, turn):
+        app.post(f"/{handler.__name__}")(handler)
 
     with testclient.TestClient(app, headers={"content-type": "application/json"}) as client:
         data = dump_messages(TURN.messages)
