@@ -18,9 +18,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
 from pathlib import PurePath
 from typing import Any, Final, NoReturn, TypeAlias
 from uuid import UUID
@@ -237,8 +235,11 @@ def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
-def _is_of(*modules: str) -> Callable[[Any], bool]:
-    return lambda value: type(value).__module__.partition(".")[0] in modules
+def _is_from(*packages: str) -> Callable[[Any], bool]:
+    """Return whether a value's class is from one of some packages, which need not be imported."""
+    return lambda value: any(
+        cls.__module__.partition(".")[0] in packages for cls in type(value).__mro__
+    )
 
 
 Rule: TypeAlias = tuple[Callable[[Any], bool], Callable[[Values, Any, int], Any]]
@@ -252,11 +253,12 @@ _RULES: tuple[Rule, ...] = (
     (_is(str), lambda to, value, _: str.__str__(value)),
     (_is(int), lambda to, value, _: int.__int__(value)),
     (_is(bytes, bytearray, memoryview), lambda to, value, _: to.data(bytes(value))),
-    (_is(datetime), lambda to, value, _: to.moment(value)),
+    # The one that is not equal to itself is pandas' "not a time".
+    (_is(datetime), lambda to, at, _: to.moment(at) if at == at else to.number(math.nan)),
     (_is(date), lambda to, value, _: value.isoformat()),
     (_is(time), lambda to, value, _: iso_moment(value)),
     (_is(timedelta), lambda to, value, _: iso_duration(value)),
-    (_is(Decimal, Fraction, UUID, PurePath), lambda to, value, _: str(value)),
+    (_is(UUID, PurePath), lambda to, value, _: str(value)),
     (_is(complex), lambda to, value, _: str(value).strip("()")),
     (_is(re.Pattern), lambda to, value, depth: to.tree(value.pattern, depth)),
     (
@@ -285,8 +287,9 @@ _RULES: tuple[Rule, ...] = (
     (_is(Set), lambda to, value, depth: to.items(_in_order(value), depth)),
     (_is(Sequence, ValuesView, Iterator), lambda to, value, depth: to.items(value, depth)),
     (_is(BaseException), lambda to, value, _: str(value)),
-    (_is_of("ipaddress", "pydantic", "pydantic_core"), lambda to, value, _: str(value)),
-    (_is_of("numpy"), lambda to, value, depth: to.tree(value.tolist(), depth + 1)),
+    (_is_from("decimal", "fractions", "ipaddress"), lambda to, value, _: str(value)),
+    (_is_from("pydantic", "pydantic_core"), lambda to, value, _: str(value)),
+    (_is_from("numpy"), lambda to, value, depth: to.tree(value.tolist(), depth + 1)),
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -17,7 +16,8 @@ import attrs
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
 from .._json import text_of
-from .._values import Values, plain
+from .._stored import STORED
+from .._values import default, plain
 from ..exceptions import UserError
 from ..history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from ..messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, now
@@ -189,7 +189,7 @@ class CachedModel(WrapperModel):
             "parameters": offered,
         }
         try:
-            text = text_of(plain(said, _Fixed()), sort_keys=True)
+            text = text_of(plain(said, STORED), sort_keys=True, default=default)
         except (UserError, ValueError) as exc:
             raise UserError(f"The request cannot be cached: {exc}") from exc
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
@@ -200,18 +200,6 @@ def _said(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _said(each) for key, each in value.items() if key not in _NOT_SAID}
     return [_said(each) for each in value] if isinstance(value, list) else value
-
-
-class _Fixed(Values):
-    """Writes values that have a fixed form, and no others."""
-
-    strict = True
-
-    def number(self, value: float) -> Any:
-        return value if math.isfinite(value) else repr(value)
-
-    def other(self, value: object) -> Any:
-        return value.__qualname__ if isinstance(value, type) else super().other(value)
 
 
 def _marked(response: ModelResponse) -> ModelResponse:
