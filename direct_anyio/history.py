@@ -294,7 +294,7 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
     }
     if cls in (TextPart, ThinkingPart):
         known["content"] = override(struct_hook=_text_or_null)
-    make = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True, **known)
+    make: Any = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True, **known)
     prepare = _dated if cls is ModelResponse else renamed
 
     def read_record(value: Any, _: Any) -> Any:

@@ -269,6 +269,14 @@ def test_old_keys() -> None:
     ]
 
 
+def test_null_counts() -> None:
+    """A count that an old history holds as null is 0, a detail too."""
+    usage = {"request_tokens": None, "output_tokens": None, "details": {"a": None, "b": 2}}
+    (message,) = load_messages(response(usage=usage))
+    assert isinstance(message, ModelResponse)
+    assert message.usage == RequestUsage(details={"a": 0, "b": 2})
+
+
 def test_missing_and_unknown_keys() -> None:
     """A missing key takes its default, an unknown one is ignored."""
     (message,) = load_messages('[{"kind": "response", "parts": [], "usage": null, "new": [1]}]')

@@ -43,11 +43,12 @@ from direct_anyio.usage import RequestUsage
 
 from .strategies import histories
 
+SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 HISTORY: TypeAdapter[list[ModelMessage]] = TypeAdapter(list[ModelMessage])
 EVENT: TypeAdapter[ModelResponseStreamEvent] = TypeAdapter(ModelResponseStreamEvent)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
 @given(histories)
 def test_a_history_is_the_same_json(messages: list[ModelMessage]) -> None:
     """Pydantic writes and reads a history as the library does."""

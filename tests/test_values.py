@@ -271,7 +271,7 @@ results: st.SearchStrategy[Any] = st.recursive(
 results |= st.lists(results, max_size=2).map(iter)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(results)
 def test_a_stored_result_tells_the_same(value: Any) -> None:
     """What was in memory and what was stored and read back tell a model the same text."""
