@@ -219,6 +219,8 @@ class _Stored(Values):
     def _field(self, value: Any, holds: Any, depth: int) -> Any:
         if holds is Any:
             return self.tree(value, depth)
+        if isinstance(value, datetime):
+            return self.moment(value)
         if isinstance(value, (bytes, bytearray, memoryview)):
             return bytes(value)
         if isinstance(holds, Union):
@@ -227,7 +229,7 @@ class _Stored(Values):
             return self.fields(value, depth)
         if isinstance(value, Mapping):  # it is read as a dict, whatever it looks like
             return self.members(_marked(dict(value)), depth)
-        if isinstance(value, (list, tuple, datetime, str, int, float)):
+        if isinstance(value, (list, tuple, str, int, float)):
             return self.tree(value, depth)
         refuse("a value that its field can hold", value)
 
