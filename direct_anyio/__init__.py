@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from .history import (
         ModelMessagesTypeAdapter,
+        dump_event,
         dump_messages,
         load_messages,
     )
@@ -283,6 +284,7 @@ __all__ = (
     "WebSearchTool",
     "WebSearchUserLocation",
     "WrapperModel",
+    "dump_event",
     "dump_messages",
     "infer_model",
     "instrument_all",
@@ -411,6 +413,7 @@ _HOME = {
     "WebSearchTool": "builtin_tools",
     "WebSearchUserLocation": "builtin_tools",
     "WrapperModel": "models.wrapper",
+    "dump_event": "history",
     "dump_messages": "history",
     "infer_model": "models",
     "instrument_all": "models.instrumented",

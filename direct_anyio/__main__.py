@@ -7,7 +7,6 @@ for a wrong call; 130 for Ctrl-C. A reader that goes away, such as `head`, ends 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 from . import __version__
 
 if TYPE_CHECKING:
-    from .messages import ModelResponse
     from .providers import Provider
 
 __all__ = ("main",)
@@ -120,6 +118,7 @@ def _told(what: Callable[[], None]) -> int:
 
 
 def _answer(prompt: str, arguments: argparse.Namespace) -> None:
+    from ._values import to_json
     from .direct import model_request_stream_sync, model_request_sync
     from .messages import ModelRequest, SystemPromptPart, UserPromptPart
     from .settings import ModelSettings
@@ -133,7 +132,7 @@ def _answer(prompt: str, arguments: argparse.Namespace) -> None:
         settings["max_tokens"] = arguments.max_tokens
     if arguments.json or not arguments.stream:
         response = model_request_sync(arguments.model, messages, model_settings=settings)
-        print(_as_json(response) if arguments.json else response.text or "")
+        print(to_json(response, indent=2) if arguments.json else response.text or "")
         return
     with model_request_stream_sync(arguments.model, messages, model_settings=settings) as stream:
         for event in stream:
@@ -150,13 +149,6 @@ def _new_text(event: object) -> str:
         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
             return text
     return ""
-
-
-def _as_json(response: ModelResponse) -> str:
-    import attrs
-
-    document = attrs.asdict(response)
-    return json.dumps(document, default=str, ensure_ascii=False, indent=2)
 
 
 def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import attrs
 
 from .exceptions import UserError
 
-__all__ = ("Record", "as_dict", "as_tuple", "tuple_of")
+__all__ = ("Record", "as_dict", "as_tuple", "public", "tuple_of")
 
 ItemT = TypeVar("ItemT")
 
@@ -56,6 +57,20 @@ class Record:
 
     __slots__ = ()
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Return how pydantic, which alone calls this, reads and writes a field of this class."""
+        from ._pydantic import core_schema_of
+
+        return core_schema_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the JSON schema of a field of this class, for pydantic, which alone calls this."""
+        from ._pydantic import json_schema_of
+
+        return json_schema_of(cls)
+
     def __repr__(self) -> str:
         fields = (
             (field.alias, getattr(self, field.name), field.default)
@@ -64,3 +79,19 @@ class Record:
         )
         shown = (f"{name}={_shown(value)}" for name, value, default in fields if value != default)
         return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.alias for field in attrs.fields(cast(Any, cls)))
+
+
+def public(record: Record) -> dict[str, Any]:
+    """Return a record's fields by name, with what it computes where a field was not given."""
+    done: dict[str, Any] = {}
+    for name in _names(cast(Any, type(record))):
+        try:
+            done[name] = getattr(record, name)
+        except ValueError:  # a type that the URL does not tell, or a URL that is no UTF-8
+            done[name] = None
+    return done

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -26,6 +26,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 from uuid import UUID
 
+from ._misfits import inside, misfits
 from ._schema import (
     ARRAYS,
     DICTS,
@@ -112,7 +113,7 @@ def _chosen(value: Any, kind: Any) -> Any:
     _refuse(f"one of {', '.join(json.dumps(said) for said, _ in listed)}", value)
 
 
-def _each(whole: Any, places: Iterable[Any], values: Iterable[Any], kinds: Iterable[Any]) -> Any:
+def _each(places: Iterable[Any], values: Iterable[Any], kinds: Iterable[Any]) -> Any:
     """Return the values of a list or a dict, each read as its kind."""
     convert = _converter().structure
     done = []
@@ -120,17 +121,8 @@ def _each(whole: Any, places: Iterable[Any], values: Iterable[Any], kinds: Itera
         try:
             done.append(convert(value, kind))
         except Exception as exc:  # as cattrs does, whose errors name places by their notes
-            raise _inside(whole, place, exc) from None
+            raise inside(exc, place) from None
     return done
-
-
-def _inside(whole: Any, place: Any, error: Exception) -> Exception:
-    """Return an error with one more step before its place, as cattrs says it."""
-    from cattrs import IterableValidationError, IterableValidationNote
-
-    error.add_note(IterableValidationNote(str(place), place, whole))
-    # pyright knows the constructor of groups alone.
-    return IterableValidationError(str(whole), [error], whole)  # pyright: ignore[reportCallIssue]
 
 
 def _array(value: Any, kind: Any) -> Any:
@@ -142,14 +134,14 @@ def _array(value: Any, kind: Any) -> Any:
         if len(value) != len(args):
             raise ValueError(f"must have {len(args)} items, not {len(value)}")
         kinds = args
-    return ARRAYS[origin](_each(kind, range(len(value)), value, kinds))
+    return ARRAYS[origin](_each(range(len(value)), value, kinds))
 
 
 def _dict(value: Any, kind: Any) -> Any:
     if type(value) is not dict:
         _refuse("an object", value)
     inner = (get_args(kind) or (str, Any))[1]
-    return dict(zip(value, _each(kind, value, value.values(), repeat(inner)), strict=True))
+    return dict(zip(value, _each(value, value.values(), repeat(inner)), strict=True))
 
 
 def _typed_dict(value: dict[str, Any], kind: Any) -> Any:
@@ -157,10 +149,10 @@ def _typed_dict(value: dict[str, Any], kind: Any) -> Any:
     members = members_of(kind)
     for member in members:
         if member.required and member.name not in value:
-            raise _inside(kind, member.name, KeyError(member.name))
+            raise inside(KeyError(member.name), member.name)
     kinds = {member.name: member.kind for member in members if member.name in value}
     known = [value[name] for name in kinds]
-    return dict(zip(kinds, _each(kind, kinds, known, kinds.values()), strict=True))
+    return dict(zip(kinds, _each(kinds, known, kinds.values()), strict=True))
 
 
 def _union(value: Any, kind: Any) -> Any:
@@ -271,7 +263,9 @@ def _fitted(document: Any, kind: Any, written: str) -> Any:
     except RecursionError:
         raise
     except Exception as exc:  # a class may say anything to what does not fit it
-        said = "; ".join(islice(_misfits(exc, "$"), MAX_MISFITS))
+        said = "; ".join(
+            f"{place} {what}" for place, what in islice(misfits(exc, "$"), MAX_MISFITS)
+        )
         message = f"The output does not fit {named(kind)}: {said}"
         raise UnexpectedModelBehavior(message, written) from None
 
@@ -300,27 +294,3 @@ def _fenced(text: str) -> str:
     inside, fence, _ = rest.rpartition("```")
     language = _LANGUAGE.match(inside)
     return inside[language.end() if language else 0 :] if fence else text
-
-
-def _misfits(error: BaseException, place: str) -> Iterator[str]:
-    from cattrs import BaseValidationError
-
-    if not isinstance(error, BaseValidationError):
-        said = "is missing" if isinstance(error, KeyError) else printable(str(error), 200)
-        yield f"{place} {said}"
-        return
-    for inner in error.exceptions:
-        yield from _misfits(inner, place + _step(inner))
-
-
-def _step(error: BaseException) -> str:
-    from cattrs import AttributeValidationNote, IterableValidationNote
-
-    for note in reversed(getattr(error, "__notes__", ())):
-        if isinstance(note, AttributeValidationNote):
-            return f".{note.name}"
-        if isinstance(note, IterableValidationNote):
-            if isinstance(note.index, str) and note.index.isidentifier():
-                return f".{note.index}"
-            return f"[{printable(json.dumps(note.index), 64)}]"
-    return ""

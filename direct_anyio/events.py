@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
 
 from ._record import Record
+from ._values import to_json
 from .exceptions import UnexpectedModelBehavior
 from .parts import (
     BuiltinToolCallPart,
@@ -197,7 +197,7 @@ def joined_args(
     kinds = ("JSON", "non-JSON") if isinstance(delta, str) else ("dict", "non-dict")
     raise UnexpectedModelBehavior(
         f"Cannot apply {kinds[0]} deltas to {kinds[1]} tool arguments "
-        f"({json.dumps(args, default=str)}, {json.dumps(delta, default=str)})"
+        f"({to_json(args)}, {to_json(delta)})"
     )
 
 

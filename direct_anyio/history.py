@@ -1,4 +1,4 @@
-"""Histories that travel: messages as JSON, to store them and to read them again.
+"""Stored histories: messages as JSON, written and read; and the events of a stream.
 
 Promises:
 
@@ -18,474 +18,406 @@ form for is an object with the key `$direct_anyio`, and comes back as what it wa
     a dict that looks like a file         {"$direct_anyio": "dict", ...}
     a dict that has that key, with a `v`  {"$direct_anyio": {"was": v}, ...}
 
-In an `Any` field tuples and sets come back as lists; times, but for the one that a response's
-`provider_details` has, dates, enums, decimals and UUIDs as what JSON holds for them; dataclasses
-and other records as dicts.
+Any other value is written as `_values` writes it for a model, and comes back as what JSON holds
+for it: a tuple or a set as a list, a dataclass as a dict, a time as text (but for the one that a
+response's `provider_details` has). A value that has no form there is refused.
 A lone surrogate is written as its escape, which pydantic-ai does not read.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Sequence
+import math
+from binascii import a2b_base64
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import cache, partial
 from operator import eq
-from typing import Any, Final, Literal, NoReturn, cast
+from types import GenericAlias
+from typing import Any, Final, Literal, TypeAlias, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
-from cattrs.fns import identity
+from cattrs.gen import make_dict_structure_fn, override
 
-from ._core import fields
-from ._core.anything import IMAGE, MARK, Anything, verbatim
-from ._core.shapes import Kinds, Reader, Shape, Writer, shape
-from ._core.trees import Misfit, at, each, refuse, shown
-from .content import (
-    AudioUrl,
-    BinaryContent,
-    BinaryImage,
-    CachePoint,
-    DocumentUrl,
-    ImageUrl,
-    TextContent,
-    UploadedFile,
-    UserContent,
-    VideoUrl,
+from ._json import parse, serialize
+from ._misfits import Misfit, at, inside, misfits, refuse, shown
+from ._stored import (
+    CONTENT,
+    EVENTS,
+    IMAGE,
+    MARK,
+    MESSAGES,
+    STORED,
+    TAGS,
+    UNIONS,
+    VERBATIM,
+    Union,
+    looks_like_content,
+    renamed,
+    unmarked,
 )
+from ._values import SCALARS, Values, default, iso_moment
+from .content import BinaryContent
 from .exceptions import UserError, printable
-from .messages import FinishReason, ModelMessage, ModelRequest, ModelResponse, ResponseState
-from .parts import (
-    BuiltinToolCallPart,
-    BuiltinToolReturnPart,
-    FilePart,
-    ModelRequestPart,
-    ModelResponsePart,
+from .messages import (
+    ModelMessage,
+    ModelResponse,
+    ModelResponseStreamEvent,
     OpaquePart,
-    RetryPromptPart,
-    SystemPromptPart,
     TextPart,
     ThinkingPart,
-    ToolCallPart,
-    ToolOutcome,
-    ToolReturnPart,
-    UserPromptPart,
 )
 from .usage import RequestUsage
 
-try:
-    import orjson  # pyright: ignore[reportMissingImports]
-except ImportError:  # pragma: no cover
-    _fast = None
-else:
-    _fast = orjson
+__all__ = (
+    "ModelMessagesTypeAdapter",
+    "dump_event",
+    "dump_messages",
+    "load_messages",
+)
 
-__all__ = ("ModelMessagesTypeAdapter", "dump_messages", "load_messages")
+Reader: TypeAlias = Callable[[Any, Any], Any]
+"""Reads a value; cattrs passes its type, too."""
 
-_OLD_KEYS: dict[str, str] = {
-    "vendor_details": "provider_details",
-    "vendor_id": "provider_response_id",
-    "request_tokens": "input_tokens",
-    "response_tokens": "output_tokens",
-    "_media_type": "media_type",  # what pydantic-ai 1 writes for a file in an `Any` field
-    "_identifier": "identifier",
-}
+_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def _renamed(value: dict[str, Any]) -> dict[str, Any]:
-    if _OLD_KEYS.keys().isdisjoint(value):
+class _Revived(Values):
+    """Reads what `_Stored` wrote."""
+
+    def mapping(self, value: dict[Any, Any], depth: int) -> Any:
+        if "kind" not in value and MARK not in value:
+            return value
+        mark = value.get(MARK)
+        if mark is None or mark == IMAGE:
+            return self._content(value, depth) if looks_like_content(value) else value
+        if mark == "bytes" and value.keys() == {MARK, "data"}:
+            return _data(value["data"])
+        if mark == "float" and value.keys() == {MARK, "value"}:
+            name = value["value"]
+            return _FLOATS.get(name, value) if isinstance(name, str) else value
+        return unmarked(value)
+
+    def leaf(self, value: Any, depth: int) -> Any:
         return value
-    new = {key: item for key, item in value.items() if key not in _OLD_KEYS}
-    return {_OLD_KEYS[key]: item for key, item in value.items() if key in _OLD_KEYS} | new
+
+    def _content(self, value: dict[str, Any], depth: int) -> Any:
+        """Return the record that an object is, itself where a field does not fit.
+
+        The field that nests is read once the others are known to fit. To find out after it
+        would double the work at each level.
+        """
+        present = renamed(value)
+        own = "metadata" if "metadata" in present else "vendor_metadata"
+        inner = present.get(own)
+        if own == "vendor_metadata" and not isinstance(inner, (dict, type(None))):
+            return value
+        reader = _converter().get_structure_hook(CONTENT.classes[value["kind"]])
+        try:
+            record = reader({key: item for key, item in present.items() if key != own}, None)
+        except Exception:  # a group of misfits, or what the class says
+            return value
+        if inner is None:
+            return record
+        if own == "metadata":
+            held = at(".metadata", self.tree, inner, depth + 1)
+        else:  # it is a dict, whatever it looks like
+            held = at(f".{own}", self.members, unmarked(inner), depth + 1)
+        return attrs.evolve(record, **{own: held})
 
 
-def _content() -> Kinds:
-    return _words().content
+_REVIVED = _Revived()
 
 
-_ANY = Anything(_content, _renamed)
+# -- readers of fields -----------------------------------------------------------------------------
 
 
-# -- fields that hold more than one thing ---------------------------------------------------------
+def _text(value: Any, _: Any) -> str:
+    return value if isinstance(value, str) else refuse("text", value)
+
+
+def _text_or_null(value: Any, _: Any) -> str:
+    # pydantic-ai 1 took null for the text of some streams, and wrote it.
+    return "" if value is None else _text(value, _)
+
+
+def _flag(value: Any, _: Any) -> bool:
+    # 'allow-local' is pydantic-ai's way to say: download, from private addresses too.
+    return value if isinstance(value, bool) else value == "allow-local" or refuse("a bool", value)
+
+
+def _count(value: Any, _: Any) -> int:
+    if type(value) is int:
+        return value
+    if value is None:  # as old histories hold it
+        return 0
+    if type(value) is float and value.is_integer():
+        return int(value)
+    refuse("a whole number", value)
+
+
+def _counts(value: Any, _: Any) -> dict[str, int]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        refuse("an object", value)
+    if set(map(type, value.values())) <= {int}:
+        return dict(value)
+    return {key: at(f"[{shown(key)}]", _count, number, None) for key, number in value.items()}
+
+
+def _moment(value: Any, _: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as exc:
+        raise Misfit(f"must be a time in ISO 8601: {exc}") from None
+    except TypeError:
+        return value if isinstance(value, datetime) else refuse("a time in ISO 8601", value)
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def _data(value: Any, _: Any = None) -> bytes:
+    """Read base64, URL-safe or standard, padded or not; bytes stay themselves."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    plain = _text(value, None).translate(_STANDARD)
+    try:
+        return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
+    except ValueError as exc:
+        raise Misfit(f"must be base64: {exc}") from None
+
+
+def _is_choice(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _one_of(kind: Any) -> Reader:
+    names = get_args(kind)
+
+    def read_choice(value: Any, _: Any) -> Any:
+        if value in names:
+            return value
+        raise Misfit(f"must be one of {', '.join(map(repr, names))}")
+
+    return read_choice
+
+
+def _anything(value: Any, _: Any) -> Any:
+    return value if type(value) in SCALARS else _REVIVED.tree(value)
+
+
+def _object(value: Any, _: Any) -> dict[str, Any] | None:
+    """Read an object, which is no record whatever it looks like, or null."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        refuse("an object or null", value)
+    return _REVIVED.members(unmarked(value), 0)
 
 
 def _args(value: Any, _: Any) -> str | dict[str, Any] | None:
-    return value if value is None or isinstance(value, str) else _ANY.read_dict(value, None)
+    return value if isinstance(value, str) else _object(value, None)
 
 
-def _errors(value: Any, _: Any) -> str | list[dict[str, Any]]:
-    return value if isinstance(value, str) else each(_error, value)
-
-
-def _error(value: Any) -> dict[str, Any]:
-    error = _ANY.read_dict(value, None)
+def _error(value: Any, _: Any) -> dict[str, Any]:
+    error = _object(value, None)
     if error is None:
         refuse("an object", error)
     # A path is a tuple where the errors come from.
     return error | {"loc": tuple(error["loc"])} if type(error.get("loc")) is list else error
 
 
-def _written_errors(value: Any) -> Any:
-    return value if isinstance(value, str) else each(_ANY.write_dict, value)
+def _each(read_one: Reader, value: Any, _: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        refuse("a list", value)
+    done: list[Any] = []
+    try:
+        for item in value:
+            done.append(read_one(item, None))  # noqa: PERF401 - its length is the place
+    except Exception as exc:  # as cattrs does, whose errors name places by their notes
+        raise inside(exc, len(done)) from None
+    return done
 
 
-def _user_content(value: Any, _: Any) -> str | list[UserContent]:
-    return value if isinstance(value, str) else each(_piece, value)
+def _text_or_each(read_one: Reader) -> Reader:
+    return lambda value, _: value if isinstance(value, str) else _each(read_one, value, None)
 
 
-def _piece(value: Any) -> Any:
-    return value if isinstance(value, str) else _words().content.read(value)
+_READERS: dict[Any, Reader] = {
+    str: _text,
+    bool: _flag,
+    int: _count,
+    bytes: _data,
+    datetime: _moment,
+    dict[str, int]: _counts,
+    dict[str, Any] | None: _object,
+    str | dict[str, Any] | None: _args,
+    str | Sequence[dict[str, Any]]: _text_or_each(_error),
+    Any: _anything,
+}
 
 
-def _written_user_content(value: Any) -> Any:
-    return value if isinstance(value, str) else each(_written_piece, value)
+# -- readers of records ----------------------------------------------------------------------------
 
 
-def _written_piece(value: Any) -> Any:
-    return value if isinstance(value, str) else _words().content.write(value)
+@cache
+def _converter() -> Converter:
+    converter = Converter()
+
+    def register(kind: Any, reader: Reader) -> None:
+        if type(kind) is type:
+            converter.register_structure_hook(kind, reader)
+        else:
+            converter.register_structure_hook_func(partial(eq, kind), reader)
+
+    converter.register_structure_hook_factory(attrs.has, partial(_record_reader, converter))
+    converter.register_structure_hook_factory(_is_choice, _one_of)
+    for kind, reader in _READERS.items():
+        register(kind, reader)
+    for kind, union in UNIONS.items():
+        reader = _union_reader(converter, union)
+        register(kind, reader)
+        listed = GenericAlias(Sequence, (kind,))
+        register(listed, partial(_each, reader))
+        register(str | listed, _text_or_each(reader))
+    return converter
 
 
-def _opaque(value: Any) -> OpaquePart:
-    return OpaquePart(verbatim(value))
+def _record_reader(converter: Converter, cls: Any) -> Reader:
+    if cls is OpaquePart:
+        return _read_opaque
+    # Any: mypy would take the overrides for the options that stand before them.
+    known: dict[str, Any] = {
+        field.name: override(omit=True) for field in attrs.fields(cls) if field.name in TAGS
+    }
+    if cls in (TextPart, ThinkingPart):
+        known["content"] = override(struct_hook=_text_or_null)
+    make: Any = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True, **known)
+    prepare = _dated if cls is ModelResponse else renamed
+
+    def read_record(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            if value is None and cls is RequestUsage:
+                return RequestUsage()
+            return value if isinstance(value, cls) else refuse("an object", value)
+        record = make(prepare(value), cls)
+        is_image = cls is BinaryContent and value.get(MARK) == IMAGE
+        return BinaryContent.narrow_type(record) if is_image else record
+
+    return read_record
 
 
-def _written_opaque(part: OpaquePart) -> Any:
-    return verbatim(part.data)
+def _union_reader(converter: Converter, union: Union) -> Reader:
+    readers = {tag: converter.get_structure_hook(cls) for tag, cls in union.classes.items()}
+
+    def read_member(value: Any, _: Any) -> Any:
+        try:
+            reader = readers[value[union.tag]]
+        except (KeyError, TypeError):
+            reader = odd
+        return reader(value, None)
+
+    def odd(value: Any, _: Any) -> Any:
+        if type(value) in union.members:
+            return value
+        if not isinstance(value, dict):
+            refuse("an object", value)
+        if union.tag not in value:
+            raise Misfit("is missing", f".{union.tag}")
+        tag = at(f".{union.tag}", _text, value[union.tag], None)
+        if OpaquePart in union.members:
+            return OpaquePart(VERBATIM.tree(value))
+        tags = " or ".join(map(repr, union.classes))
+        raise Misfit(f"must be {tags}, not {shown(tag)}", f".{union.tag}")
+
+    return read_member
 
 
-def _usage(value: Any, _: Any) -> RequestUsage:
-    if value is None or isinstance(value, RequestUsage):
-        return value or RequestUsage()
-    return cast(RequestUsage, _words().usage.read(value))
-
-
-def _written_usage(usage: RequestUsage) -> Any:
-    return _words().usage.write(usage)
-
-
-def _file(value: Any, _: Any) -> BinaryContent:
-    if isinstance(value, BinaryContent):
+def _read_opaque(value: Any, _: Any) -> OpaquePart:
+    """Read a part or a piece of content of no known kind."""
+    if isinstance(value, OpaquePart):
         return value
-    return cast(BinaryContent, _words().file.read(value))
+    if not isinstance(value, dict):
+        refuse("an object", value)
+    kind = value.get("part_kind", value.get("kind"))
+    if not isinstance(kind, str) or any(kind in union.classes for union in UNIONS.values()):
+        raise Misfit("must be of an unknown kind")
+    return OpaquePart(VERBATIM.tree(value))
 
 
-def _request_parts(parts: Any, _: Any) -> list[ModelRequestPart]:
-    return _words().request_parts.read_each(parts)
-
-
-def _written_request_parts(parts: Any) -> list[Any]:
-    return each(_words().request_parts.write, parts)
-
-
-def _response_parts(parts: Any, _: Any) -> list[ModelResponsePart]:
-    return _words().response_parts.read_each(parts)
-
-
-def _written_response_parts(parts: Any) -> list[Any]:
-    return each(_words().response_parts.write, parts)
-
-
-# -- user content, written: with what v1 computes --------------------------------------------------
-
-
-def _computed(record: Any, name: str) -> str | None:
+def _dated(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a response whose details tell when it was made as a time, as it was."""
+    value = renamed(value)
+    details: Any = value.get("provider_details")
+    told = details.get("timestamp") if isinstance(details, dict) else None
+    if not isinstance(told, str):
+        return value
     try:
-        return cast(str, getattr(record, name))
-    except ValueError:  # a type that the URL does not tell, or a URL that is no UTF-8
-        return None
-
-
-def _written_url(file: ImageUrl | AudioUrl | DocumentUrl | VideoUrl) -> dict[str, Any]:
-    return {
-        "url": file.url,
-        "force_download": file.force_download,
-        "vendor_metadata": at(".vendor_metadata", _ANY.write_dict, file.vendor_metadata),
-        "kind": file.kind,
-        "media_type": _computed(file, "media_type"),
-        "identifier": _computed(file, "identifier"),
-    }
-
-
-def _written_binary(file: BinaryContent) -> dict[str, Any]:
-    return {
-        "data": file.data,
-        "media_type": file.media_type,
-        "vendor_metadata": at(".vendor_metadata", _ANY.write_dict, file.vendor_metadata),
-        "kind": file.kind,
-        "identifier": file.identifier,
-    }
-
-
-def _written_image(file: BinaryImage) -> dict[str, Any]:
-    # Both classes have one form, and that form is read as `BinaryContent`.
-    return _written_binary(file) | {MARK: IMAGE}
-
-
-def _written_upload(file: UploadedFile) -> dict[str, Any]:
-    return {
-        "file_id": file.file_id,
-        "provider_name": file.provider_name,
-        "vendor_metadata": at(".vendor_metadata", _ANY.write_dict, file.vendor_metadata),
-        "kind": file.kind,
-        "media_type": file.media_type,
-        "identifier": _computed(file, "identifier"),
-    }
-
-
-def _written_text(text: TextContent) -> dict[str, Any]:
-    metadata = at(".metadata", _ANY.write, text.metadata)
-    return {"content": text.content, "metadata": metadata, "kind": text.kind}
-
-
-# -- the converter ---------------------------------------------------------------------------------
-
-# How a field of each type is read and written.
-_FIELDS: dict[Any, tuple[Reader, Writer]] = {
-    str: (fields.text, identity),
-    str | None: (fields.maybe_text, identity),
-    bool: (fields.flag, identity),
-    int: (fields.count, identity),
-    bytes: (fields.data, identity),
-    datetime: (fields.moment, fields.written_moment),
-    datetime | None: (fields.maybe_moment, lambda moment: moment and fields.written_moment(moment)),
-    dict[str, int]: (fields.counts, dict),
-    dict[str, Any] | None: (_ANY.read_dict, _ANY.write_dict),
-    str | dict[str, Any] | None: (_args, _ANY.write_dict),
-    str | Sequence[dict[str, Any]]: (_errors, _written_errors),
-    str | Sequence[UserContent]: (_user_content, _written_user_content),
-    Any: (_ANY.read, _ANY.write),
-    RequestUsage: (_usage, _written_usage),
-    BinaryContent: (_file, _written_binary),
-    Sequence[ModelRequestPart]: (_request_parts, _written_request_parts),
-    Sequence[ModelResponsePart]: (_response_parts, _written_response_parts),
-    ToolOutcome: (fields.one_of(ToolOutcome), identity),
-    ResponseState: (fields.one_of(ResponseState), identity),
-    FinishReason | None: (fields.one_of(FinishReason, None), identity),
-    Literal["5m", "1h"]: (fields.one_of(Literal["5m", "1h"]), identity),
-}
-
-_WRITERS: dict[type, Writer] = {
-    **dict.fromkeys((ImageUrl, AudioUrl, DocumentUrl, VideoUrl), _written_url),
-    BinaryContent: _written_binary,
-    BinaryImage: _written_image,
-    UploadedFile: _written_upload,
-    TextContent: _written_text,
-    OpaquePart: _written_opaque,
-}
-
-
-def _with_text(value: dict[str, Any]) -> dict[str, Any]:
-    # pydantic-ai 1 took null for the text of some streams, and wrote it.
-    return {**value, "content": ""} if value.get("content", "") is None else value
-
-
-_REQUEST_PARTS: dict[str, type] = {
-    "system-prompt": SystemPromptPart,
-    "user-prompt": UserPromptPart,
-    "tool-return": ToolReturnPart,
-    "retry-prompt": RetryPromptPart,
-    # What pydantic-ai 2 calls a retry prompt that answers no tool call; it reads the old name too.
-    "retry-feedback": RetryPromptPart,
-}
-_RESPONSE_PARTS: dict[str, type] = {
-    "text": TextPart,
-    "tool-call": ToolCallPart,
-    "builtin-tool-call": BuiltinToolCallPart,
-    "builtin-tool-return": BuiltinToolReturnPart,
-    "thinking": ThinkingPart,
-    "file": FilePart,
-}
-_CONTENT: dict[str, type] = {
-    "image-url": ImageUrl,
-    "audio-url": AudioUrl,
-    "document-url": DocumentUrl,
-    "video-url": VideoUrl,
-    "binary": BinaryContent,
-    "uploaded-file": UploadedFile,
-    "text-content": TextContent,
-    "cache-point": CachePoint,
-}
-_MESSAGES: dict[str, type] = {"request": ModelRequest, "response": ModelResponse}
-
-
-@attrs.frozen
-class _Words:
-    """All that can be read and written, by where it may stand."""
-
-    messages: Kinds
-    request_parts: Kinds
-    response_parts: Kinds
-    content: Kinds
-    usage: Shape
-    file: Shape
-
-
-@lru_cache(maxsize=1)
-def _words() -> _Words:
-    converter = Converter(detailed_validation=False)
-    for kind, (read, write) in _FIELDS.items():
-        _register(converter, kind, read, write)
-    kinds = partial(_kinds, converter)
-    return _Words(
-        kinds("kind", _MESSAGES, _no_message),
-        kinds("part_kind", _REQUEST_PARTS, _opaque),
-        kinds("part_kind", _RESPONSE_PARTS, _opaque),
-        kinds("kind", _CONTENT, _opaque),
-        _shape(converter, RequestUsage),
-        _shape(converter, BinaryContent),
-    )
-
-
-def _register(converter: Converter, kind: Any, read: Reader, write: Writer) -> None:
-    if type(kind) is type:
-        converter.register_structure_hook(kind, read)
-        converter.register_unstructure_hook(kind, write)
-    else:
-        converter.register_structure_hook_func(partial(eq, kind), read)
-        converter.register_unstructure_hook_func(partial(eq, kind), write)
-
-
-def _kinds(
-    converter: Converter,
-    tag: str,
-    classes: dict[str, type],
-    unknown: Callable[[dict[str, Any]], Any],
-) -> Kinds:
-    shapes = {cls: _shape(converter, cls) for cls in set(classes.values())}
-    by_kind = {kind: shapes[cls] for kind, cls in classes.items()}
-    return Kinds(tag, by_kind, shapes, unknown, _WRITERS if unknown is _opaque else {})
-
-
-def _shape(converter: Converter, cls: type) -> Shape:
-    # `state` and `outcome` are what pydantic-ai 1 does not write.
-    made = shape(
-        converter,
-        cls,
-        additions=frozenset({"state", "outcome"}),
-        renamed=_with_text if cls is TextPart else _renamed,
-    )
-    wrap = {BinaryContent: _narrowing, ModelResponse: _dating}.get(cls)
-    if wrap is None:
-        return made
-    return attrs.evolve(made, full=wrap(made.full), lenient=wrap(made.lenient))
-
-
-def _narrowing(read: Reader) -> Reader:
-    def read_file(value: Any, kind: Any) -> BinaryContent:
-        file = read(value, kind)
-        return BinaryContent.narrow_type(file) if value.get(MARK) == IMAGE else file
-
-    return read_file
-
-
-def _dating(read: Reader) -> Reader:
-    """Return what reads a response whose details tell when it was made: a time, as it was."""
-
-    def read_response(value: Any, kind: Any) -> ModelResponse:
-        details = value.get("provider_details")
-        told = details.get("timestamp") if isinstance(details, dict) else None
-        if isinstance(told, str) and (moment := _moment_of(told)) is not None:
-            value = {**value, "provider_details": {**details, "timestamp": moment}}
-        return cast(ModelResponse, read(value, kind))
-
-    return read_response
-
-
-def _moment_of(text: str) -> datetime | None:
-    """Return the time that is written so, None where it is another text."""
-    try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(told)
     except ValueError:
-        return None
-    return moment if _json_default(moment) == text else None
-
-
-def _no_message(value: dict[str, Any]) -> NoReturn:
-    raise Misfit(f"must be 'request' or 'response', not {shown(value['kind'])}", ".kind")
-
-
-# -- JSON ------------------------------------------------------------------------------------------
-
-# orjson reads an integer of more than 64 bits as a float; a scan by `re` takes longer than it.
-_DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
-_BIG_NUMBER = b"0" * 19
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _parsed(data: bytes | bytearray | memoryview | str) -> Any:
-    """Read JSON; of duplicate keys the last one counts, a lone surrogate stays."""
-    if isinstance(data, str):
-        try:
-            return _parsed(data.encode())
-        except UnicodeEncodeError:  # a surrogate that the text holds as it is
-            return _decoder.decode(data)
-    data = bytes(data)
-    if _fast is not None and _BIG_NUMBER not in data.translate(_DIGITS):
-        try:
-            return _fast.loads(data)
-        except ValueError:  # or what only the standard library reads
-            pass
-    return _decoder.decode(data.decode())
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_decoder = json.JSONDecoder(parse_constant=_no_constant)
-
-
-def _written_json(tree: Any, indent: int | None = None) -> bytes:
-    if _fast is not None and indent is None:
-        try:
-            return cast(bytes, _fast.dumps(tree, default=_json_default, option=_fast.OPT_UTC_Z))
-        except TypeError:  # big integers, lone surrogates, depth
-            pass
-    text = json.dumps(
-        tree,
-        check_circular=False,  # it is a copy, of limited depth
-        default=_json_default,
-        allow_nan=False,
-        ensure_ascii=False,
-        indent=indent,
-        separators=(",", ":") if indent is None else None,
-    )
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
-
-
-def _json_default(value: object) -> str:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return urlsafe_b64encode(value).decode()
-    if isinstance(value, datetime):
-        text = value.isoformat()
-        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-    raise TypeError(f"a {type(value).__name__} in a field that cannot hold one")
+        return value
+    if iso_moment(moment) != told:  # another text
+        return value
+    return {**value, "provider_details": {**details, "timestamp": moment}}
 
 
 # -- the doors -------------------------------------------------------------------------------------
 
 
-def _structured(objects: Any) -> list[ModelMessage]:
+def read(tree: Any, kind: Any, name: str) -> Any:
+    """Return what a tree of dicts and lists holds, as a record or records of a type.
+
+    Args:
+        tree: What `written` gave, with its bytes and times or with their text.
+        kind: The type: a class, a union of classes, or a `Sequence` of one.
+        name: What errors call the whole.
+
+    Raises:
+        UserError: It holds none; the error names the place.
+    """
     try:
-        return _words().messages.read_each(objects)
-    except Misfit as misfit:
-        raise UserError(f"messages{misfit.place}: {misfit.said}") from None
-    except RecursionError:
-        raise UserError("messages: nested too deeply") from None
+        return _converter().structure(tree, kind)
+    except Exception as exc:  # what does not fit, whoever says so
+        place, said = next(misfits(exc, name))
+        raise UserError(f"{place}: {said}") from None
 
 
-def _unstructured(messages: Iterable[ModelMessage]) -> list[dict[str, Any]]:
+def written(values: Any, union: Union, name: str) -> list[Any]:
+    """Return members of a union as dicts, with bytes and times as they are.
+
+    Args:
+        values: A list of records.
+        union: What they may be.
+        name: What errors call the whole.
+
+    Raises:
+        UserError: They are others, or hold what JSON cannot; the error names the place.
+    """
     try:
-        return each(_words().messages.write, messages)
+        return STORED.each(values, union)
     except Misfit as misfit:
-        raise UserError(f"messages{misfit.place}: {misfit.said}") from None
+        raise UserError(f"{name}{misfit.place}: {misfit.said}") from None
+    except Exception as exc:  # whatever a value's own methods raise
+        raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
+
+
+def _load(data: bytes | str, kind: Any, name: str) -> Any:
+    try:
+        tree = parse(data)
     except RecursionError:
-        raise UserError("messages: nested too deeply") from None
+        raise UserError(f"{name}: nested too deeply") from None
+    except ValueError as exc:
+        raise UserError(f"{name}: no JSON: {printable(str(exc))}") from None
+    return read(tree, kind, name)
+
+
+def _dump(tree: Any, name: str, indent: int | None = None) -> bytes:
+    try:
+        return serialize(tree, default, indent)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UserError(f"{name}: cannot be written as JSON: {exc}") from None
 
 
 def load_messages(data: bytes | str) -> list[ModelMessage]:
@@ -497,13 +429,7 @@ def load_messages(data: bytes | str) -> list[ModelMessage]:
     Raises:
         UserError: It is no JSON, or no list of messages; the error names the place.
     """
-    try:
-        objects = _parsed(data)
-    except RecursionError:
-        raise UserError("messages: nested too deeply") from None
-    except ValueError as exc:
-        raise UserError(f"messages: no JSON: {printable(str(exc))}") from None
-    return _structured(objects)
+    return cast(list[ModelMessage], _load(data, Sequence[ModelMessage], "messages"))
 
 
 def dump_messages(messages: Sequence[ModelMessage], *, indent: int | None = None) -> bytes:
@@ -516,11 +442,19 @@ def dump_messages(messages: Sequence[ModelMessage], *, indent: int | None = None
     Raises:
         UserError: They hold what JSON cannot; the error names the place.
     """
-    tree = _unstructured(messages)
-    try:
-        return _written_json(tree, indent)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise UserError(f"messages: cannot be written as JSON: {exc}") from None
+    return _dump(written(messages, MESSAGES, "messages"), "messages", indent)
+
+
+def dump_event(event: ModelResponseStreamEvent) -> bytes:
+    """Write an event of a stream as JSON in one line, as pydantic-ai does.
+
+    Args:
+        event: The event.
+
+    Raises:
+        UserError: It holds what JSON cannot; the error names the place.
+    """
+    return _dump(written([event], EVENTS, "event")[0], "event")
 
 
 class _MessagesAdapter:
@@ -547,8 +481,8 @@ class _MessagesAdapter:
             UserError: They hold what JSON cannot; the error names the place.
         """
         if mode == "json":
-            return cast(list[dict[str, Any]], _parsed(dump_messages(messages)))
-        return _unstructured(messages)
+            return cast(list[dict[str, Any]], parse(dump_messages(messages)))
+        return written(messages, MESSAGES, "messages")
 
     def validate_python(self, objects: Sequence[Any]) -> list[ModelMessage]:
         """Read messages from dicts, or take them as they are.
@@ -556,7 +490,7 @@ class _MessagesAdapter:
         Raises:
             UserError: They are no messages; the error names the place.
         """
-        return _structured(objects)
+        return cast(list[ModelMessage], read(objects, Sequence[ModelMessage], "messages"))
 
 
 ModelMessagesTypeAdapter: Final = _MessagesAdapter()

@@ -6,19 +6,17 @@ clock and the only randomness that a message needs.
 
 from __future__ import annotations
 
-import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
-import attrs
 from attrs import field, frozen
 
 from ._record import Record
+from ._values import as_text, plain, to_json
 from .content import BinaryContent, UserContent
-from .exceptions import UserError
 
 __all__ = (
     "BuiltinToolCallPart",
@@ -51,32 +49,17 @@ def new_tool_call_id() -> str:
     return f"pyd_ai_{uuid.uuid4().hex}"
 
 
-def to_json(value: object) -> str:
-    """Return compact JSON; bytes as URL-safe base64, records as objects, the rest by `str`."""
-    try:
-        return json.dumps(
-            value, default=_jsonable, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
-    except ValueError as exc:
-        raise UserError(f"It cannot be written as JSON: {exc}; got {value!r:.80}") from exc
-
-
-def _jsonable(value: object) -> object:
-    if isinstance(value, (bytes, bytearray)):
-        return base64.urlsafe_b64encode(value).decode()
-    if attrs.has(type(value)):
-        return attrs.asdict(cast(Any, value), recurse=False)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return list(value) if isinstance(value, (set, frozenset)) else str(value)
-
-
 def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
     return value if isinstance(value, str) else tuple(value)
 
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
     return value if isinstance(value, str) else tuple(value)
+
+
+def _settled(value: Any) -> Any:
+    # An iterator could be told once only, and a result is told in every request that follows.
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def _narrowed(value: BinaryContent) -> BinaryContent:
@@ -121,13 +104,21 @@ class _ReturnedValue:
     content: Any
 
     def model_response_str(self) -> str:
-        """Return the result as text: a str as it is, anything else as compact JSON."""
-        return self.content if isinstance(self.content, str) else to_json(self.content)
+        """Return the result as text: text as it is, anything else as compact JSON.
+
+        Raises:
+            UserError: It cannot be written as JSON, since it holds itself, say.
+        """
+        return as_text(self.content)
 
     def model_response_object(self) -> dict[str, Any]:
-        """Return the result as an object: a dict as it is, else under `return_value`."""
-        plain = self.content if isinstance(self.content, str) else json.loads(to_json(self.content))
-        return plain if isinstance(plain, dict) else {"return_value": plain}
+        """Return the result as an object: one as it is, anything else under `return_value`.
+
+        Raises:
+            UserError: As `model_response_str`.
+        """
+        value = plain(self.content)
+        return value if isinstance(value, dict) else {"return_value": value}
 
     def has_content(self) -> bool:
         """Return whether the tool returned anything: 0, False and '' are something."""
@@ -148,7 +139,7 @@ class ToolReturnPart(Record, _ReturnedValue):
     """
 
     tool_name: str
-    content: Any
+    content: Any = field(converter=_settled)
     tool_call_id: str = field(factory=new_tool_call_id)
     metadata: Any = field(default=None, kw_only=True)
     timestamp: datetime = field(factory=now, kw_only=True)
@@ -183,7 +174,7 @@ class RetryPromptPart(Record):
 
 def _described(errors: Sequence[dict[str, Any]]) -> str:
     shown = [{key: value for key, value in error.items() if key != "ctx"} for error in errors]
-    listed = json.dumps(shown, indent=2, default=_jsonable)
+    listed = to_json(shown, indent=2)
     plural = len(errors) != 1
     return f"{len(errors)} validation error{'s' if plural else ''}:\n```json\n{listed}\n```"
 
@@ -343,7 +334,7 @@ class BuiltinToolReturnPart(Record, _ReturnedValue):
     """
 
     tool_name: str
-    content: Any
+    content: Any = field(converter=_settled)
     tool_call_id: str = field(factory=new_tool_call_id)
     metadata: Any = field(default=None, kw_only=True)
     timestamp: datetime = field(factory=now, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from attrs import field, frozen
 
 from ._record import Record, tuple_of
+from ._values import to_json
 from .builtin_tools import AbstractBuiltinTool
 from .exceptions import UserError
 
@@ -223,8 +224,6 @@ class ModelRequestParameters(Record):
 
 
 def _described(output: OutputObjectDefinition) -> str:
-    import json
-
     named = {"title": output.name, "description": output.description}
     schema = output.json_schema | {key: value for key, value in named.items() if value}
-    return json.dumps(schema)
+    return to_json(schema, separators=(", ", ": "))

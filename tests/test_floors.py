@@ -21,7 +21,9 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("__init__", DOORS + 1, False),
     ("exceptions", GROUND, True),
     ("_record", GROUND, True),
-    *((name, GROUND, True) for name in ("_docstrings", "_prices", "_schema", "_structure")),
+    *((name, GROUND, True) for name in ("_docstrings", "_json", "_misfits", "_prices")),
+    *((name, GROUND, True) for name in ("_pydantic", "_schema", "_stored", "_structure")),
+    ("_values", GROUND, True),
     ("usage", GROUND, True),
     ("settings", GROUND, True),
     ("builtin_tools", GROUND, True),
@@ -32,7 +34,7 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("events", GROUND, True),
     ("messages", GROUND, True),
     ("output", GROUND, True),
-    ("history", CORE, True),
+    ("history", GROUND, True),
     ("_core", CORE, True),
     ("_core.*", CORE, True),
     ("dialects", SHARED, True),
@@ -161,7 +163,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "models.rate_limit",
         },
     ),
-    "the converter": ({"cattrs"}, {"history", "_core.shapes", "_structure"}),
+    "the converter": ({"cattrs"}, {"history", "_misfits", "_structure"}),
 }
 
 

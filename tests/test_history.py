@@ -17,9 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from direct_anyio import history
-from direct_anyio._core.shapes import Shape
-from direct_anyio._core.trees import MAX_DEPTH
+from direct_anyio import _json
+from direct_anyio._values import MAX_DEPTH, Values
 from direct_anyio.exceptions import UserError
 from direct_anyio.history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from direct_anyio.messages import (
@@ -54,8 +53,8 @@ SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the two JSON libraries."""
     if request.param != "orjson":
-        monkeypatch.setattr(history, "_fast", None)
-    elif history._fast is None:
+        monkeypatch.setattr(_json, "_fast", None)
+    elif _json._fast is None:
         pytest.skip("orjson is not installed")
     return str(request.param)
 
@@ -98,7 +97,7 @@ def test_both_json_libraries_agree(messages: list[ModelMessage]) -> None:
     """Without orjson a history means the same, and either reads what the other wrote."""
     fast = dump_messages(messages)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history, "_fast", None)
+        patch.setattr(_json, "_fast", None)
         slow = dump_messages(messages)
         assert json.loads(slow) == json.loads(fast)
         assert load_messages(fast) == messages
@@ -268,6 +267,14 @@ def test_old_keys() -> None:
             timestamp=WHEN,
         )
     ]
+
+
+def test_null_counts() -> None:
+    """A count that an old history holds as null is 0, a detail too."""
+    usage = {"request_tokens": None, "output_tokens": None, "details": {"a": None, "b": 2}}
+    (message,) = load_messages(response(usage=usage))
+    assert isinstance(message, ModelResponse)
+    assert message.usage == RequestUsage(details={"a": 0, "b": 2})
 
 
 def test_missing_and_unknown_keys() -> None:
@@ -566,7 +573,7 @@ NO_MESSAGES: dict[str, tuple[Any, str]] = {
     ),
     "bytes for text": (
         [ModelResponse([TextPart("a", id={1})])],  # type: ignore[arg-type]
-        "messages: cannot be written as JSON: ",
+        "messages[0].parts[0].id: must be a value that its field can hold, not set",
     ),
     "an opaque part that is no JSON": (
         [ModelResponse([OpaquePart({"a": math.nan})])],
@@ -607,14 +614,14 @@ CHAINS: dict[str, Any] = {
 def test_chains_are_read_in_linear_time(content: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records inside records, and what only looks like them, are read once or twice each."""
     calls = 0
-    fits = Shape.fits
+    tree = Values.tree
 
-    def counted(shape: Shape, value: dict[str, Any]) -> bool:
+    def counted(values: Values, value: Any, depth: int = 0) -> Any:
         nonlocal calls
         calls += 1
-        return fits(shape, value)
+        return tree(values, value, depth)
 
-    monkeypatch.setattr(Shape, "fits", counted)
+    monkeypatch.setattr(Values, "tree", counted)
     readable(part("tool-return", tool_name="t", content=content))
     assert 30 <= calls < 100
 

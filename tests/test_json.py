@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from direct_anyio._core import json as module
-from direct_anyio._core.json import MAX_DEPTH, MAX_VALUES, dumps, loads
+from direct_anyio import _json as module
+from direct_anyio._json import MAX_DEPTH, MAX_VALUES, dumps, loads
 from direct_anyio.exceptions import ResponseTooLarge, UserError
 
 READERS = ["installed", "standard"]
@@ -21,7 +21,7 @@ READERS = ["installed", "standard"]
 @pytest.fixture(params=READERS)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "standard":
-        monkeypatch.setattr(module, "_fast_loads", None)
+        monkeypatch.setattr(module, "_fast", None)
     return str(request.param)
 
 
@@ -116,7 +116,7 @@ def test_the_readers_agree(
         document[data.draw(st.integers(0, len(document) - 1))] = data.draw(st.integers(0, 255))
     fast = answer(bytes(document))
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_fast_loads", None)
+        patch.setattr(module, "_fast", None)
         assert answer(bytes(document)) == fast
 
 

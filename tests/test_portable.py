@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from direct_anyio import ModelMessage, ModelRequestParameters, UserError, infer_model
-from direct_anyio._core.json import dumps
+from direct_anyio._json import dumps
 from direct_anyio.models.attempts import encoded
 
 from .strategies import histories

@@ -33,7 +33,7 @@ from direct_anyio import (
     model_request_stream_sync,
 )
 from direct_anyio._core import decoder
-from direct_anyio._core.json import loads
+from direct_anyio._json import loads
 from direct_anyio.models import Model
 from direct_anyio.profiles import ModelProfile
 

@@ -33,7 +33,6 @@ from direct_anyio import (
     ModelMessage,
     ModelRequestParameters,
     ModelResponse,
-    ModelResponsePart,
     ModelSettings,
     OutputObjectDefinition,
     ToolDefinition,
@@ -41,7 +40,7 @@ from direct_anyio import (
 )
 from direct_anyio.builtin_tools import BUILTIN_TOOL_TYPES, AbstractBuiltinTool
 from direct_anyio.direct import model_request, model_request_stream
-from direct_anyio.history import dump_messages, load_messages
+from direct_anyio.history import dump_event, dump_messages, load_messages
 from direct_anyio.messages import ModelResponseStreamEvent
 from direct_anyio.models import Model
 from direct_anyio.providers import PROVIDERS
@@ -273,17 +272,8 @@ def _plain(dumped: Any) -> Any:
     return json.loads(dumped) if isinstance(dumped, (bytes, str)) else dumped
 
 
-def _part_json(part: ModelResponsePart) -> JSONObject:
-    return _response_json(ModelResponse([part]))["parts"][0]  # type: ignore[no-any-return]
-
-
 def _event_json(event: ModelResponseStreamEvent) -> JSONObject:
-    data = attrs.asdict(event, recurse=False)
-    if "part" in data:
-        data["part"] = _part_json(data["part"])
-    if "delta" in data:
-        data["delta"] = attrs.asdict(data["delta"])
-    return {"event": type(event).__name__, "data": data}
+    return {"event": type(event).__name__, "data": _plain(dump_event(event))}
 
 
 def _error_json(error: BaseException) -> JSONObject:

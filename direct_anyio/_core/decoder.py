@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from .._json import MAX_VALUES, MAX_VALUES_IN_ALL, loads, values
 from ..exceptions import (
     EmptyResponse,
     ResponseTooLarge,
@@ -20,7 +21,6 @@ from ..exceptions import (
 )
 from .codec import Item, Mark, Reader, StreamEnd
 from .failures import in_stream_error, tells_error
-from .json import MAX_VALUES, MAX_VALUES_IN_ALL, loads, values
 from .sse import BOM, MAX_RESPONSE, ServerSentEvent, SSEDecoder
 
 __all__ = (

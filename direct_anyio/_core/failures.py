@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
+from .._json import loads
 from ..exceptions import (
     ModelAuthenticationError,
     ModelContextWindowExceededError,
@@ -30,7 +31,6 @@ from ..exceptions import (
     ModelUnavailableError,
 )
 from .codec import index_of, maybe
-from .json import loads
 
 __all__ = (
     "document_of",

@@ -11,9 +11,9 @@ from typing import Any
 
 from attrs import define, field
 
+from .._json import loads
 from ..events import ToolCallPartDelta
 from .codec import PartChunk, args_of, id_of, index_of, tool_call_chunk, typed
-from .json import loads
 
 __all__ = ("Identities", "ToolCalls")
 

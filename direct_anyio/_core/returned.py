@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from .._values import as_text, plain, to_json
 from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
-from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart, to_json
+from ..exceptions import UserError
+from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart
 
 __all__ = ("args_of", "text_and_files")
 
@@ -13,10 +15,14 @@ _FILES = (FileUrl, BinaryContent, UploadedFile)
 
 
 def args_of(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any]:
-    """Return a call's arguments; those of a call that was cut short under a name that says so."""
+    """Return a call's arguments as JSON; a text that is none under a name that says so.
+
+    Raises:
+        UserError: They are a dict that cannot be written as JSON.
+    """
     try:
-        return part.args_as_dict()
-    except (ValueError, AssertionError):
+        return cast(dict[str, Any], plain(part.args_as_dict()))
+    except (ValueError, AssertionError, UserError):
         return {"INVALID_JSON": part.args_as_json_str()}
 
 
@@ -39,7 +45,7 @@ def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
 def _told(item: object) -> str:
     if isinstance(item, _FILES):
         return f"See file {item.identifier}."
-    return item if isinstance(item, str) else to_json(item)
+    return as_text(item)
 
 
 def _marked(

@@ -10,16 +10,15 @@ Values under `direct_anyio.` are ours: the conventions have no name for them.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
+from .._json import mended, text_of
+from .._misfits import Misfit
+from .._record import Record
+from .._values import Values
 from ..content import (
     AudioUrl,
     BinaryContent,
@@ -269,14 +268,32 @@ def output_attributes(response: ModelResponse, *, binary: bool) -> Attributes:
     return _written({"gen_ai.output.messages": [said]}, binary)
 
 
+class _Traced(Values):
+    """Writes values as a provider is told them, files in the words of the conventions."""
+
+    def __init__(self, binary: bool) -> None:
+        self._binary = binary
+
+    def data(self, value: bytes) -> Any:
+        return super().data(value) if self._binary else ""
+
+    def record(self, value: Record, depth: int) -> Any:
+        if isinstance(value, (BinaryContent, FileUrl, UploadedFile)):
+            return _file(value, self._binary)
+        return super().record(value, depth)
+
+
 def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
-    return {name: _json(_plain(value, binary)) for name, value in values.items()}
+    return {name: _json(value, binary) for name, value in values.items()}
 
 
-def _json(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _json(value: object, binary: bool) -> str:
+    try:
+        text = text_of(_Traced(binary).tree(value))
+    except Misfit as misfit:  # the span tells the class of the value's own error
+        raise misfit.__cause__ or misfit from None
     # A lone surrogate would keep an exporter from sending the whole batch.
-    return text.encode(errors="replace").decode()
+    return str(mended(text))
 
 
 def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
@@ -395,27 +412,3 @@ def _kind(kind: str, media_type: str) -> JSON:
     family = media_type.partition("/")[0]
     modality = family if family in ("image", "audio", "video") else "document"
     return {"type": kind, "mime_type": media_type, "modality": modality}
-
-
-def _plain(value: object, binary: bool) -> object:
-    """Return a value as JSON can hold it, the bytes inside it left out unless they are wanted."""
-    match value:
-        case str() | bool() | int() | None:
-            return value
-        case float():
-            # JSON has no NaN and no infinity.
-            return value if abs(value) < float("inf") else str(value)
-        case BinaryContent() | FileUrl() | UploadedFile():
-            return _file(value, binary)
-        case bytes() | bytearray():
-            return base64.b64encode(value).decode() if binary else ""
-        case datetime():
-            return value.isoformat()
-        case Mapping():
-            return {str(key): _plain(item, binary) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(item, binary) for item in value]
-        case _ if attrs.has(type(value)):
-            return _plain(attrs.asdict(cast(Any, value), recurse=False), binary)
-        case _:
-            return str(value)

@@ -10,7 +10,6 @@ Promises:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ import attrs
 from attrs import frozen
 
 from .._core.returned import args_of
+from .._values import as_text, plain
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -42,7 +42,6 @@ from ..parts import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
-    to_json,
 )
 from ._anthropic_reader import CALLER, OWN_NAME, REDACTED
 
@@ -188,7 +187,7 @@ class MessageWriter:
 
     def _tool_result(self, part: ToolReturnPart) -> JSONObject:
         items = part.content if isinstance(part.content, (list, tuple)) else (part.content,)
-        blocks = [self._content(item if _is_file(item) else _as_text(item)) for item in items]
+        blocks = [self._content(item if _is_file(item) else as_text(item)) for item in items]
         return _tool_result(part.tool_call_id, blocks or "", is_error=part.outcome in _FAILED)
 
     def _foreign_thoughts(self, message: ModelResponse) -> Iterator[JSONObject]:
@@ -336,10 +335,6 @@ def _is_file(item: Any) -> bool:
     return isinstance(item, (BinaryContent, FileUrl, UploadedFile))
 
 
-def _as_text(item: Any) -> str:
-    return item if isinstance(item, str) else to_json(item)
-
-
 def _tool_result(
     call_id: str, content: str | list[JSONObject], is_error: bool = False
 ) -> JSONObject:
@@ -395,7 +390,7 @@ def _tool_search(part: BuiltinToolCallPart, args: JSONObject) -> tuple[str, JSON
 
 
 def _builtin_return(part: BuiltinToolReturnPart) -> JSONObject:
-    content = part.content
+    content = plain(part.content)
     if not isinstance(content, (dict, list)):
         return {}
     if part.tool_name.startswith("mcp_server") and isinstance(content, dict):
@@ -416,7 +411,7 @@ def _found(part: BuiltinToolReturnPart) -> JSONObject:
     error = (part.provider_details or {}).get("error_code")
     if error:
         return {"type": "tool_search_tool_result_error", "error_code": error}
-    found = json.loads(to_json(part.content)).get("discovered_tools") or ()
+    found = plain(part.content).get("discovered_tools") or ()
     return {
         "type": "tool_search_tool_search_result",
         "tool_references": [

@@ -13,7 +13,6 @@ Facts: Anthropic's references of the Messages API and of its streaming, and reco
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -38,6 +37,7 @@ from .._core.codec import (
     typed,
 )
 from .._core.identity import Identities
+from .._values import to_json
 from ..messages import FinishReason
 from ..parts import (
     BuiltinToolCallPart,
@@ -312,7 +312,7 @@ class AnthropicReader(Reader):
             return
         yield self._builtin_call(index, block, name)
         # What comes is the tool's input alone: it is the last member, closed as the block stops.
-        opened = json.dumps(args, separators=(",", ":"), ensure_ascii=False)
+        opened = to_json(args)
         yield tool_call_chunk(index, args=opened.removesuffix("null}"))
 
     def _take_input(self, index: int, block: JSONObject) -> None:

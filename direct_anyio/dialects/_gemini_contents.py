@@ -14,6 +14,7 @@ import attrs
 from attrs import frozen
 
 from .._core.returned import args_of, text_and_files
+from .._values import as_text, plain
 from ..content import (
     BinaryContent,
     CachePoint,
@@ -39,7 +40,6 @@ from ..parts import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
-    to_json,
 )
 
 __all__ = ("ContentWriter", "needs_download")
@@ -143,8 +143,8 @@ class ContentWriter:
             case RetryPromptPart(tool_name=None):
                 yield {"text": part.model_response()}
             case RetryPromptPart():
-                told = part.content if isinstance(part.content, str) else to_json(part.content)
-                yield _function_response(part.tool_name or "", part.tool_call_id, {"error": told})
+                told = {"error": as_text(part.content)}
+                yield _function_response(part.tool_name or "", part.tool_call_id, told)
             case _:
                 raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
 
@@ -322,9 +322,8 @@ _TO_URLSAFE = str.maketrans("+/", "-_")
 def _code_execution(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject | None:
     if isinstance(part, BuiltinToolCallPart):
         return {"executableCode": _said_in(args_of(part))}
-    if isinstance(part.content, dict):
-        return {"codeExecutionResult": _said_in(part.content)}
-    return None
+    content = plain(part.content)
+    return {"codeExecutionResult": _said_in(content)} if isinstance(content, dict) else None
 
 
 def _said_in(fields: JSONObject) -> JSONObject:
@@ -332,7 +331,8 @@ def _said_in(fields: JSONObject) -> JSONObject:
 
 
 def _tool_response(part: BuiltinToolReturnPart) -> JSONObject:
-    if not isinstance(part.content, dict):
-        return {"result": part.content}
+    content = plain(part.content)
+    if not isinstance(content, dict):
+        return {"result": content}
     # The sources of a search come from elsewhere in the answer.
-    return {key: value for key, value in part.content.items() if key != "sources"}
+    return {key: value for key, value in content.items() if key != "sources"}

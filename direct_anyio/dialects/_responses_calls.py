@@ -16,12 +16,12 @@ from typing import Any
 import attrs
 
 from .._core.codec import Item, WholePart, dictionary, id_of, tool_call_chunk, typed
+from .._values import to_json
 from ..parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
     ToolCallPart,
     new_tool_call_id,
-    to_json,
 )
 from ._openai import JSONObject
 from ._responses_growth import json_of, listed, text_of_args

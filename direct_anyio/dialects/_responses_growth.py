@@ -11,8 +11,8 @@ from typing import Any
 from attrs import define, field
 
 from .._core.codec import args_of, typed
-from .._core.json import loads
-from ..parts import to_json
+from .._json import loads
+from .._values import to_json
 
 __all__ = ("GrowingArgs", "GrowingText", "json_of", "listed", "text_of_args")
 

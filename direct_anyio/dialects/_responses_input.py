@@ -15,6 +15,7 @@ from typing import Any, get_args
 from attrs import frozen
 
 from .._core.codec import maybe, typed
+from .._values import as_text
 from ..content import (
     AudioUrl,
     BinaryContent,
@@ -39,7 +40,6 @@ from ..parts import (
     ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
-    to_json,
 )
 from ._chat import tagged
 from ._openai import JSONObject, OpenAIModelProfile
@@ -116,7 +116,7 @@ class InputWriter:
         items = part.content if isinstance(part.content, (list, tuple)) else (part.content,)
         if not any(isinstance(item, _FILES) for item in items):
             return part.model_response_str()
-        told = (item if isinstance(item, (str, *_FILES)) else to_json(item) for item in items)
+        told = (item if isinstance(item, _FILES) else as_text(item) for item in items)
         return list(self._pieces(told))
 
     def _pieces(self, content: Iterable[Any]) -> Iterator[JSONObject]:

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from .._core.codec import dictionary, maybe, typed
+from .._values import plain, to_json
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -21,7 +22,7 @@ from ..builtin_tools import (
     WebSearchTool,
 )
 from ..content import BinaryContent
-from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, to_json
+from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart
 from ._openai import JSONObject
 from ._responses_growth import json_of, listed
 
@@ -184,7 +185,7 @@ def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
 def args_of(part: BuiltinToolCallPart) -> JSONObject:
     """Return a call's arguments, none where the call was cut short."""
     try:
-        return part.args_as_dict()
+        return dictionary(plain(part.args_as_dict()))
     except (ValueError, AssertionError):
         return {}
 

@@ -25,7 +25,7 @@ from .._core.codec import (
     thinking_chunk,
     tool_call_chunk,
 )
-from .._core.json import loads
+from .._json import loads
 from ..builtin_tools import WebSearchTool
 from ..content import BinaryContent, FileUrl, ImageUrl, MultiModalContent
 from ..exceptions import UserError

@@ -20,12 +20,12 @@ from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import BytesFold, ReadAhead
 from .._core.inflate import decompressed, undone
-from .._core.json import dumps
 from .._core.secrets import Secrets
 from .._io.deadlines import Limits, within_total
 from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of, most_retries
 from .._io.run import transport
+from .._json import dumps
 from .._record import Record
 from ..exceptions import (
     ModelAPIError,

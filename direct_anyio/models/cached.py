@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -16,6 +15,9 @@ import attrs
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
+from .._json import text_of
+from .._stored import STORED
+from .._values import default, plain
 from ..exceptions import UserError
 from ..history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from ..messages import ModelMessage, ModelResponse, ModelResponsePart, TextPart, ThinkingPart, now
@@ -184,13 +186,13 @@ class CachedModel(WrapperModel):
             "model": [self.system, self.base_url, self.model_name],
             "messages": _said(ModelMessagesTypeAdapter.dump_python(messages, mode="json")),
             "settings": {key: value for key, value in asked.items() if key not in _NOT_ASKED},
-            "parameters": attrs.asdict(offered),
+            "parameters": offered,
         }
         try:
-            text = json.dumps(said, sort_keys=True, default=_named)
-        except TypeError as exc:
-            raise UserError(f"A request with such settings cannot be cached: {exc}") from exc
-        return hashlib.sha256(text.encode()).hexdigest()
+            text = text_of(plain(said, STORED), sort_keys=True, default=default)
+        except (UserError, ValueError) as exc:
+            raise UserError(f"The request cannot be cached: {exc}") from exc
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _said(value: Any) -> Any:
@@ -198,14 +200,6 @@ def _said(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _said(each) for key, each in value.items() if key not in _NOT_SAID}
     return [_said(each) for each in value] if isinstance(value, list) else value
-
-
-def _named(value: object) -> object:
-    if isinstance(value, type):
-        return value.__qualname__
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    raise TypeError(f"{value!r} has no fixed form")
 
 
 def _marked(response: ModelResponse) -> ModelResponse:

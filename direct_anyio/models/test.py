@@ -13,6 +13,7 @@ from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk
 from .._core.estimate import estimated_tokens, estimated_usage
 from .._core.sample import sample_of
+from .._values import to_json
 from ..exceptions import UserError
 from ..messages import (
     BinaryImage,
@@ -27,7 +28,6 @@ from ..messages import (
     ToolReturnPart,
     now,
 )
-from ..parts import to_json
 from ..profiles import TEST_PROFILE, ModelProfileSpec
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
