@@ -57,6 +57,11 @@ IMAGE = "image"
 class Union:
     """A union of records, told apart by a tag.
 
+    Args:
+        kind: The union, as its type alias.
+        tag: The field that tells them apart.
+        others: What may stand there beside its members.
+
     Attributes:
         tag: The field that tells them apart.
         members: All that may stand there; an `OpaquePart` has any other tag.
@@ -109,6 +114,7 @@ _OLD_KEYS: dict[str, str] = {
 
 
 def renamed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with its present keys for old ones; itself where it has none."""
     if _OLD_KEYS.keys().isdisjoint(value):
         return value
     new = {key: item for key, item in value.items() if key not in _OLD_KEYS}
@@ -132,6 +138,7 @@ _CONTENT_KEYS: dict[str, tuple[set[str], set[str]]] = {
 
 
 def looks_like_content(value: dict[str, Any]) -> bool:
+    """Return whether an object has the keys of a record of `content`, and no others."""
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in _CONTENT_KEYS:
         return False
@@ -144,6 +151,7 @@ def _marked(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def unmarked(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a dict as it was before it was marked, so that it is not taken for another thing."""
     mark = value.get(MARK)
     if mark == "dict":
         return {key: item for key, item in value.items() if key != MARK}
