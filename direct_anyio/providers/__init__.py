@@ -108,6 +108,7 @@ _ROWS = (
         key_env=("AZURE_OPENAI_API_KEY",),
         key_header="api-key",
         key_format="{}",
+        takes_tokens=True,
         profile=_openai,
         reported_name="azure",
         reported_url="{}/",

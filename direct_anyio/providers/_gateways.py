@@ -163,6 +163,7 @@ GATEWAYS = (
         base_url_env=("AZURE_OPENAI_ENDPOINT",),
         key_header="api-key",
         key_format="{}",
+        takes_tokens=True,
         query={"api-version": "2024-10-21"},
         query_env={"api-version": "OPENAI_API_VERSION"},
         profile=compatible(by_start(STARTS | {"meta-": inlining}, openai), _AZURE_PROFILE),
