@@ -145,6 +145,9 @@ if TYPE_CHECKING:
         instrument_all,
         instrument_model,
     )
+    from .models.keys import (
+        APIKey,
+    )
     from .models.listing import (
         list_models,
     )
@@ -175,6 +178,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = (
+    "APIKey",
     "AbstractBuiltinTool",
     "AgentInfo",
     "AgentRunError",
@@ -304,6 +308,7 @@ __all__ = (
 
 # Where each name lives; a module is loaded when its first name is asked for.
 _HOME = {
+    "APIKey": "models.keys",
     "AbstractBuiltinTool": "builtin_tools",
     "AgentInfo": "models.function",
     "AgentRunError": "exceptions",

@@ -255,7 +255,10 @@ class Recorder:
     def cassette(self) -> Cassette:
         """What has been recorded; a response that is still being read, as far as it is."""
         begun = [each for each in list(self._recordings) if each.has_begun]
-        return Cassette(tuple(each.exchange() for each in begun))
+        secrets = Secrets()
+        for each in begun:
+            each.tell(secrets)
+        return Cassette(tuple(each.exchange(secrets) for each in begun))
 
     def build_request(self, method: str, url: Any, **kwargs: Any) -> Any:
         """Return a request for `send`."""
@@ -347,11 +350,13 @@ class _Recording:
         async with self._lending:
             await self._response.aclose()
 
-    def exchange(self) -> RecordedExchange:
-        """Return what has been written down, without secrets."""
-        secrets = Secrets()
-        # By now they hold what the client added as it sent, such as its `auth`.
+    def tell(self, secrets: Secrets) -> None:
+        """Tell the secrets of the request, which other exchanges may show, too."""
+        # By now its headers hold what the client added as it sent, such as its `auth`.
         secrets.learn(self._sent.headers)
+
+    def exchange(self, secrets: Secrets) -> RecordedExchange:
+        """Return what has been written down, without secrets."""
         asked = self._request.exchange(secrets)
         kept = {name.lower(): value for name, value in self.headers.items()}
         return evolve(

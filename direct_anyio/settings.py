@@ -59,10 +59,10 @@ class ModelSettings(TypedDict, total=False):
         first_event_timeout: Seconds from the head of a streamed response to its
             first event.
         max_retries: Attempts after a first one that failed before any event was
-            delivered; 0 switches retries off.
+            delivered; 0 switches retries off. One with another key does not count.
         retry_ambiguous: Whether a request is repeated that timed out after it was sent;
             it may have been accepted, and charged, already.
-        on_retry: Called with a `Retry` before each wait for another attempt.
+        on_retry: Called with a `Retry` before each further attempt, and the wait for it.
         parallel_tool_calls: Whether the model may call several tools in one response.
         tool_choice: 'auto', 'none', 'required', or the names of the tools to choose from.
         thinking: Whether and how hard the model thinks before it answers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import threading
 from collections.abc import AsyncIterator, Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from attrs import asdict, define, field, frozen
 
 from direct_anyio import (
     Model,
+    ModelAuthenticationError,
     ModelHTTPError,
     ModelRateLimitError,
     ModelRequest,
@@ -682,3 +684,34 @@ async def test_the_total_holds_before_anything_is_sent(
         )
     assert (caught.value.limit, caught.value.provider) == ("total", "openai")
     assert current_time() - started == pytest.approx(7, abs=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "attempts"), [("sync", 0), ("async", 0), ("async", 1)])
+async def test_the_total_holds_for_a_function_that_returns_the_key(
+    kind: str, attempts: int
+) -> None:
+    """It may hang at the first attempt, or as it is asked once more after a 401."""
+    over = threading.Event()
+    asked: list[str] = []
+
+    def text() -> str:
+        asked.append("k")
+        return "k" if len(asked) <= attempts else ""
+
+    async def hanging_later() -> str:
+        if not text():
+            await anyio.sleep_forever()
+        return "k"
+
+    memory = Memory(status=401, body=[(0, b"{}")])
+    function = hanging_later if kind == "async" else lambda: text() or str(over.wait(10))
+    model = infer_model("openai:x", api_key=function, base_url="http://t/v1", http_client=memory)
+    try:
+        with pytest.raises(ModelTimeoutError, match="for the API key's function") as caught:
+            await model_request(model, MESSAGES, model_settings={"request_timeout": 20})
+    finally:
+        over.set()
+    error = caught.value
+    assert (memory.requests, error.limit, error.provider) == (attempts, "total", "openai")
+    assert len(error.attempts) == attempts
+    assert isinstance(error.__cause__, ModelAuthenticationError if attempts else type(None))

@@ -7,7 +7,8 @@ library are translated here, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,10 +16,10 @@ from typing import Any, NoReturn
 
 import anyio
 import httpx
-from anyio import BrokenResourceError, CancelScope, Event, current_time
+from anyio import BrokenResourceError, CancelScope, Event, current_effective_deadline, current_time
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..exceptions import (
     ModelAPIError,
@@ -60,10 +61,13 @@ class Request:
         model_name: For errors.
         method: GET or POST.
         url: The absolute URL.
-        headers: All headers, the key among them; never printed.
+        headers: The headers; never printed.
         content: The body.
         sni: The name to show and check in TLS, where the URL has an address in its place.
         hint: What to look at where nobody can be reached.
+        late_headers: Returns more headers, the key among them, once it is this request's
+            turn: what was known before may have changed by then. Those of `headers` count
+            before them. It keeps the limit on all of a request itself.
     """
 
     model_name: str
@@ -73,6 +77,7 @@ class Request:
     content: bytes | None = field(repr=False)
     sni: str | None = None
     hint: str = "Is the server running, and is the base URL right?"
+    late_headers: Callable[[], Awaitable[dict[str, str]]] | None = None
 
 
 @cache
@@ -124,16 +129,21 @@ _DROPPED = ("Server disconnected", "<ConnectionTerminated", "<StreamReset")
 _REDIRECTS = range(300, 400)
 
 
+class _Late(Exception):
+    """Carries what kept the late headers of a request from coming."""
+
+
 @define(eq=False)
 class Exchange:
     """One HTTP request and its answer.
 
     Attributes:
+        request: The request, as far as it is complete.
         status: The status of the answer.
         headers: Its headers, by lower-case name.
     """
 
-    _request: Request
+    request: Request
     _limits: Limits
     _deadline: float
     status: int = 0
@@ -232,6 +242,9 @@ class Exchange:
             with self._pipe.scope:
                 await self._pump(clients)
             failure = None
+        except _Late as exc:
+            # Even what ends a program belongs to the task that asks.
+            failure = exc.__cause__
         except Exception as exc:
             failure = exc
         finally:
@@ -246,12 +259,31 @@ class Exchange:
                 with queued("connections"):
                     await stack.enter_async_context(clients.limiter)
                 client = await stack.enter_async_context(clients.lent())
+                await self._complete()
                 response = await self._send(client)
             if self._limiting.cancelled_caught:
                 raise self._timed_out(self._phase, self._phase)
             self._phase = "body"
             if response is not None:
                 await self._forward(response)
+
+    async def _complete(self) -> None:
+        """Add the headers that come late.
+
+        Raises:
+            _Late: They do not come; holds why.
+        """
+        request = self.request
+        if request.late_headers is None:
+            return
+        self._limiting.deadline = math.inf
+        try:
+            headers = await request.late_headers()
+        except BaseException as exc:
+            if current_effective_deadline() == -math.inf:
+                raise  # It is this task that is cancelled.
+            raise _Late from exc
+        self.request = evolve(request, headers=headers | request.headers, late_headers=None)
 
     def _enter(self, phase: Phase) -> None:
         """Begin a phase: its own limit holds from now on."""
@@ -296,7 +328,7 @@ class Exchange:
         return response
 
     def _build(self, client: HTTPClient, trace: Trace) -> Any:
-        request = self._request
+        request = self.request
         built = client.build_request(
             request.method,
             request.url,
@@ -354,7 +386,7 @@ class Exchange:
         if not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
             return exc
         text = printable(_reason(exc)) or type(exc).__name__
-        host = _host(self._request.url)
+        host = _host(self.request.url)
         head_is_out = self._trace is not None and self._trace.head_is_out
         # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
         unsayable = "LocalProtocolError" in names and not head_is_out
@@ -375,7 +407,7 @@ class Exchange:
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
-            message = f"Could not connect to {self._whom(host)}: {text}. {self._request.hint}"
+            message = f"Could not connect to {self._whom(host)}: {text}. {self.request.hint}"
             return self._failed(ModelConnectionError, message)
         answered = head_is_out and self._phase == "headers"
         unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)
@@ -389,11 +421,11 @@ class Exchange:
     def _whom(self, host: str) -> str:
         """Return the host, and the proxy that stands before it."""
         via = None if self._trace is None else self._trace.via
-        is_direct = via is None or httpx.URL(self._request.url).raw_host == via.encode()
+        is_direct = via is None or httpx.URL(self.request.url).raw_host == via.encode()
         return host if is_direct else f"{via}, the proxy for {host}"
 
     def _failed(self, kind: type[ModelConnectionError], message: str) -> ModelConnectionError:
-        error = kind(self._request.model_name, message)
+        error = kind(self.request.model_name, message)
         error.phase = self._phase
         return error
 
@@ -401,8 +433,8 @@ class Exchange:
         if current_time() >= self._deadline:
             limit = "total"
         seconds = getattr(self._limits, limit)
-        host = _host(self._request.url)
-        return timed_out(self._request.model_name, limit, seconds, phase, host)
+        host = _host(self.request.url)
+        return timed_out(self.request.model_name, limit, seconds, phase, host)
 
 
 class _Body:
@@ -461,7 +493,7 @@ async def open_exchange(
         if not exchange.stale:
             raise
         # It may be the connection that failed, not the server: one more is free.
-        exchange = Exchange(request, limits, deadline)
+        exchange = Exchange(exchange.request, limits, deadline)
         await _headed(group, exchange, clients)
     return exchange
 

@@ -27,6 +27,7 @@ from .known import check_settings, known_model_names
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
+    from .keys import APIKey
 
 __all__ = (
     "ALLOW_MODEL_REQUESTS",
@@ -338,7 +339,7 @@ def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> Output
 def infer_model(
     model: Model | KnownModelName | str,
     *,
-    api_key: str | None = None,
+    api_key: APIKey | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
     max_connections: int = 100,
@@ -351,7 +352,13 @@ def infer_model(
     Args:
         model: `'provider:model'`, such as `'openai:gpt-4.1-mini'` or `'local:smollm2'`;
             `'test'` for a test double. A `Model` is returned as it is.
-        api_key: The key, instead of the one in the provider's environment variable.
+        api_key: The key, instead of the one in the provider's environment variable. Or a
+            function without arguments that returns it: it is asked for each attempt, and
+            once more after a 401, where the request is sent again if the key is another
+            one by then. An async function is awaited in the event loop of the request,
+            any other runs in a worker thread; what it raises is raised as it is. Or a
+            list of keys and functions: one is used until it is rate-limited, refused or
+            out of quota, and then the next, at once.
         base_url: The base URL, instead of the provider's.
         http_client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it
             stays yours to close.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,7 +23,7 @@ from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
 from .._io.deadlines import Limits, within_total
 from .._io.offload import Offloaded
-from .._io.retry import MAX_RETRIES, Kind, delay_before, kind_of, most_retries
+from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
 from .._io.run import transport
 from .._json import dumps
 from .._record import Record
@@ -39,6 +39,7 @@ from ..messages import ModelMessage, OpaquePart, UserPromptPart, now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
+from .keys import RequestKeys
 from .known import nearest_model
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Retry(Record):
     Attributes:
         error: What the last attempt failed of.
         attempt: How many attempts have failed.
-        delay: Seconds until the next.
+        delay: Seconds until the next; 0 where it has another key.
     """
 
     error: ModelAPIError
@@ -85,14 +86,17 @@ class Asking:
     limits: Limits
     stream: bool
     _deadline: float = field(init=False)
+    _keys: RequestKeys = field(init=False)
     _secrets: Secrets = field(init=False, factory=Secrets)
     _failed: list[str] = field(init=False, factory=list)
+    _replaced: int = field(init=False, default=0)
     _last: ModelAPIError | None = field(init=False, default=None)
     _price: int = field(init=False, default=1)
     _may_retry: bool = field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
         self._deadline = anyio.current_time() + self.limits.total
+        self._keys = RequestKeys(self.model.keys, partial(self._before, "the API key's function"))
 
     async def open(self, group: TaskGroup, messages: list[ModelMessage]) -> StreamedResponse:
         """Send the request and wait for its first content, in as many attempts as it takes.
@@ -117,19 +121,22 @@ class Asking:
 
     async def _call(self, messages: list[ModelMessage]) -> HTTPCall:
         """Return what is to be sent, once the files are there and so is a local server."""
-        model = self.model
-        awaited = "files, or a local server"
+        with self._before("files, or a local server"):
+            messages = await self.model.with_files(messages, self.codec)
+            call = encoded(self.codec, messages, self.settings, self.parameters, stream=self.stream)
+            await self.model.locate()
+        return call
+
+    @contextmanager
+    def _before(self, awaited: str) -> Iterator[None]:
+        """Hold what comes before an attempt to the limit on all of the request."""
         try:
-            with within_total(model.model_name, self.limits, self._deadline, awaited):
-                messages = await model.with_files(messages, self.codec)
-                call = encoded(
-                    self.codec, messages, self.settings, self.parameters, stream=self.stream
-                )
-                await model.locate()
+            with within_total(self.model.model_name, self.limits, self._deadline, awaited):
+                yield
         except ModelAPIError as error:
+            error.__cause__ = error.__cause__ or self._last
             self._describe(error, {})
             raise
-        return call
 
     def _request(self, library: Any, call: HTTPCall) -> Request:
         url = self.model.url(call)
@@ -144,32 +151,44 @@ class Asking:
             url,
             headers,
             None if body is None else dumps(body),
+            late_headers=self._key_headers,
         )
         return request
 
+    async def _key_headers(self) -> dict[str, str]:
+        """Return the header with the key for an attempt."""
+        headers = self.model.key_headers(await self._keys.next())
+        self._secrets.learn(headers)
+        return headers
+
     async def _back_off(self, error: ModelAPIError) -> None:
-        """Wait before the next attempt.
+        """Wait before the next attempt; one with another key follows at once.
 
         Raises:
             ModelAPIError: The very error, where there is to be no other attempt.
         """
-        ambiguous = self.settings.get("retry_ambiguous", False)
-        kind = kind_of(error, ambiguous=ambiguous) if self._may_retry else None
-        delay = None if kind is None else self._delay(kind, error)
-        if delay is None:
-            raise error
         self._last = error
         self._failed.append(f"{type(error).__name__}: {error}")
+        delay: float | None = 0.0
+        if await self._keys.replaces(error):
+            self._replaced += 1
+        else:
+            delay = self._delay(error)
+        if delay is None:
+            raise error
         told = self.settings.get("on_retry")
         if told is not None:
             told(Retry(error, len(self._failed), delay))
         await anyio.sleep(delay)
 
-    def _delay(self, kind: Kind, error: ModelAPIError) -> float | None:
-        attempt = len(self._failed) + 1
-        if attempt > most_retries(error, self.settings.get("max_retries", MAX_RETRIES)):
+    def _delay(self, error: ModelAPIError) -> float | None:
+        kind = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))
+        kind, asked = self._keys.wait(error, kind)
+        attempt = len(self._failed) - self._replaced
+        most = most_retries(error, self.settings.get("max_retries", MAX_RETRIES))
+        if kind is None or not self._may_retry or attempt > most:
             return None
-        delay = delay_before(attempt, kind, error.retry_after)
+        delay = delay_before(attempt, kind, asked)
         if delay is None or anyio.current_time() + delay >= self._deadline:
             return None
         price = self.model.budget.take(kind)

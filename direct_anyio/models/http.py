@@ -10,8 +10,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from attrs import frozen
-
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
 from .._core.files import inlined, with_files
@@ -20,7 +18,7 @@ from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
 from .._io.download import Download, downloaded, needs_download_of
 from .._io.llama import find_weights, serve
-from .._io.retry import Budget, budget_of
+from .._io.retry import Budget
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
 from .._io.tasks import open_task_group, open_task_group_apart
 from ..exceptions import UnheededSettingWarning, UserError, printable
@@ -33,21 +31,12 @@ from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
 from . import Model, check_allow_model_requests
 from .attempts import Asking
+from .keys import APIKey, Keys
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
 
 __all__ = ("HTTPModel", "access", "http_model")
-
-
-@frozen(repr=False)
-class Secret:
-    """A key that does not print."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
 
 
 class HTTPModel(Model):
@@ -56,7 +45,7 @@ class HTTPModel(Model):
     Args:
         provider: Its row of the table.
         model_name: Its name there.
-        api_key: The key.
+        api_key: The key, a function that returns it, or several of either.
         base_url: The base URL as `access` returns it, None for a server of our own on this
             machine. Its query is a part of every request.
         http_client: A client of the user's, None for one of ours in each event loop.
@@ -71,7 +60,7 @@ class HTTPModel(Model):
         provider: Provider,
         model_name: str,
         *,
-        api_key: str,
+        api_key: APIKey,
         base_url: str | None,
         http_client: HTTPClient | None = None,
         max_connections: int = MAX_CONNECTIONS,
@@ -85,7 +74,7 @@ class HTTPModel(Model):
         )
         self._provider = provider
         self._model_name = model_name
-        self._key = Secret(_checked_key(api_key))
+        self.keys = Keys(api_key)
         self._is_served = base_url is None
         base, _, self._base_query = (base_url or "").partition("?")
         self._base_url = base.rstrip("/") or None
@@ -249,8 +238,8 @@ class HTTPModel(Model):
 
     @property
     def budget(self) -> Budget:
-        """What retries to this host with this key may cost."""
-        return budget_of(urlsplit(self._base_url or "").netloc, self._key.value)
+        """What retries to this host with these keys may cost."""
+        return self.keys.budget(urlsplit(self._base_url or "").netloc)
 
     async def clients(self) -> Clients:
         """Return the HTTP clients for the current event loop."""
@@ -293,23 +282,26 @@ class HTTPModel(Model):
         return f"{self._base_url}{call.path}" + (f"?{'&'.join(pairs)}" if pairs else "")
 
     def headers(self, call: HTTPCall, settings: ModelSettings, *, stream: bool) -> dict[str, str]:
-        """Return the headers of a call: ours, the dialect's, the key's, then the user's."""
+        """Return the headers of a call but for the key's: ours, the dialect's, the user's."""
         ours = {
             "content-type": "application/json",
             "accept": "text/event-stream" if stream else "application/json",
             "accept-encoding": "identity",
             "user-agent": f"direct-anyio/{__version__}",
-            self._provider.key_header: self._provider.key_format.format(self._key.value),
         }
         ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
         return _checked_headers(ours | call.headers | theirs)
 
+    def key_headers(self, key: str) -> dict[str, str]:
+        """Return the header that a key goes in."""
+        return self._provider.key_headers(key)
+
 
 def http_model(
     model: str,
     *,
-    api_key: str | None = None,
+    api_key: APIKey | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
     max_connections: int = MAX_CONNECTIONS,
@@ -338,8 +330,8 @@ def http_model(
 
 
 def access(
-    provider: Provider, name: str, api_key: str | None, base_url: str | None
-) -> tuple[Provider, str, str | None]:
+    provider: Provider, name: str, api_key: APIKey | None, base_url: str | None
+) -> tuple[Provider, APIKey, str | None]:
     """Return the row, the key and the base URL for a model.
 
     What the user told counts before the environment. The base URL is None for a local model.
@@ -363,7 +355,9 @@ def access(
         _check_url(url, source)
         if provider.at_url is not None:
             provider, url = provider.at_url(provider, url)
-    return provider, api_key or _key_of(provider, bool(argument or variable)), url
+    if api_key is None or api_key == "":
+        api_key = _key_of(provider, is_own=bool(argument or variable))
+    return provider, api_key, url
 
 
 def _key_of(provider: Provider, is_own: bool) -> str:
@@ -382,15 +376,6 @@ def _key_of(provider: Provider, is_own: bool) -> str:
 def _how_to(variables: tuple[str, ...]) -> str:
     named = " or ".join(f"`{name}`" for name in variables)
     return f"set the {named} environment variable, or " if named else ""
-
-
-def _checked_key(key: str) -> str:
-    """Return a key as it can be sent; the message of the error never shows it."""
-    key = key.strip()
-    for position, character in enumerate(key):
-        if not "!" <= character <= "~":
-            raise UserError(f"The API key has an invalid character at position {position}.")
-    return key
 
 
 def _checked_most(max_connections: int) -> int:

@@ -29,6 +29,7 @@ from .http import HTTPModel, access
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
+    from .keys import APIKey
 
 __all__ = ("list_models",)
 
@@ -100,7 +101,7 @@ class _Listing(Reader):
 async def list_models(
     provider: str,
     *,
-    api_key: str | None = None,
+    api_key: APIKey | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
 ) -> list[str]:
@@ -110,7 +111,8 @@ async def list_models(
 
     Args:
         provider: The provider's name, such as `'openai'` or `'ollama'`.
-        api_key: The key, instead of the one in the provider's environment variable.
+        api_key: The key, instead of the one in the provider's environment variable; a
+            function that returns it, or several of either: see `infer_model`.
         base_url: The base URL, instead of the provider's.
         http_client: An `httpx.AsyncClient` to send with; it stays yours to close.
 

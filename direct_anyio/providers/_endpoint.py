@@ -17,6 +17,7 @@ from . import PROVIDERS, Provider
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
+    from ..models.keys import APIKey
 
 __all__ = ("Endpoint", "OpenAICompatible", "SDKClient", "refuse")
 
@@ -43,14 +44,15 @@ class Endpoint(Record):
 
     Attributes:
         base_url: The base URL, instead of the provider's.
-        api_key: The key, instead of the one in the provider's environment variable.
+        api_key: The key, instead of the one in the provider's environment variable; a
+            function that returns it, or several of either: see `infer_model`.
         http_client: An `httpx.AsyncClient` to send with; it stays yours to close.
     """
 
     row_name: ClassVar[str]
 
     base_url: str | None = field(default=None, kw_only=True)
-    api_key: str | None = field(default=None, kw_only=True, repr=False)
+    api_key: APIKey | None = field(default=None, kw_only=True, repr=False)
     http_client: HTTPClient | None = field(default=None, kw_only=True)
 
     @property

@@ -295,6 +295,7 @@ AZURE = Provider(
     key_env=("AZURE_OPENAI_API_KEY",),
     key_header="api-key",
     key_format="{}",
+    takes_tokens=True,
     query_env={"api-version": "OPENAI_API_VERSION"},
     profile=compatible(by_start(_AT_AZURE, openai), _AZURE_PROFILE),
     reported_url="{}/",

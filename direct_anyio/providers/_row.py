@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -72,6 +73,7 @@ class Provider:
         default_key: The key where none is set, None where one must be.
         key_header: The header that the key goes in.
         key_format: How it is written there.
+        takes_tokens: Whether a JSON Web Token in the place of a key goes in `authorization`.
         headers: More headers.
         header_env: Headers whose value is in an environment variable, where it is set.
         query: Query parameters.
@@ -94,6 +96,7 @@ class Provider:
     default_key: str | None = None
     key_header: str = "authorization"
     key_format: str = "Bearer {}"
+    takes_tokens: bool = False
     headers: Mapping[str, str] = field(factory=dict)
     header_env: Mapping[str, str] = field(factory=dict)
     query: Mapping[str, str] = field(factory=dict)
@@ -107,6 +110,12 @@ class Provider:
     def key(self, environ: Mapping[str, str]) -> str | None:
         """Return the key in `environ`, None where there is none."""
         return _first(self.key_env, environ)
+
+    def key_headers(self, key: str) -> dict[str, str]:
+        """Return the header that a key goes in."""
+        if self.takes_tokens and _JSON_WEB_TOKEN.fullmatch(key):
+            return {"authorization": f"Bearer {key}"}
+        return {self.key_header: self.key_format.format(key)}
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """Return the base URL, None where the user must tell."""
@@ -127,6 +136,10 @@ class Provider:
     def all_query(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the query parameters of its requests."""
         return {**self.query, **_told(self.query_env, environ)}
+
+
+_JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
+"""Three texts of base64url, the first of which is a JSON object (RFC 7519)."""
 
 
 def _told(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

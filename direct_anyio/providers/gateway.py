@@ -13,6 +13,7 @@ from ._endpoint import Endpoint
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
+    from ..models.keys import APIKey
 
 __all__ = ("gateway_provider",)
 
@@ -52,7 +53,7 @@ def gateway_provider(
     upstream_provider: str,
     *,
     route: str | None = None,
-    api_key: str | None = None,
+    api_key: APIKey | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
 ) -> Endpoint:
@@ -61,7 +62,7 @@ def gateway_provider(
     Args:
         upstream_provider: The provider, such as `'openai'` or `'anthropic'`.
         route: The route there, where `base_url` is told; the provider's own by default.
-        api_key: The gateway's key, instead of the one in the environment.
+        api_key: The gateway's key, instead of the one in the environment; see `APIKey`.
         base_url: The gateway's base URL, instead of the usual one.
         http_client: An `httpx.AsyncClient` to send with; it stays yours to close.
     """

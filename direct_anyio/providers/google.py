@@ -24,12 +24,12 @@ class GoogleProvider(Endpoint):
 
     Attributes:
         api_key: The key. With a project it is an access token, such as
-            `gcloud auth print-access-token` prints; in Google Cloud without one, a key of
-            its express mode.
+            `gcloud auth print-access-token` prints, or a function that returns one; in
+            Google Cloud without one, a key of its express mode, which no function returns.
         project: The project at Google Cloud.
         location: Where its models are, 'us-central1' by default.
         vertexai: Whether it is Google Cloud, where neither of the two tells.
-        credentials: Refused: pass an access token as `api_key`.
+        credentials: Refused: pass a function that returns an access token as `api_key`.
         client: Refused: a client of the vendor's SDK.
     """
 
@@ -45,7 +45,7 @@ class GoogleProvider(Endpoint):
         told = self.project or self.location
         if not (bool(told) if self.vertexai is None else self.vertexai):
             return PROVIDERS["google-gla"]
-        if self.api_key and not told:
+        if self.api_key and not told and not callable(self.api_key):
             return _express(PROVIDERS["google-vertex"])
         return google_cloud(self.project, self.location)
 

@@ -15,10 +15,12 @@ class GoogleVertexProvider(Endpoint):
     """Gemini at Google Cloud.
 
     Attributes:
-        api_key: An access token, such as `gcloud auth print-access-token` prints.
+        api_key: An access token, such as `gcloud auth print-access-token` prints, or a
+            function that returns one.
         project_id: The project, instead of the one in the environment.
         region: Where its models are.
-        service_account_file: Refused: pass an access token as `api_key`.
+        service_account_file: Refused: pass a function that returns an access token as
+            `api_key`.
         service_account_info: Refused, too.
     """
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import field, frozen
 
 from ..exceptions import UserError
 from ._endpoint import Endpoint, SDKClient, refuse
+
+if TYPE_CHECKING:
+    from ..models.keys import APIKey
 
 __all__ = ("HuggingFaceProvider",)
 
@@ -16,7 +21,7 @@ class HuggingFaceProvider(Endpoint):
 
     Attributes:
         base_url: The base URL, instead of the router's.
-        api_key: The key, instead of the one in the environment.
+        api_key: The key, instead of the one in the environment; see `APIKey`.
         hf_client: Refused: a client of the vendor's SDK.
         provider_name: Refused: the router takes it behind the model's name, as in
             `'deepseek-ai/DeepSeek-R1:together'`.
@@ -25,7 +30,7 @@ class HuggingFaceProvider(Endpoint):
     row_name = "huggingface"
 
     base_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: APIKey | None = field(default=None, repr=False)
     hf_client: SDKClient | None = field(default=None, kw_only=True, repr=False, validator=refuse)
     provider_name: str | None = field(default=None, kw_only=True)
 

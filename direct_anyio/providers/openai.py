@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import field, frozen
 
 from ._endpoint import OpenAICompatible
+
+if TYPE_CHECKING:
+    from ..models.keys import APIKey
 
 __all__ = ("OpenAIProvider",)
 
@@ -15,10 +20,10 @@ class OpenAIProvider(OpenAICompatible):
 
     Attributes:
         base_url: The base URL, instead of the provider's.
-        api_key: The key, instead of the one in the environment.
+        api_key: The key, instead of the one in the environment; see `APIKey`.
     """
 
     row_name = "openai"
 
     base_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: APIKey | None = field(default=None, repr=False)

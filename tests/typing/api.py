@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from direct_anyio import ModelResponse, OutputObjectDefinition, ToolDefinition
+from direct_anyio import (
+    APIKey,
+    Model,
+    ModelResponse,
+    OutputObjectDefinition,
+    ToolDefinition,
+    infer_model,
+)
+from direct_anyio.providers.openai import OpenAIProvider
 
 
 @dataclass
@@ -31,3 +39,20 @@ def definitions() -> None:
     assert_type(ToolDefinition.from_callable(City, name="city", strict=True), ToolDefinition)
     assert_type(OutputObjectDefinition.from_type(City), OutputObjectDefinition)
     assert_type(OutputObjectDefinition.from_type(list[int] | None), OutputObjectDefinition)
+
+
+def key() -> str:
+    return "k"
+
+
+async def later_key() -> str:
+    return "k"
+
+
+def keys() -> None:
+    assert_type(infer_model("openai:x", api_key=lambda: "k"), Model)
+    assert_type(infer_model("openai:x", api_key=later_key), Model)
+    assert_type(infer_model("openai:x", api_key=["k", key, later_key]), Model)
+    texts: list[str] = ["k"]
+    given: APIKey = texts
+    assert_type(OpenAIProvider(api_key=given), OpenAIProvider)

@@ -1,0 +1,273 @@
+"""The keys of a model: a text, a function that returns one, or several of either.
+
+A function is asked for each attempt, so a token that expires is one line of the user's.
+Several keys are used one at a time: the one in use stays in use until the provider limits
+or refuses it, since what a provider has cached belongs to one account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence, Set
+from contextlib import AbstractContextManager
+from inspect import isawaitable, iscoroutinefunction, signature
+from time import monotonic
+from typing import Any, Self, TypeAlias, cast
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+from attrs import define, field
+
+from .._io.retry import Budget, Kind, budget_of
+from ..exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    UserError,
+)
+
+__all__ = ("APIKey", "KeyFunction", "Keys", "RequestKeys")
+
+KeyFunction: TypeAlias = Callable[[], str | Awaitable[str]]
+"""A function without arguments that returns a key, sync or async.
+
+A sync one runs in a worker thread, so it may block; an async one is awaited in the event
+loop of the request.
+"""
+
+APIKey: TypeAlias = str | KeyFunction | Sequence[str | KeyFunction]
+"""A key, a function that returns one, or several of either, of which one is used at a time."""
+
+LIMITED = 10.0
+"""Seconds for which a rate-limited key is left alone where the provider does not tell."""
+
+REFUSED = 60.0
+"""Seconds for which a key is left alone that is refused, or has no quota left."""
+
+THREADS = 40
+"""Sync functions that run at once in an event loop. They have worker threads of their own:
+those of anyio's default may all be waiting for requests."""
+
+_OF_KEY = (ModelRateLimitError, ModelQuotaExceededError, ModelAuthenticationError)
+"""What another key may mend."""
+
+_limiter: RunVar[CapacityLimiter] = RunVar("direct_anyio.keys")
+
+
+@define(eq=False, repr=False)
+class _Key:
+    """One key, and until when it is to be left alone.
+
+    Attributes:
+        source: The text, or the function.
+        until: On the clock of `time.monotonic`, which all event loops share.
+        is_told: Whether the provider told when.
+        is_refused: Whether it was refused, or has no quota left, and not rate-limited.
+    """
+
+    source: str | KeyFunction
+    until: float = field(default=0.0, init=False)
+    is_told: bool = field(default=False, init=False)
+    is_refused: bool = field(default=False, init=False)
+
+    def rank(self, now: float, is_spent: bool) -> tuple[int, float]:
+        """Return what orders keys: free ones first, refused ones last."""
+        if self.until <= now:
+            return 0, is_spent
+        return (2 if self.is_refused else 1), self.until
+
+    def leave_alone(self, error: ModelAPIError) -> None:
+        self.is_refused = not isinstance(error, ModelRateLimitError)
+        self.is_told = error.retry_after is not None
+        default = REFUSED if self.is_refused else LIMITED
+        self.until = monotonic() + (default if error.retry_after is None else error.retry_after)
+
+    async def ask(self, within: Callable[[], AbstractContextManager[None]]) -> str:
+        """Return the text of the key.
+
+        Raises:
+            UserError: The function returned something else than a key.
+        """
+        source = self.source
+        if isinstance(source, str):
+            return source
+        with within():
+            if iscoroutinefunction(source) or iscoroutinefunction(type(source).__call__):
+                key = source()
+            else:
+                # In a list, since trio lets no worker thread return an awaitable.
+                (key,) = await to_thread.run_sync(
+                    lambda: [source()], abandon_on_cancel=True, limiter=_threads()
+                )
+            return _checked(await key if isawaitable(key) else key)
+
+
+def _threads() -> CapacityLimiter:
+    limiter = _limiter.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(THREADS)
+        _limiter.set(limiter)
+    return limiter
+
+
+class Keys:
+    """The keys of a model, shared by all of its requests, in all event loops and threads.
+
+    They do not print. A copy of the model shares them; in a pickle they are what the user
+    passed, and nothing that a function returned.
+
+    Args:
+        api_key: As the user passed it.
+
+    Raises:
+        UserError: It is none, or holds what cannot be sent.
+    """
+
+    def __init__(self, api_key: APIKey) -> None:
+        sources: list[Any] = [api_key]
+        if isinstance(api_key, Sequence) and not isinstance(api_key, (str, bytes)):
+            sources = list(api_key)
+        if not sources:
+            raise UserError("`api_key` is an empty list: pass one key at least.")
+        self._keys = tuple(_Key(_checked_source(source)) for source in sources)
+        self._in_use = 0
+        # Nobody else asks with what a function returns.
+        self._own_budget = Budget()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Keys, ([key.source for key in self._keys],)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def budget(self, host: str) -> Budget:
+        """Return what retries may cost: those of models with the same texts at a host together."""
+        texts = [key.source for key in self._keys if isinstance(key.source, str)]
+        return budget_of(host, "\n".join(texts)) if len(texts) == len(self) else self._own_budget
+
+    def place(self, key: _Key) -> str:
+        """Return how a key is called in messages, which never show it."""
+        return f"key {self._keys.index(key) + 1} of {len(self)}"
+
+    def best(self, spent: Set[_Key]) -> _Key:
+        """Return the key for an attempt: the one in use, or the next that is not left alone.
+
+        Where all are, it is the one whose time ends first; of those that were not refused,
+        where there are any.
+        """
+        now, keys = monotonic(), self._keys
+        in_turn = keys[self._in_use :] + keys[: self._in_use]
+        key = min(in_turn, key=lambda key: key.rank(now, key in spent))
+        self._in_use = keys.index(key)
+        return key
+
+    def has_other(self, spent: Set[_Key]) -> bool:
+        """Return whether there is a key that is neither spent nor left alone."""
+        now = monotonic()
+        return any(key.until <= now and key not in spent for key in self._keys)
+
+
+@define(eq=False, repr=False)
+class RequestKeys:
+    """The keys of a model as one request uses them.
+
+    Attributes:
+        keys: The keys.
+        within: The limit on the time that a function may take.
+    """
+
+    keys: Keys
+    within: Callable[[], AbstractContextManager[None]]
+    _key: _Key | None = field(default=None, init=False)
+    _sent: str = field(default="", init=False)
+    _fresh: str | None = field(default=None, init=False)
+    _is_refreshed: bool = field(default=False, init=False)
+    _spent: set[_Key] = field(factory=set, init=False)
+
+    async def next(self) -> str:
+        """Return the key for the next attempt; a function is asked for it."""
+        if self._fresh is None:
+            self._key = self.keys.best(self._spent)
+            self._fresh = await self._key.ask(self.within)
+        self._sent, self._fresh = self._fresh, None
+        return self._sent
+
+    async def replaces(self, error: ModelAPIError) -> bool:
+        """Return whether an attempt that failed is repeated at once, with another key.
+
+        That is so at most once for a function whose new key is another one, and once for
+        each of the other keys.
+
+        Args:
+            error: What it failed of.
+        """
+        key = self._key
+        if key is None or not isinstance(error, _OF_KEY):
+            return False
+        # What a key may not do (403), a new one of the same account may not do, either.
+        is_stale = isinstance(error, ModelAuthenticationError) and error.status_code != 403
+        if is_stale and not self._is_refreshed and not isinstance(key.source, str):
+            self._is_refreshed = True
+            fresh = await key.ask(self.within)
+            if fresh != self._sent:
+                self._fresh = fresh
+                return True
+        if len(self.keys) == 1:
+            return False
+        error.add_note(f"It was asked with {self.keys.place(key)} of `api_key`.")
+        key.leave_alone(error)
+        self._spent.add(key)
+        return self.keys.has_other(self._spent)
+
+    def wait(self, error: ModelAPIError, kind: Kind | None) -> tuple[Kind | None, float | None]:
+        """Return how a failure is retried, and the seconds that a provider asks to wait.
+
+        Where no key of several is left, the one counts that can be used first.
+
+        Args:
+            error: The failure.
+            kind: How it is retried for a single key, None where it is not.
+        """
+        if len(self.keys) == 1 or not isinstance(error, _OF_KEY):
+            return kind, error.retry_after
+        first = self.keys.best(self._spent)
+        seconds = first.until - monotonic()
+        kind = None if first.is_refused and seconds > 0 else "throttle"
+        return kind, max(0.0, seconds) if first.is_told else None
+
+
+def _checked_source(source: object) -> str | KeyFunction:
+    if isinstance(source, str):
+        return _checked(source)
+    if not callable(source):
+        raise UserError(
+            "`api_key` is a text, a function such as "
+            "`lambda: credential.get_token(scope).token`, or a list of these, not "
+            f"{type(source).__name__}."
+        )
+    try:
+        signature(source).bind()
+    except TypeError:
+        raise UserError("A function for `api_key` takes no arguments; this one does.") from None
+    except ValueError:
+        pass  # Some that are written in C do not tell.
+    return cast(KeyFunction, source)
+
+
+def _checked(key: object) -> str:
+    """Return a key as it can be sent; the message of the error never shows it."""
+    if not isinstance(key, str):
+        raise UserError(
+            f"The function for `api_key` returned no text, but {type(key).__name__}: it is to "
+            "return the key itself, such as `credential.get_token(scope).token`."
+        )
+    key = key.strip()
+    if not key:
+        raise UserError("The API key is empty.")
+    for position, character in enumerate(key):
+        if not "!" <= character <= "~":
+            raise UserError(f"The API key has an invalid character at position {position}.")
+    return key
