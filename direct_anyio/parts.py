@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, cast
 
@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from ._record import Record
 from .content import BinaryContent, UserContent
-from .exceptions import UserError
+from .exceptions import UserError, shown
 
 __all__ = (
     "BuiltinToolCallPart",
@@ -72,14 +72,28 @@ def _jsonable(value: object) -> object:
 
 
 def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
-    return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, Iterable):
+        example = "UserPromptPart(['What is this?', ImageUrl('https://example.com/a.png')])"
+        raise UserError(
+            f"What a user says is text, or a list such as {example}; got {shown(value)}"
+        )
+    return tuple(value)
 
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
+    if not isinstance(value, Iterable):
+        raise UserError(
+            f"A retry prompt is text or a list of errors, each a dict; got {shown(value)}"
+        )
     return value if isinstance(value, str) else tuple(value)
 
 
 def _narrowed(value: BinaryContent) -> BinaryContent:
+    if not isinstance(value, BinaryContent):
+        example = "FilePart(BinaryContent(b'...', media_type='image/png'))"
+        raise UserError(f"A file of the model's is such as {example}; got {shown(value)}")
     return BinaryContent.narrow_type(value)
 
 

@@ -21,7 +21,10 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("__init__", DOORS + 1, False),
     ("exceptions", GROUND, True),
     ("_record", GROUND, True),
-    *((name, GROUND, True) for name in ("_docstrings", "_prices", "_schema", "_structure")),
+    *(
+        (name, GROUND, True)
+        for name in ("_annotations", "_docstrings", "_prices", "_schema", "_structure")
+    ),
     ("usage", GROUND, True),
     ("settings", GROUND, True),
     ("builtin_tools", GROUND, True),

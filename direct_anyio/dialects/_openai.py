@@ -23,6 +23,7 @@ __all__ = (
     "openai_profile",
     "reasoning_effort",
     "reasoning_efforts",
+    "responses_profile",
 )
 
 JSONObject = dict[str, Any]
@@ -56,6 +57,8 @@ class OpenAIModelProfile(ModelProfile):
             sent back must have no status.
     """
 
+    # A fact of OpenAI's own Chat Completions, whose errors say "maximum length 40".
+    tool_call_id_pattern: str | None = r"[^\ud800-\udfff\n]{1,40}"
     openai_chat_thinking_field: str | None = None
     openai_chat_send_back_thinking_parts: Literal["tags", "field", False] = "tags"
     openai_supports_strict_tool_definition: bool = True
@@ -86,6 +89,25 @@ class OpenAIModelProfile(ModelProfile):
 def openai_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
     """Return a profile as one with OpenAI's keys; a converter must be a function."""
     return OpenAIModelProfile.from_profile(profile)
+
+
+@frozen(repr=False, kw_only=True)
+class _ResponsesProfile(OpenAIModelProfile):
+    """What a model takes in the Responses protocol, where that is not what Chat takes.
+
+    Facts: the error texts of the API: "Invalid 'input[1].call_id': string too long. Expected
+    a string with maximum length 64" and "Duplicate function_call_output for call_id". An
+    output is looked for anywhere behind its call.
+    """
+
+    tool_call_id_pattern: str | None = r"[^\ud800-\udfff\n|]{1,64}"
+    tool_call_ids_must_be_unique: bool = True
+    tool_results_must_follow: bool = False
+
+
+def responses_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
+    """Return a profile as one for the Responses protocol."""
+    return _ResponsesProfile.from_profile(profile)
 
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from .._core.codec import Codec, HTTPCall
-from .._core.instructions import instructions_of
+from .._core.instructions import instructions_of, leading_system_prompts
 from .._core.tool_choice import choice_of
 from ..builtin_tools import (
     AbstractBuiltinTool,
@@ -27,7 +27,7 @@ from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ._chat import output_schema
-from ._openai import JSONObject, OpenAIModelProfile, openai_profile, reasoning_effort
+from ._openai import JSONObject, OpenAIModelProfile, reasoning_effort, responses_profile
 from ._responses_input import InputWriter, needs_download
 from ._responses_output import ResponsesReader
 
@@ -123,7 +123,7 @@ class OpenAIResponsesCodec(Codec):
 
     model_name: str
     provider_name: str
-    profile: OpenAIModelProfile = field(converter=openai_profile)
+    profile: OpenAIModelProfile = field(converter=responses_profile)
     path: str = "/responses"
     types_texts: bool = False
 
@@ -145,7 +145,8 @@ class OpenAIResponsesCodec(Codec):
         instructions = instructions_of(messages, parameters)
         if instructions and self._is_prompted(parameters):
             # `json_object` wants the word JSON said in the input; instructions do not count.
-            place = sum(1 for item in items if item.get("role") == "system")
+            # They may be in the summary that stands for what came before it.
+            place = leading_system_prompts(new) if items and "role" in items[0] else 0
             items.insert(place, {"role": "system", "content": instructions})
             instructions = None
         if not items and not previous:
@@ -166,6 +167,10 @@ class OpenAIResponsesCodec(Codec):
         Images, documents and sounds are read by URL; videos are not read at all.
         """
         return needs_download(item)
+
+    def continues(self, settings: ModelSettings) -> bool:
+        """Return whether the provider has kept earlier messages."""
+        return bool(settings.get("openai_previous_response_id"))
 
     def _continued(
         self, messages: Sequence[ModelMessage], previous: Any

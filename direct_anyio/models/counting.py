@@ -14,6 +14,7 @@ from ..dialects.gemini import GeminiCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import UserError
 from ..messages import ModelMessage
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
@@ -68,7 +69,7 @@ _ROUTES: dict[type[Any], _Route] = {
 
 
 @frozen
-class Counting(Reader):
+class Counting(Reader, Codec):
     """A codec, and its own reader, that asks for the length of another codec's request.
 
     Attributes:
@@ -80,6 +81,15 @@ class Counting(Reader):
 
     codec: Codec
     route: _Route
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What the model can do, and what it takes."""
+        return self.codec.profile
+
+    def continues(self, settings: ModelSettings) -> bool:
+        """Return whether the provider has kept messages from before the history."""
+        return self.codec.continues(settings)
 
     def encode(
         self,

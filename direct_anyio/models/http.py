@@ -13,6 +13,7 @@ from attrs import frozen
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall
+from .._core.culprit import check_messages
 from .._io.deadlines import limits_of
 from .._io.download import Download, needs_download_of, with_files
 from .._io.llama import find_weights, serve
@@ -206,7 +207,7 @@ class HTTPModel(Model):
         if not self._downloads:
             return messages
         fetch = Download(self._model_name, await self.clients())
-        return await with_files(messages, needs_download_of(codec), fetch)
+        return await with_files(check_messages(messages), needs_download_of(codec), fetch)
 
     @property
     def budget(self) -> Budget:

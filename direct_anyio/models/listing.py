@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
+from .._core.codec import Codec, HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
 from .._io.llama import SMOLLM2
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.cohere import CohereCodec
@@ -66,7 +66,7 @@ _UNLISTED = {
 
 
 @frozen
-class _Listing(Reader):
+class _Listing(Reader, Codec):
     """The codec and the reader of a listing."""
 
     stream_end = StreamEnd.EVENT

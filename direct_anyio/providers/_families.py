@@ -79,7 +79,11 @@ def harmony(name: str) -> OpenAIModelProfile:
 
 def anthropic(name: str) -> ModelProfile:
     """Return the profile of Claude behind somebody else's protocol."""
-    return ModelProfile(thinking_tags=("<thinking>", "</thinking>"))
+    return ModelProfile(
+        thinking_tags=("<thinking>", "</thinking>"),
+        tool_call_id_pattern=r"[a-zA-Z0-9_-]{1,40}",
+        tool_call_ids_must_be_unique=True,
+    )
 
 
 def deepseek(name: str) -> ModelProfile:

@@ -253,7 +253,12 @@ GATEWAYS = (
         default_key="api-key-not-set",
         profile=compatible(
             by_start(),
-            attrs.evolve(_NO_STRICT.update(_JSON_OUTPUT), openai_chat_thinking_field="reasoning"),
+            attrs.evolve(
+                _NO_STRICT.update(_JSON_OUTPUT),
+                openai_chat_thinking_field="reasoning",
+                # A call and its result are text in a template, together or not.
+                tool_results_must_match=False,
+            ),
         ),
         reported_url="{}/",
     ),
@@ -309,7 +314,10 @@ GATEWAYS = (
         "VLLM_API_KEY",
         base_url_env=("VLLM_BASE_URL",),
         default_key="api-key-not-set",
-        profile=compatible(by_vendor(otherwise=by_start()), _JSON_OUTPUT),
+        profile=compatible(
+            by_vendor(otherwise=by_start()),
+            attrs.evolve(_JSON_OUTPUT, tool_results_must_match=False),
+        ),
         reported_url="{}/",
     ),
     _row("xai", "https://api.x.ai/v1", "XAI_API_KEY", profile=compatible(base=_NO_STRICT)),
