@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, cast
 
@@ -74,7 +74,7 @@ def _jsonable(value: object) -> object:
 def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
     if isinstance(value, str):
         return value
-    if not isinstance(value, Iterable):
+    if not hasattr(value, "__iter__"):
         example = "UserPromptPart(['What is this?', ImageUrl('https://example.com/a.png')])"
         raise UserError(
             f"What a user says is text, or a list such as {example}; got {shown(value)}"
@@ -83,11 +83,11 @@ def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...
 
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
-    if not isinstance(value, Iterable):
-        raise UserError(
-            f"A retry prompt is text or a list of errors, each a dict; got {shown(value)}"
-        )
-    return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return value
+    if not hasattr(value, "__iter__"):
+        raise UserError(f"A retry prompt is text or a list of errors (dicts); got {shown(value)}")
+    return tuple(value)
 
 
 def _narrowed(value: BinaryContent) -> BinaryContent:

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from ..events import TextPartDelta, ThinkingPartDelta, ToolCallPartDelta
 from ..messages import FinishReason, ModelMessage
 from ..parts import ModelResponsePart
-from ..profiles import DEFAULT_PROFILE, ModelProfile
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
@@ -197,12 +197,12 @@ class Codec(Protocol):
     """Translates for one wire protocol; frozen, and shared by all requests of a model.
 
     `encode` is given a history that has been fitted to `profile`, by `target.history_for`.
+
+    Attributes:
+        profile: What the model can do, and what it takes.
     """
 
-    @property
-    def profile(self) -> ModelProfile:
-        """What the model can do, and what it takes."""
-        return DEFAULT_PROFILE
+    profile: ModelProfile
 
     def continues(self, settings: ModelSettings) -> bool:
         """Return whether the provider has kept messages from before the history."""

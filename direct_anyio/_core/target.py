@@ -293,7 +293,8 @@ class _Ids:
         return self._new[id, use]
 
     def _fits(self, id: str) -> bool:
-        return self._pattern is None or re.fullmatch(self._pattern, id) is not None
+        # No target can tell calls apart by ids that are empty.
+        return id != "" and (self._pattern is None or bool(re.fullmatch(self._pattern, id)))
 
     def _candidates(self, id: str, use: int) -> Iterator[str]:
         head, joined, _ = id.partition("|")
@@ -301,9 +302,10 @@ class _Ids:
             yield head
         alphabet, length = _writable(self._pattern)
         for salt in range(TRIES):
-            hashed = hashlib.sha256(f"{use} {salt} {id}".encode(errors="surrogatepass"))
-            number, base = int.from_bytes(hashed.digest(), "big"), len(alphabet)
-            yield "".join(alphabet[number // base**place % base] for place in range(length))
+            text = f"{use} {salt} {id}".encode(errors="surrogatepass")
+            # No alphabet divides 256, but an id need only differ from others.
+            hashed = hashlib.sha256(text).digest()[:length]
+            yield "".join([alphabet[byte % len(alphabet)] for byte in hashed])
 
 
 _ALPHABETS = (digits + ascii_letters, digits + ascii_lowercase, digits)

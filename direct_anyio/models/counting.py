@@ -75,17 +75,14 @@ class Counting(Reader, Codec):
     Attributes:
         codec: The codec of the request.
         route: Where its protocol counts.
+        profile: What the model takes.
     """
 
     stream_end = StreamEnd.EVENT
 
     codec: Codec
     route: _Route
-
-    @property
-    def profile(self) -> ModelProfile:
-        """What the model can do, and what it takes."""
-        return self.codec.profile
+    profile: ModelProfile
 
     def continues(self, settings: ModelSettings) -> bool:
         """Return whether the provider has kept messages from before the history."""
@@ -129,4 +126,4 @@ def counting_of(codec: Codec) -> Counting:
             "This model's protocol does not count tokens ahead of a request; Anthropic "
             "Messages, Gemini and OpenAI Responses do."
         )
-    return Counting(codec, route)
+    return Counting(codec, route, codec.profile)

@@ -22,6 +22,7 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import EmptyResponse, UserError
 from ..messages import ModelMessage, ModelRequest, TextPart
+from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..providers import provider_of, spoken_by
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
@@ -71,6 +72,7 @@ class _Listing(Reader, Codec):
 
     stream_end = StreamEnd.EVENT
     route: _Route
+    profile: ModelProfile = DEFAULT_PROFILE
 
     def encode(
         self,
