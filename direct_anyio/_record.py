@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .exceptions import UserError
+from .exceptions import UserError, shown
 
 __all__ = ("Record", "as_dict", "as_tuple", "public", "tuple_of")
 
@@ -35,7 +35,7 @@ def tuple_of(
     """
     items: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
     if not all(isinstance(item, kinds) for item in items):
-        raise UserError(f"{wanted}; got {value!r:.80}")
+        raise UserError(f"{wanted}; got {shown(value)}")
     return items
 
 

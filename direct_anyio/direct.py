@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
@@ -20,8 +20,9 @@ import anyio
 from anyio.from_thread import BlockingPortal
 
 from ._blocking import Task, call, check_process, open_portal, portal_for, wait
-from .exceptions import UserError
-from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
+from ._core.culprit import listed
+from .exceptions import UserError, shown
+from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
 from .models import KnownModelName, Model, infer_model
 from .settings import ModelSettings
 from .streaming import StreamedResponse
@@ -244,15 +245,7 @@ def _asked(
     Raises:
         UserError: It is of another type; the message shows what to write.
     """
-    prompt = "[ModelRequest.user_text_prompt('Hello')]"
-    listed: list[Any] = list(messages) if isinstance(messages, Iterable) else [messages]
-    wrong = [m for m in listed if not isinstance(m, (ModelRequest, ModelResponse))]
-    if wrong or isinstance(messages, (str, ModelRequest, ModelResponse)):
-        shown = wrong[0] if wrong else messages
-        raise UserError(
-            f"`messages` is a list of ModelRequest and ModelResponse, such as {prompt}; "
-            f"got {shown!r:.80}"
-        )
+    said = listed(messages)
     if settings is not None and not isinstance(settings, Mapping):
         raise UserError(
             "`model_settings` is a dict, such as {'max_tokens': 100}, "
@@ -261,9 +254,9 @@ def _asked(
     if offered is not None and not isinstance(offered, ModelRequestParameters):
         raise UserError(
             "`model_request_parameters` is a ModelRequestParameters, such as "
-            f"ModelRequestParameters(function_tools=[...]); got {offered!r:.80}"
+            f"ModelRequestParameters(function_tools=[...]); got {shown(offered)}"
         )
-    return listed, settings, offered or ModelRequestParameters()
+    return said, settings, offered or ModelRequestParameters()
 
 
 class _Held:

@@ -81,6 +81,14 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     return shown if len(text) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def shown(value: object) -> str:
+    """Return the first 80 characters of a value's `repr`; its type where that fails."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # as for a value that holds itself, or one of a strange class
+        return f"a value of type {type(value).__name__}"
+
+
 def bounded(body: object | None) -> object | None:
     """Return an error body as it is while small, else its first `MAX_BODY` characters."""
     if body is None:

@@ -146,7 +146,7 @@ class ModelRequest(Record):
     Attributes:
         parts: System prompts, user prompts, tool returns and retry prompts.
         timestamp: When it was sent, where the program recorded it.
-        instructions: Instructions for this turn; those of the last request count.
+        instructions: Instructions from this turn on, until a later request has others.
         run_id: The program's own id.
         metadata: The program's own data, which is not sent.
     """

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from ._record import Record
 from ._values import as_text, plain, to_json
 from .content import BinaryContent, UserContent
+from .exceptions import UserError, shown
 
 __all__ = (
     "BuiltinToolCallPart",
@@ -50,11 +51,22 @@ def new_tool_call_id() -> str:
 
 
 def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
-    return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return value
+    if not hasattr(value, "__iter__"):
+        example = "UserPromptPart(['What is this?', ImageUrl('https://example.com/a.png')])"
+        raise UserError(
+            f"What a user says is text, or a list such as {example}; got {shown(value)}"
+        )
+    return tuple(value)
 
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:
-    return value if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return value
+    if not hasattr(value, "__iter__"):
+        raise UserError(f"A retry prompt is text or a list of errors (dicts); got {shown(value)}")
+    return tuple(value)
 
 
 def _settled(value: Any) -> Any:
@@ -63,6 +75,9 @@ def _settled(value: Any) -> Any:
 
 
 def _narrowed(value: BinaryContent) -> BinaryContent:
+    if not isinstance(value, BinaryContent):
+        example = "FilePart(BinaryContent(b'...', media_type='image/png'))"
+        raise UserError(f"A file of the model's is such as {example}; got {shown(value)}")
     return BinaryContent.narrow_type(value)
 
 

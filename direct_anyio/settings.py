@@ -9,9 +9,10 @@ for `request_timeout` and `first_event_timeout`, where it is no limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, TypedDict, cast, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, TypedDict, cast, get_type_hints, runtime_checkable
 
-from .exceptions import UserError
+from ._annotations import fits, told
+from .exceptions import UserError, shown
 
 __all__ = (
     "ModelSettings",
@@ -25,8 +26,6 @@ __all__ = (
 ThinkingLevel = bool | Literal["minimal", "low", "medium", "high", "xhigh", "max"]
 ToolChoice = Literal["none", "required", "auto"] | list[str] | None
 ServiceTier = Literal["auto", "default", "flex", "priority"]
-
-_LEVELS = get_args(get_args(ThinkingLevel)[1])
 
 
 @runtime_checkable
@@ -108,60 +107,37 @@ def merge_model_settings(
     return base or overrides
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
-
-
-def _are_headers(value: Any) -> bool:
-    return isinstance(value, Mapping) and _are_texts([*value.keys(), *value.values()])
-
-
-# What fits, and how it is called. Timeouts are checked where they become limits.
-_TAKES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "max_tokens": (_is_whole, "a whole number"),
-    "temperature": (_is_number, "a number"),
-    "top_p": (_is_number, "a number"),
-    "top_k": (_is_whole, "a whole number"),
-    "max_retries": (lambda value: _is_whole(value) and value >= 0, "a whole number from 0 up"),
-    "retry_ambiguous": (_is_flag, "True or False"),
-    "on_retry": (callable, "a function"),
-    "parallel_tool_calls": (_is_flag, "True or False"),
-    "thinking": (
-        lambda value: _is_flag(value) or value in _LEVELS,
-        f"True, False or one of {', '.join(map(repr, _LEVELS))}",
-    ),
-    "seed": (_is_whole, "a whole number"),
-    "presence_penalty": (_is_number, "a number"),
-    "frequency_penalty": (_is_number, "a number"),
-    "logit_bias": (lambda value: isinstance(value, dict), "a dict of numbers"),
-    "stop_sequences": (_are_texts, "a list of texts"),
-    "extra_headers": (_are_headers, "a dict of texts"),
-    "extra_body": (lambda value: isinstance(value, dict), "a dict"),
+COMMON_SETTINGS: dict[str, Any] = {
+    **get_type_hints(ModelSettings),
+    # Ids of tokens are whole numbers, which JSON writes as text.
+    "logit_bias": dict[str | int, float],
+    "extra_body": dict[str, Any],
 }
+"""What each of the settings takes."""
 
 
-def checked_settings(settings: ModelSettings) -> ModelSettings:
+def checked_settings(settings: ModelSettings, kinds: Mapping[str, Any]) -> ModelSettings:
     """Return settings without those that are None; for a timeout that is no limit.
+
+    Args:
+        settings: The settings.
+        kinds: The type of each, by its key. Timeouts are tested where they become limits.
 
     Raises:
         UserError: One is of the wrong type; the message names it.
     """
     said = {k: v for k, v in settings.items() if v is not None or k.endswith("_timeout")}
     for key, value in said.items():
-        if key in _TAKES and not _TAKES[key][0](value):
+        takes = None if key.endswith("timeout") else _misfit(key, value, kinds[key])
+        if takes is not None:
             # What is put into requests by hand may be secret.
-            shown = type(value).__name__ if key.startswith("extra_") else f"{value!r:.80}"
-            raise UserError(f"The setting {key!r} takes {_TAKES[key][1]}, not {shown}")
+            got = type(value).__name__ if key.startswith("extra_") else shown(value)
+            raise UserError(f"The setting {key!r} takes {takes}, not {got}")
     return cast(ModelSettings, said)
+
+
+def _misfit(key: str, value: Any, kind: Any) -> str | None:
+    """Return what a setting takes, None where the value is that."""
+    if key == "max_retries":
+        return None if fits(int)(value) and value >= 0 else "a whole number from 0 up"
+    return None if fits(kind)(value) else told(kind)

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from ._record import Record, tuple_of
 from ._values import to_json
 from .builtin_tools import AbstractBuiltinTool
-from .exceptions import UserError
+from .exceptions import UserError, shown
 
 __all__ = (
     "DEFAULT_OUTPUT_TOOL_NAME",
@@ -169,7 +169,7 @@ def _builtin_tools(value: Iterable[AbstractBuiltinTool]) -> tuple[AbstractBuilti
 def _output_mode(value: OutputMode) -> OutputMode:
     if value not in _OUTPUT_MODES:
         modes = ", ".join(map(repr, _OUTPUT_MODES))
-        raise UserError(f"`output_mode` is one of {modes}, not {value!r:.80}")
+        raise UserError(f"`output_mode` is one of {modes}, not {shown(value)}")
     return value
 
 
@@ -177,7 +177,7 @@ def _output_object(value: OutputObjectDefinition | None) -> OutputObjectDefiniti
     if value is not None and not isinstance(value, OutputObjectDefinition):
         raise UserError(
             "`output_object` is such as OutputObjectDefinition.from_type(SomeClass); "
-            f"got {value!r:.80}"
+            f"got {shown(value)}"
         )
     return value
 

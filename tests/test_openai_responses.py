@@ -563,10 +563,10 @@ def test_an_opaque_part_of_this_provider_is_refused() -> None:
 
 
 def test_tool_returns_and_retries() -> None:
-    """Results answer the call's id, and not the item's that old histories joined to it."""
+    """Results answer the call's id, and a retry prompt without a tool is the user's."""
     image = BinaryContent(b"x", media_type="image/png")
     parts: list[ModelRequestPart] = [
-        ToolReturnPart("f", {"a": 1}, "call_1|fc_1"),
+        ToolReturnPart("f", {"a": 1}, "call_1"),
         ToolReturnPart("f", ["see", image, 2], "call_2"),
         RetryPromptPart("No.", tool_name="f", tool_call_id="call_3"),
         RetryPromptPart("Again."),

@@ -729,16 +729,19 @@ ANSWER = ToolReturnPart("t", 1, "1")
 INSTRUCTIONS: dict[str, tuple[list[Any], str | None]] = {
     "none at all": ([], None),
     "the last request's": ([_request("a"), RESPONSE, _request("b")], "b"),
-    "not an earlier one's": ([_request("a"), RESPONSE, _request(None)], None),
+    "an earlier one's": ([_request("a"), RESPONSE, _request(None)], "a"),
     "over an answer to a call": ([_request("a"), RESPONSE, _request(None, ANSWER)], "a"),
-    "not over two": ([_request("a"), _request(None, ANSWER), _request(None, ANSWER)], None),
-    "not over a mixed one": ([_request("a"), _request(None, ANSWER, UserPromptPart("x"))], None),
+    "over two": ([_request("a"), _request(None, ANSWER), _request(None, ANSWER)], "a"),
+    "over a mixed one": ([_request("a"), _request(None, ANSWER, UserPromptPart("x"))], "a"),
+    "over an empty one": ([_request("a"), RESPONSE, _request("")], "a"),
+    "over a blank one": ([_request("a"), RESPONSE, _request(" \n")], "a"),
+    "the latest of two": ([_request("a"), _request("b"), _request(None)], "b"),
 }
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
-def test_the_last_instructions_count(name: str) -> None:
-    """The last request's instructions count, with the prompted schema behind them."""
+def test_the_latest_instructions_count(name: str) -> None:
+    """Those of the latest request that has any count, with the prompted schema behind them."""
     history, wanted = INSTRUCTIONS[name]
     assert instructions_of(history, ModelRequestParameters()) == wanted
     prompted = ModelRequestParameters(

@@ -76,8 +76,16 @@ _PROVIDERS = {
 ON_PURPOSE = {
     "media-image-png-detail-high": "a detail is OpenAI's: Gemini is sent the image without it",
     "output-native-recursive": "a recursive schema is sent as it is, in the current member",
+    "turns-trailing-space-prefill": "Anthropic refuses an answer to go on from with a blank end",
     "text-no-messages": "nothing to answer is a mistake of the program's, told before it is sent",
 }
+
+# Where the ids of calls are in a body; in the text that goes with a tool's file, too.
+_CALL_IDS = ("call_id", "tool_call_id", "tool_use_id")
+_CALL_ID_IN_TEXT = re.compile(r'tool_call_id="[^"]*"')
+_EMPTY_THOUGHT = re.compile(
+    r"<(think|thinking)>\n\n</\1>\n\n|(?:^|\n\n)<(think|thinking)>\n\n</\2>$"
+)
 
 # What the compared versions call the errors that we have more names for.
 _KNOWN_ERRORS = ("ModelHTTPError", "UnexpectedModelBehavior", "ModelAPIError", "UserError")
@@ -309,6 +317,37 @@ async def _result(record: JSONObject, server: _Server, client: httpx.AsyncClient
     return result | {"sent": server.sent}
 
 
+def _alike(body: Any) -> Any:
+    """Return a body without what we send otherwise on purpose in many records.
+
+    Ids of calls are fitted to the provider, a thought that says nothing is not sent between
+    tags, nor a blank text to Anthropic.
+    """
+    if isinstance(body, list):
+        return [each for each in map(_alike, body) if not _says_nothing(each)]
+    if isinstance(body, dict):
+        ids = ("id", *_CALL_IDS) if body.get("type") in ("function", "tool_use") else _CALL_IDS
+        alike = {key: "<call>" if key in ids else _alike(each) for key, each in body.items()}
+        if alike.get("content") in ("", []) and ("tool_calls" in alike or "tool_use_id" in alike):
+            alike["content"] = None
+        return alike
+    if not isinstance(body, str):
+        return body
+    return _CALL_ID_IN_TEXT.sub("<call>", _EMPTY_THOUGHT.sub("", body))
+
+
+def _says_nothing(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    blank = item.get("type") == "text" and not item["text"].strip()
+    return blank or (item.keys() == {"role", "content"} and item["content"] in ("", []))
+
+
+def _made_alike(result: JSONObject) -> JSONObject:
+    sent = result.get("sent")
+    return result if sent is None else result | {"sent": sent | {"json": _alike(sent["json"])}}
+
+
 def _records(path: Path) -> Iterator[JSONObject]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -345,6 +384,10 @@ async def rates_of(place: Path, kind: str, endpoint: str) -> Rates:
             if kind == "requests" and mine["sent"] is not None:
                 # The answer was none; what was asked is what is judged.
                 mine = {"outcome": "ok", "sent": mine["sent"]}
+            if kind == "requests":
+                mine = _made_alike(mine)
+                oracle = {name: _made_alike(each) for name, each in record["oracle"].items()}
+                record |= {"oracle": oracle}
             rates.add(record, compare.verdict(kind, mine, record))
     return rates
 

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from ..events import TextPartDelta, ThinkingPartDelta, ToolCallPartDelta
 from ..messages import FinishReason, ModelMessage
 from ..parts import ModelResponsePart
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
@@ -194,7 +195,19 @@ class Reader(Protocol):
 
 
 class Codec(Protocol):
-    """Translates for one wire protocol; frozen, and shared by all requests of a model."""
+    """Translates for one wire protocol; frozen, and shared by all requests of a model.
+
+    `encode` is given a history that has been fitted to `profile`, by `target.history_for`.
+
+    Attributes:
+        profile: What the model can do, and what it takes.
+    """
+
+    profile: ModelProfile
+
+    def continues(self, settings: ModelSettings) -> bool:
+        """Return whether the provider has kept messages from before the history."""
+        return False
 
     def encode(
         self,
@@ -222,15 +235,11 @@ class ModelCodec(Codec, Protocol):
     Attributes:
         settings_prefix: The prefix of the settings that only its protocol knows.
         provider_name: The provider.
-        profile: What the model can do, a `ModelProfile`.
     """
 
     settings_prefix: ClassVar[str]
+    provider_name: str
 
-    @property
-    def provider_name(self) -> str: ...
-    @property
-    def profile(self) -> Any: ...  # pyright takes a field with a converter for a descriptor
     def __hash__(self) -> int: ...
 
 

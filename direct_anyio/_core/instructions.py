@@ -1,14 +1,15 @@
-"""Which instructions count, of all that a history holds."""
+"""Which instructions count, of all that a history holds, and where they are put."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, takewhile
 
 from ..messages import ModelMessage, ModelRequest
-from ..parts import RetryPromptPart, ToolReturnPart
+from ..parts import SystemPromptPart
 from ..tools import ModelRequestParameters
 
-__all__ = ("instructions_of",)
+__all__ = ("instructions_of", "leading_system_prompts")
 
 
 def instructions_of(
@@ -16,19 +17,20 @@ def instructions_of(
 ) -> str | None:
     """Return the instructions for the next response.
 
-    They are those of the last request; of the one before it where the last only
-    answers tool calls and has none. What tells a prompted output's schema follows.
+    They are those of the latest request that has any, whatever lies behind it; blank ones
+    are none. What tells a prompted output's schema follows.
     """
-    told = (_of_last_request(messages), parameters.prompted_output_instructions)
+    requests = (each for each in reversed(messages) if isinstance(each, ModelRequest))
+    given = (each.instructions for each in requests)
+    latest = next((text for text in given if text and not text.isspace()), None)
+    told = (latest, parameters.prompted_output_instructions)
     return "\n\n".join(text for text in told if text) or None
 
 
-def _of_last_request(messages: Sequence[ModelMessage]) -> str | None:
-    requests = [message for message in messages if isinstance(message, ModelRequest)][-2:]
-    if not requests:
-        return None
-    last = requests[-1]
-    answers = all(isinstance(part, (ToolReturnPart, RetryPromptPart)) for part in last.parts)
-    if last.instructions is None and answers and len(requests) == 2:
-        return requests[0].instructions
-    return last.instructions
+def leading_system_prompts(messages: Iterable[ModelMessage]) -> int:
+    """Return how many system prompts a history starts with; the instructions come behind them.
+
+    Behind a later one they could stand between a call and its result.
+    """
+    parts = chain.from_iterable(message.parts for message in messages)
+    return sum(1 for _ in takewhile(lambda part: isinstance(part, SystemPromptPart), parts))

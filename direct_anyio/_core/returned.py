@@ -4,26 +4,54 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from .._json import loads
 from .._values import as_text, plain, to_json
 from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
-from ..exceptions import UserError
+from ..exceptions import ResponseTooLarge, UserError
 from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart
 
-__all__ = ("args_of", "text_and_files")
+__all__ = ("args_of", "args_or_none", "args_text", "text_and_files")
 
 _FILES = (FileUrl, BinaryContent, UploadedFile)
 
+_INVALID = "INVALID_JSON"
+
+
+def args_or_none(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any] | None:
+    """Return a call's arguments; None where they are no JSON object, or nested too deeply.
+
+    A call that was cut short has such, and a model that repeats itself may nest without end.
+    """
+    args: Any = part.args
+    if not args or (isinstance(args, str) and args.isspace()):
+        return {}
+    try:
+        read = loads(args.encode()) if isinstance(args, str) else plain(args)
+    except (TypeError, ValueError, RecursionError, ResponseTooLarge, UserError):
+        return None
+    return read if isinstance(read, dict) else None
+
 
 def args_of(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any]:
-    """Return a call's arguments as JSON; a text that is none under a name that says so.
+    """Return a call's arguments; what is no JSON object under a name that says so."""
+    args = args_or_none(part)
+    return _invalid(part.args) if args is None else args
 
-    Raises:
-        UserError: They are a dict that cannot be written as JSON.
-    """
+
+def args_text(part: ToolCallPart) -> str:
+    """Return a call's arguments as JSON text: as the model wrote them, where that is an object."""
+    args = args_or_none(part)
+    if args is None:
+        return to_json(_invalid(part.args))
+    as_written = isinstance(part.args, str) and not part.args.isspace() and part.args
+    return as_written or to_json(args)
+
+
+def _invalid(args: Any) -> dict[str, Any]:
     try:
-        return cast(dict[str, Any], plain(part.args_as_dict()))
-    except (ValueError, AssertionError, UserError):
-        return {"INVALID_JSON": part.args_as_json_str()}
+        return {_INVALID: args if isinstance(args, str) else repr(args)}
+    except RecursionError:
+        return {_INVALID: "nested too deeply"}
 
 
 def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:

@@ -10,12 +10,15 @@ from typing import Any, TypeAlias
 from anyio import CancelScope
 from attrs import evolve, frozen
 
-from ..exceptions import ModelTimeoutError, Phase, UserError
+from ..exceptions import ModelTimeoutError, Phase, UserError, shown
 from ..settings import ModelSettings, TimeoutLike
 
 __all__ = ("Limits", "limits_of", "timed_out", "within_total")
 
 Seconds: TypeAlias = float
+
+FOREVER = 1e15
+"""Seconds that are taken for no limit."""
 
 
 @frozen(kw_only=True)
@@ -89,8 +92,9 @@ def _seconds(name: str, value: Any) -> Seconds:
     if value is None:
         return math.inf
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        return value
-    raise UserError(f"The setting {name!r} takes seconds above 0, not {value!r}")
+        # There are whole numbers that no clock can add.
+        return value if value < FOREVER else math.inf
+    raise UserError(f"The setting {name!r} takes seconds above 0, not {shown(value)}")
 
 
 def timed_out(

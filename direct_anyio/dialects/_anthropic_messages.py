@@ -58,6 +58,9 @@ JSONObject: TypeAlias = dict[str, Any]
 
 MAX_CACHE_POINTS = 4
 
+NO_OUTPUT = "The tool failed without a message."
+"""What a tool says that failed and said nothing."""
+
 # Blocks that a cache point can stand behind.
 _CACHEABLE = frozenset(("text", "image", "document", "tool_use", "tool_result", "server_tool_use"))
 
@@ -188,7 +191,11 @@ class MessageWriter:
     def _tool_result(self, part: ToolReturnPart) -> JSONObject:
         items = part.content if isinstance(part.content, (list, tuple)) else (part.content,)
         blocks = [self._content(item if _is_file(item) else as_text(item)) for item in items]
-        return _tool_result(part.tool_call_id, blocks or "", is_error=part.outcome in _FAILED)
+        failed = part.outcome in _FAILED
+        if failed and not blocks:
+            # The provider refuses an error that says nothing.
+            blocks = [text_block(NO_OUTPUT)]
+        return _tool_result(part.tool_call_id, blocks or "", is_error=failed)
 
     def _foreign_thoughts(self, message: ModelResponse) -> Iterator[JSONObject]:
         """Return the thoughts that the provider did not sign, as text.
@@ -197,7 +204,9 @@ class MessageWriter:
         answers.
         """
         for part in message.parts:
-            if isinstance(part, ThinkingPart) and part.content and not self._is_signed(part):
+            if not isinstance(part, ThinkingPart) or self._is_signed(part):
+                continue
+            if part.content.strip():
                 yield text_block(f"<assistant_thinking>\n{part.content}\n</assistant_thinking>")
 
     def _is_signed(self, part: ThinkingPart) -> bool:

@@ -52,6 +52,12 @@ class AnthropicModelProfile(ModelProfile):
     supported_builtin_tools: frozenset[type[AbstractBuiltinTool]] = frozenset(
         {CodeExecutionTool, MCPServerTool, MemoryTool, WebFetchTool, WebSearchTool}
     )
+    # Facts: the error texts of the API, such as "`tool_use` ids must be unique" and "text
+    # content blocks must contain non-whitespace text".
+    tool_call_id_pattern: str | None = r"[a-zA-Z0-9_-]+"
+    tool_call_ids_must_be_unique: bool = True
+    refuses_blank_text: bool = True
+    refuses_trailing_blanks: bool = True
     anthropic_supports_adaptive_thinking: bool = False
     anthropic_supports_budget_thinking: bool = True
     anthropic_efforts: tuple[Effort, ...] = ()

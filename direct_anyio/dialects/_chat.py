@@ -12,15 +12,15 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from .._core.codec import (
-    Codec,
     Item,
+    ModelCodec,
     ResponseInfo,
     count,
     dictionary,
     maybe,
 )
-from .._core.instructions import instructions_of
-from .._core.returned import text_and_files
+from .._core.instructions import instructions_of, leading_system_prompts
+from .._core.returned import args_text, text_and_files
 from .._core.tool_choice import choice_of
 from ..content import CachePoint, FileUrl, MultiModalContent, TextContent, UserContent
 from ..exceptions import UserError
@@ -116,7 +116,7 @@ class Quirks:
 
 
 @frozen(kw_only=True)
-class ChatCodec(Codec):
+class ChatCodec(ModelCodec):
     """What the codec of a chat protocol knows.
 
     Attributes:
@@ -137,7 +137,7 @@ def conversation(
     response: Callable[[ModelResponse], Iterator[JSONObject]],
     role: str = "system",
 ) -> list[JSONObject]:
-    """Return all messages, the instructions behind the system prompts.
+    """Return all messages, the instructions behind the leading system prompts.
 
     Args:
         messages: The messages.
@@ -157,9 +157,7 @@ def conversation(
             said.extend(response(message))
     instructions = instructions_of(messages, parameters)
     if instructions:
-        # Of system prompts there are mostly one or none.
-        place = sum(1 for each in said if each["role"] == "system")
-        said.insert(place, {"role": role, "content": instructions})
+        said.insert(leading_system_prompts(messages), {"role": role, "content": instructions})
     return said
 
 
@@ -282,7 +280,7 @@ def output_schema(output: OutputObjectDefinition) -> JSONObject:
 
 def call_of(part: ToolCallPart) -> JSONObject:
     """Return a tool call that is sent back."""
-    function = {"name": part.tool_name, "arguments": part.args_as_json_str()}
+    function = {"name": part.tool_name, "arguments": args_text(part)}
     return {"id": part.tool_call_id, "type": "function", "function": function}
 
 
@@ -363,6 +361,8 @@ def usage_of(usage: JSONObject) -> RequestUsage:
 
 
 def tagged(thought: str, tags: tuple[str, str]) -> str:
-    """Return a thought as text, between thinking tags."""
+    """Return a thought as text, between thinking tags; '' for one that says nothing."""
+    if not thought.strip():
+        return ""
     start, end = tags
     return f"{start}\n{thought}\n{end}"

@@ -26,6 +26,7 @@ __all__ = (
     "reasoning_effort",
     "reasoning_efforts",
     "reasons_unasked",
+    "responses_profile",
     "taken_settings",
 )
 
@@ -64,6 +65,8 @@ class OpenAIModelProfile(ModelProfile):
             sent back must have no status.
     """
 
+    # A fact of OpenAI's own Chat Completions, whose errors say "maximum length 40".
+    tool_call_id_pattern: str | None = r"[^\ud800-\udfff\n]{1,40}"
     openai_chat_thinking_field: str | None = None
     openai_chat_send_back_thinking_parts: Literal["tags", "field", False] = "tags"
     openai_supports_strict_tool_definition: bool = True
@@ -105,6 +108,25 @@ def cannot_force(profile: OpenAIModelProfile, model_name: str) -> str:
         if profile.openai_supports_tool_choice_required
         else f"{model_name} cannot be forced to call a tool"
     )
+
+
+@frozen(repr=False, kw_only=True)
+class _ResponsesProfile(OpenAIModelProfile):
+    """What a model takes in the Responses protocol, where that is not what Chat takes.
+
+    Facts: the error texts of the API: "Invalid 'input[1].call_id': string too long. Expected
+    a string with maximum length 64" and "Duplicate function_call_output for call_id". An
+    output is looked for anywhere behind its call.
+    """
+
+    tool_call_id_pattern: str | None = r"[^\ud800-\udfff\n|]{1,64}"
+    tool_call_ids_must_be_unique: bool = True
+    tool_results_must_follow: bool = False
+
+
+def responses_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
+    """Return a profile as one for the Responses protocol."""
+    return _ResponsesProfile.from_profile(profile)
 
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from attrs import frozen
 
 from .._core.codec import maybe, typed
+from .._core.returned import args_or_none, args_text
 from .._values import as_text
 from ..content import (
     AudioUrl,
@@ -43,7 +44,7 @@ from ..parts import (
 )
 from ._chat import tagged
 from ._openai import JSONObject, OpenAIModelProfile
-from ._responses_tools import TOOL_SEARCH, args_of, item_of
+from ._responses_tools import TOOL_SEARCH, item_of
 
 __all__ = ("InputWriter", "needs_download")
 
@@ -186,7 +187,7 @@ def _by_url(item: Any) -> JSONObject:
 def _output(call_id: str, output: str | list[JSONObject]) -> JSONObject:
     return {
         "type": "function_call_output",
-        "call_id": call_id.partition("|")[0],
+        "call_id": call_id,
         "output": output,
     }
 
@@ -253,19 +254,16 @@ class _Response:
         return item
 
     def _call(self, part: ToolCallPart) -> None:
-        # Histories of old hold both ids in one.
-        call_id, _, id = part.tool_call_id.partition("|")
         item: JSONObject = {
             "name": part.tool_name,
-            "arguments": part.args_as_json_str(),
-            "call_id": call_id,
+            "arguments": args_text(part),
+            "call_id": part.tool_call_id,
             "type": "function_call",
         }
         if self._profile.openai_responses_requires_function_call_status_none:
             item["status"] = None
-        id = id or part.id or ""
-        if id and self._goes_by_id():
-            item["id"] = id
+        if part.id and self._goes_by_id():
+            item["id"] = part.id
         namespace = (part.provider_details or {}).get("namespace")
         if namespace and self._is_own(None):
             item["namespace"] = namespace
@@ -278,7 +276,9 @@ class _Response:
             part.id not in _CHAT_FIELDS or bool(signature) or bool(raw)
         )
         if part.id is None or not is_item or not (self._goes_by_id(part.provider_name) or raw):
-            self._said_text(tagged(part.content, self._profile.thinking_tags))
+            thought = tagged(part.content, self._profile.thinking_tags)
+            if thought:
+                self._said_text(thought)
         elif part.id in self._by_id or signature or part.content or raw:
             item = self._item(part.id, _reasoning(part.id, signature))
             if part.content:
@@ -319,7 +319,7 @@ class _Response:
         named = {"id": part.id} if part.id and self._writer.sends_ids else {}
         return {
             "call_id": details.get("call_id", part.tool_call_id),
-            "arguments": args_of(part),
+            "arguments": args_or_none(part) or {},
             "type": "tool_search_call",
             "execution": "server",
             "status": details.get("status") or "completed",

@@ -13,7 +13,8 @@ from typing import Any
 from attrs import frozen
 
 from .._core.codec import dictionary, maybe, typed
-from .._values import plain, to_json
+from .._core.returned import args_or_none
+from .._values import to_json
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -34,7 +35,6 @@ __all__ = (
     "NATIVE_ITEMS",
     "TOOL_SEARCH",
     "Native",
-    "args_of",
     "args_text",
     "item_of",
 )
@@ -182,14 +182,6 @@ def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
     return call.args_as_json_str()
 
 
-def args_of(part: BuiltinToolCallPart) -> JSONObject:
-    """Return a call's arguments, none where the call was cut short."""
-    try:
-        return dictionary(plain(part.args_as_dict()))
-    except (ValueError, AssertionError):
-        return {}
-
-
 def _write_code_interpreter(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
     if not args.get("container_id"):
         return None
@@ -238,6 +230,9 @@ _ITEMS: dict[str, Callable[[BuiltinToolCallPart, JSONObject], JSONObject | None]
 
 
 def item_of(part: BuiltinToolCallPart) -> JSONObject | None:
-    """Return the item that a call goes back as, None where too little of it is known."""
+    """Return the item that a call goes back as, None where too little of it is known.
+
+    A call that was cut short has no arguments.
+    """
     write = _ITEMS.get(part.tool_name.partition(":")[0])
-    return None if write is None else write(part, args_of(part))
+    return None if write is None else write(part, args_or_none(part) or {})

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import attrs
 from attrs import field, frozen
 
-from .._core.codec import Codec, HTTPCall
+from .._core.codec import HTTPCall, ModelCodec
 from .._core.instructions import instructions_of
 from .._core.tool_choice import Choice, choice_of
 from ..builtin_tools import (
@@ -143,7 +143,7 @@ def _anthropic_profile(profile: ModelProfile | None) -> AnthropicModelProfile:
 
 
 @frozen(kw_only=True)
-class AnthropicCodec(Codec):
+class AnthropicCodec(ModelCodec):
     """Speaks Anthropic Messages.
 
     Attributes:

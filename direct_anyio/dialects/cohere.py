@@ -139,7 +139,7 @@ def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONO
 def _response(message: ModelResponse) -> Iterator[JSONObject]:
     texts = [part.content for part in message.parts if isinstance(part, TextPart)]
     content: list[JSONObject] = []
-    if message.thinking is not None:
+    if message.thinking and not message.thinking.isspace():
         content.append({"type": "thinking", "thinking": message.thinking})
     if texts:
         content.append(text_piece("\n\n".join(texts)))

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from .._core.codec import Codec, HTTPCall
+from .._core.codec import HTTPCall, ModelCodec
 from .._core.instructions import instructions_of
 from .._core.tool_choice import choice_of
 from ..builtin_tools import (
@@ -151,7 +151,7 @@ def _google_profile(profile: ModelProfile | None) -> GoogleModelProfile:
 
 
 @frozen(kw_only=True)
-class GeminiCodec(Codec):
+class GeminiCodec(ModelCodec):
     """Speaks `generateContent`.
 
     Attributes:

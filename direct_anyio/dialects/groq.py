@@ -183,7 +183,8 @@ class GroqCodec(ChatCodec):
                 case TextPart():
                     texts.append(part.content)
                 case ThinkingPart():
-                    texts.append(tagged(part.content, self.profile.thinking_tags))
+                    thought = tagged(part.content, self.profile.thinking_tags)
+                    texts.extend([thought] if thought else [])
         said: JSONObject = {"role": "assistant"}
         if texts:
             said["content"] = "\n\n".join(texts)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .._core.codec import HTTPCall
 from ..content import (
@@ -23,6 +23,7 @@ from ..content import (
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import TextPart, ThinkingPart
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ._chat import (
@@ -41,7 +42,7 @@ from ._chat import (
 from ._chat_reader import ChatReader
 from ._openai import inlined
 
-__all__ = ("MistralCodec", "MistralModelSettings")
+__all__ = ("MistralCodec", "MistralModelProfile", "MistralModelSettings")
 
 
 class MistralModelSettings(ModelSettings, total=False):
@@ -85,11 +86,28 @@ _ADJUSTABLE = frozenset(
 )
 
 
+@frozen(repr=False, kw_only=True)
+class MistralModelProfile(ModelProfile):
+    """What a model at Mistral takes.
+
+    Fact: the API's error 3280, "Tool call id has to be defined ... a-z, A-Z, 0-9, with a
+    length of 9".
+    """
+
+    tool_call_id_pattern: str | None = r"[a-zA-Z0-9]{9}"
+
+
+def _mistral_profile(profile: ModelProfile | None) -> MistralModelProfile:
+    return MistralModelProfile.from_profile(profile)
+
+
 @frozen(kw_only=True)
 class MistralCodec(ChatCodec):
     """Speaks Mistral's protocol."""
 
     settings_prefix: ClassVar[str] = "mistral"
+
+    profile: MistralModelProfile = field(converter=_mistral_profile)
 
     def encode(
         self,
@@ -150,7 +168,7 @@ def _response(message: ModelResponse) -> Iterator[JSONObject]:
         match part:
             case TextPart():
                 texts.append(text_piece(part.content))
-            case ThinkingPart():
+            case ThinkingPart() if part.content.strip():
                 thoughts.append(text_piece(part.content))
     calls = [call_of(part) | {"index": 0} for part in message.tool_calls]
     thinking = [{"type": "thinking", "thinking": thoughts}] if thoughts else []

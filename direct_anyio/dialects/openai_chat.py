@@ -290,7 +290,8 @@ class OpenAIChatCodec(ChatCodec):
         if detail is not None:
             said.details.append(detail)
         elif how == "tags":
-            said.texts.append(tagged(part.content, self.profile.thinking_tags))
+            thought = tagged(part.content, self.profile.thinking_tags)
+            said.texts.extend([thought] if thought else [])
         elif how == "field":
             said.thoughts.append(part.content)
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
-from .._core.codec import Codec, HTTPCall
-from .._core.instructions import instructions_of
+from .._core.codec import HTTPCall, ModelCodec
+from .._core.instructions import instructions_of, leading_system_prompts
 from .._core.tool_choice import choice_of
 from ..builtin_tools import (
     AbstractBuiltinTool,
@@ -31,8 +31,8 @@ from ._openai import (
     JSONObject,
     OpenAIModelProfile,
     cannot_force,
-    openai_profile,
     reasoning_effort,
+    responses_profile,
     taken_settings,
 )
 from ._responses_input import InputWriter, needs_download
@@ -116,7 +116,7 @@ _INCLUDES = {
 
 
 @frozen(kw_only=True)
-class OpenAIResponsesCodec(Codec):
+class OpenAIResponsesCodec(ModelCodec):
     """Speaks the Responses protocol.
 
     Attributes:
@@ -131,7 +131,7 @@ class OpenAIResponsesCodec(Codec):
 
     model_name: str
     provider_name: str
-    profile: OpenAIModelProfile = field(converter=openai_profile)
+    profile: OpenAIModelProfile = field(converter=responses_profile)
     types_texts: bool = True
 
     def encode(
@@ -152,7 +152,8 @@ class OpenAIResponsesCodec(Codec):
         instructions = instructions_of(messages, parameters)
         if instructions and self._is_prompted(parameters):
             # `json_object` wants the word JSON said in the input; instructions do not count.
-            place = sum(1 for item in items if item.get("role") == "system")
+            # They may be in the summary that stands for what came before it.
+            place = leading_system_prompts(new) if items and "role" in items[0] else 0
             items.insert(place, {"role": "system", "content": instructions})
             instructions = None
         if not items and not previous:
@@ -173,6 +174,10 @@ class OpenAIResponsesCodec(Codec):
         Images, documents and sounds are read by URL; videos are not read at all.
         """
         return needs_download(item)
+
+    def continues(self, settings: ModelSettings) -> bool:
+        """Return whether the provider has kept earlier messages."""
+        return bool(settings.get("openai_previous_response_id"))
 
     def _continued(
         self, messages: Sequence[ModelMessage], previous: Any

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
+from .._annotations import misfit
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
-from ..exceptions import UserError
+from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings, checked_settings, merge_model_settings
@@ -23,7 +24,7 @@ from ..tools import (
     ToolDefinition,
 )
 from ..usage import RequestUsage
-from .known import check_settings, known_model_names
+from .known import known_model_names, types_of
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
@@ -192,11 +193,11 @@ class Model(ABC):
             UserError: The model cannot do what they ask for, nobody knows a setting, or it is
                 of the wrong type.
         """
-        settings = merge_model_settings(self.settings, model_settings) or {}
-        check_settings(settings)
+        merged = merge_model_settings(self.settings, model_settings) or {}
+        settings = checked_settings(merged, types_of(merged))
+        _check_parameters(model_request_parameters)
         offered = self.customize_request_parameters(model_request_parameters)
-        fitted = _fitted(offered, self.profile, self.supported_builtin_tools())
-        return checked_settings(settings), fitted
+        return settings, _fitted(offered, self.profile, self.supported_builtin_tools())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_name!r})"
@@ -319,21 +320,47 @@ def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> Mode
 
 
 def _fit_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
-    assert profile.json_schema_transformer is not None
-    schema, strict = profile.json_schema_transformer(tool.parameters_json_schema, tool.strict)
-    return attrs.evolve(
-        tool,
-        parameters_json_schema=schema,
-        strict=strict if tool.strict is None else tool.strict,
-    )
+    fitted = _fit_schema(tool.parameters_json_schema, tool.strict, profile, f"tool {tool.name!r}")
+    return attrs.evolve(tool, parameters_json_schema=fitted[0], strict=fitted[1])
 
 
 def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> OutputObjectDefinition:
+    fitted = _fit_schema(output.json_schema, output.strict, profile, "output")
+    return attrs.evolve(output, json_schema=fitted[0], strict=fitted[1])
+
+
+def _fit_schema(
+    schema: dict[str, Any], strict: bool | None, profile: ModelProfile, what: str
+) -> tuple[dict[str, Any], bool | None]:
+    """Return a JSON schema as the model wants it, and whether it is strict.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     assert profile.json_schema_transformer is not None
-    schema, strict = profile.json_schema_transformer(output.json_schema, output.strict)
-    return attrs.evolve(
-        output, json_schema=schema, strict=strict if output.strict is None else output.strict
-    )
+    try:
+        fitted, can_be_strict = profile.json_schema_transformer(schema, strict)
+    except UserError:
+        raise
+    except Exception as exc:
+        raise UserError(f"The JSON schema of the {what} cannot be read: {exc!r}") from exc
+    return fitted, can_be_strict if strict is None else strict
+
+
+def _check_parameters(parameters: ModelRequestParameters) -> None:
+    """Do nothing where all that is offered has fields of the right types.
+
+    Raises:
+        UserError: One has not; the message names it.
+    """
+    if not isinstance(parameters, ModelRequestParameters):
+        raise UserError(
+            "`model_request_parameters` is a ModelRequestParameters, such as "
+            f"ModelRequestParameters(function_tools=[...]); got {shown(parameters)}"
+        )
+    wrong = misfit(parameters)
+    if wrong is not None:
+        raise UserError(f"The parameters of the request have a wrong field: {wrong}")
 
 
 def infer_model(
@@ -378,7 +405,7 @@ def infer_model(
         return model
     if not isinstance(model, str):
         raise UserError(
-            f"A model is a Model or a name such as 'openai:gpt-4.1-mini', not {model!r:.80}"
+            f"A model is a Model or a name such as 'openai:gpt-4.1-mini', not {shown(model)}"
         )
     if model == "test":
         from .test import TestModel

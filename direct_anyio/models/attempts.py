@@ -15,12 +15,14 @@ from attrs import define, field, frozen
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
+from .._core.culprit import check_messages, explained
 from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
 from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import BytesFold, ReadAhead
 from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
+from .._core.target import history_for
 from .._io.deadlines import Limits, within_total
 from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
@@ -35,7 +37,7 @@ from ..exceptions import (
     UserError,
     printable,
 )
-from ..messages import ModelMessage, OpaquePart, UserPromptPart, now
+from ..messages import ModelMessage, now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
@@ -316,23 +318,18 @@ def encoded(
     *,
     stream: bool,
 ) -> HTTPCall:
-    """Return a request as `codec` writes it.
+    """Return a request as `codec` writes it, the history fitted to the model first.
 
     Raises:
-        UserError: It cannot be written; a file of an unknown type is a reason, too.
+        UserError: It cannot be written, whatever the codec trips over; the message names the
+            message and the part.
     """
-    for piece in _said_by_user(messages):
-        # What a later version stored; only a part is known to be able to hold it.
-        if isinstance(piece, OpaquePart):
-            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
+    said = check_messages(messages)
     try:
-        return codec.encode(messages, settings, parameters, stream=stream)
-    except ValueError as exc:
-        raise UserError(f"The messages cannot be sent: {exc}") from exc
-
-
-def _said_by_user(messages: list[ModelMessage]) -> Iterator[object]:
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, UserPromptPart) and not isinstance(part.content, str):
-                yield from part.content
+        continues = codec.continues(settings)
+        said = history_for(said, codec.profile, parameters, continues=continues)
+        return codec.encode(said, settings, parameters, stream=stream)
+    except UserError:
+        raise
+    except Exception as exc:
+        raise explained(exc, codec, said, settings, parameters) from exc

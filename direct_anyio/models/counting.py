@@ -14,6 +14,7 @@ from ..dialects.gemini import GeminiCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import UserError
 from ..messages import ModelMessage
+from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
@@ -68,18 +69,24 @@ _ROUTES: dict[type[Any], _Route] = {
 
 
 @frozen
-class Counting(Reader):
+class Counting(Reader, Codec):
     """A codec, and its own reader, that asks for the length of another codec's request.
 
     Attributes:
         codec: The codec of the request.
         route: Where its protocol counts.
+        profile: What the model takes.
     """
 
     stream_end = StreamEnd.EVENT
 
     codec: Codec
     route: _Route
+    profile: ModelProfile
+
+    def continues(self, settings: ModelSettings) -> bool:
+        """Return whether the provider has kept messages from before the history."""
+        return self.codec.continues(settings)
 
     def encode(
         self,
@@ -119,4 +126,4 @@ def counting_of(codec: Codec) -> Counting:
             "This model's protocol does not count tokens ahead of a request; Anthropic "
             "Messages, Gemini and OpenAI Responses do."
         )
-    return Counting(codec, route)
+    return Counting(codec, route, codec.profile)

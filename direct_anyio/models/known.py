@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from ..exceptions import UserError
-from ..settings import ModelSettings
+from ..settings import COMMON_SETTINGS
 
-__all__ = ("check_settings", "known_model_names", "known_settings", "nearest_model")
+__all__ = ("known_model_names", "known_settings", "nearest_model", "types_of")
 
 _NAMES = Path(__file__).parent.parent / "known_models.txt"
 
@@ -78,13 +79,14 @@ def nearest_model(provider: str, name: str) -> str | None:
 
 
 @cache
-def known_settings() -> frozenset[str]:
-    """Return the keys that some model heeds, and those that other libraries' models do."""
+def known_settings() -> dict[str, Any]:
+    """Return what the keys that some model heeds take, and those that other libraries' do."""
     # Only for a key that is not of the common ones: all dialects are slow to import.
     from ..dialects.anthropic import AnthropicModelSettings
     from ..dialects.gemini import GoogleModelSettings
     from ..dialects.groq import GroqModelSettings
     from ..dialects.mistral import MistralModelSettings
+    from ..dialects.openai_chat import OpenAIChatModelSettings
     from ..dialects.openai_responses import OpenAIResponsesModelSettings
     from ..dialects.openrouter import OpenRouterModelSettings
     from .cerebras import CerebrasModelSettings
@@ -95,21 +97,28 @@ def known_settings() -> frozenset[str]:
         GoogleModelSettings,
         GroqModelSettings,
         MistralModelSettings,
+        OpenAIChatModelSettings,
         OpenAIResponsesModelSettings,
         OpenRouterModelSettings,
     )
-    return frozenset(_ELSEWHERE).union(*(kind.__annotations__ for kind in kinds))
+    known: dict[str, Any] = dict.fromkeys(_ELSEWHERE, Any)
+    for kind in kinds:
+        for key, takes in get_type_hints(kind).items():
+            # Where two protocols share a setting, it takes what either takes.
+            known[key] = known.get(key, takes) | takes
+    return known | COMMON_SETTINGS
 
 
-def check_settings(settings: Mapping[str, object]) -> None:
-    """Do nothing where every key is known.
+def types_of(settings: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return the types of all settings that may be among some.
 
     Raises:
-        UserError: One is not; the message names the nearest that is.
+        UserError: Nobody knows one of them; the message names the nearest that is known.
     """
-    strange = settings.keys() - ModelSettings.__annotations__.keys()
-    if strange and (strange := strange - known_settings()):
-        raise UserError(" ".join(map(_complaint, sorted(strange))))
+    strange = settings.keys() - COMMON_SETTINGS.keys()
+    if strange and (strange := strange - known_settings().keys()):
+        raise UserError(" ".join(map(_complaint, sorted(map(str, strange)))))
+    return COMMON_SETTINGS if settings.keys() <= COMMON_SETTINGS.keys() else known_settings()
 
 
 def _complaint(key: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
+from .._core.codec import Codec, HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
 from .._io.llama import SMOLLM2
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.cohere import CohereCodec
@@ -22,6 +22,7 @@ from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import EmptyResponse, UserError
 from ..messages import ModelMessage, ModelRequest, TextPart
+from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..providers import provider_of, spoken_by
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
@@ -69,11 +70,12 @@ _UNLISTED = {
 
 
 @frozen
-class _Listing(Reader):
+class _Listing(Reader, Codec):
     """The codec and the reader of a listing."""
 
     stream_end = StreamEnd.EVENT
     route: _Route
+    profile: ModelProfile = DEFAULT_PROFILE
 
     def encode(
         self,

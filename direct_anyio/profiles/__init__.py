@@ -58,6 +58,18 @@ class ModelProfile(Record):
             whole, for servers that never give one; an answer that was cut off then passes
             for a whole one.
         supported_builtin_tools: The provider's own tools that it may use.
+        tool_call_id_pattern: A regular expression that the whole id of a tool call must
+            match; others are replaced in what is sent. None for any id.
+        tool_call_ids_must_be_unique: Whether an id may stand for one call of a history;
+            otherwise for one of a response.
+        tool_results_must_match: Whether a call without a result, and a result without a
+            call, are refused; if not, they are sent as they are.
+        tool_results_must_follow: Whether the results of a response's calls must all come
+            right behind it; otherwise anywhere behind it.
+        refuses_blank_text: Whether text that is nothing but blank space is refused; it is
+            left out.
+        refuses_trailing_blanks: Whether a last text of the model's own is refused that ends
+            in blank space; that is cut off.
     """
 
     supports_tools: bool = True
@@ -76,6 +88,12 @@ class ModelProfile(Record):
     supported_builtin_tools: frozenset[type[AbstractBuiltinTool]] = field(
         default=SUPPORTED_BUILTIN_TOOLS
     )
+    tool_call_id_pattern: str | None = None
+    tool_call_ids_must_be_unique: bool = False
+    tool_results_must_match: bool = True
+    tool_results_must_follow: bool = True
+    refuses_blank_text: bool = False
+    refuses_trailing_blanks: bool = False
 
     @classmethod
     def from_profile(cls: type[ProfileT], profile: ModelProfile | None) -> ProfileT:

@@ -33,6 +33,7 @@ def _json_schema(name: str) -> OpenAIModelProfile:
         supports_json_schema_output=True,
         supports_json_object_output=True,
         openai_supports_strict_tool_definition=False,
+        tool_results_must_match=False,
     )
 
 

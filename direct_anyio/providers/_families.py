@@ -114,6 +114,8 @@ def anthropic(name: str) -> OpenAIModelProfile:
         supports_json_schema_output=own.supports_json_schema_output,
         openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK,
         openai_supports_tool_choice_required=own.anthropic_supports_forced_tool_choice,
+        tool_call_id_pattern=r"[a-zA-Z0-9_-]{1,40}",
+        tool_call_ids_must_be_unique=True,
     )
 
 

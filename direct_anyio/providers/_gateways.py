@@ -69,7 +69,9 @@ _JSON_OUTPUT = OpenAIModelProfile(
 )
 # Providers that document `max_tokens` alone; some of them heed no other name for it.
 _OLDER_LIMIT = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
-_OWN_SERVER = _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT)
+# Servers of the user's own put a call and its result into a template, together or not.
+_UNMATCHED = OpenAIModelProfile(tool_results_must_match=False)
+_OWN_SERVER = _NO_STRICT.update(_JSON_OUTPUT).update(_OLDER_LIMIT).update(_UNMATCHED)
 _IN_FIELD = OpenAIModelProfile(
     supports_json_object_output=True,
     openai_chat_thinking_field="reasoning_content",
@@ -224,7 +226,8 @@ def _snowflake_settings(
 
 def _vllm(name: str) -> ModelProfile:
     """Return the profile of a model at vLLM, which has a switch for some families' thinking."""
-    profile = compatible(by_vendor(otherwise=by_start()), _JSON_OUTPUT)(name)
+    base = _JSON_OUTPUT.update(_UNMATCHED)
+    profile = compatible(by_vendor(otherwise=by_start()), base)(name)
     own = name.lower().rpartition("/")[2]
     fixed = own.startswith(("qwen3-coder", "qwen3.8")) or "-instruct" in own
     can = own.startswith(("qwen3", "gemma-4", "deepseek-v4")) and not fixed

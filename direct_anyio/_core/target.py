@@ -1,0 +1,421 @@
+"""A history as its target takes it, whoever made it: one pure step before all dialects.
+
+What a target demands is told by its profile. Ids of calls that it does not take are
+replaced, results are put where it looks for them, and blank text is left out. A call
+without a result, and a result without a call, are refused, with what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import is_
+from string import ascii_letters, ascii_lowercase, digits
+from typing import Any, TypeAlias, TypeGuard, cast
+
+import attrs
+from attrs import define, field
+
+from ..content import TextContent
+from ..exceptions import UserError
+from ..messages import ModelMessage, ModelRequest, ModelResponse
+from ..parts import (
+    BuiltinToolCallPart,
+    BuiltinToolReturnPart,
+    RetryPromptPart,
+    SystemPromptPart,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from ..profiles import ModelProfile
+from ..tools import DEFAULT_OUTPUT_TOOL_NAME, ModelRequestParameters
+
+__all__ = ("history_for", "with_parts")
+
+Result: TypeAlias = ToolReturnPart | RetryPromptPart
+
+OUTPUT_RESULT = "Final result processed."
+"""The result of an output tool's call that was given none: the call was the answer."""
+
+TRIES = 1000
+"""Ids that are tried for one that does not fit, before the pattern is said to have too few."""
+
+SHOWN = 3
+"""Calls and results that are named in one error."""
+
+
+def history_for(
+    messages: Sequence[ModelMessage],
+    profile: ModelProfile,
+    parameters: ModelRequestParameters,
+    *,
+    continues: bool = False,
+) -> list[ModelMessage]:
+    """Return messages as a model of this profile takes them; what it takes stays itself.
+
+    Args:
+        messages: The history.
+        profile: What the model takes.
+        parameters: What the request offers; a call of an output tool needs no result.
+        continues: Whether the provider has kept what came before the history, so that a
+            result may answer a call that is not in it.
+
+    Raises:
+        UserError: A call has no result, or a result has no call.
+    """
+    links = _links(messages, follow=profile.tool_results_must_follow)
+    said = _renamed(messages, links, profile)
+    if profile.tool_results_must_match:
+        said = _answered(said, links, _output_tools(parameters))
+        _check(links, continues)
+    if links.calls and profile.tool_results_must_follow:
+        said = [each for run in _runs(said) for each in _together(run)]
+    if profile.refuses_blank_text:
+        said = [_without_blanks(message) for message in said]
+    return _without_trailing_blanks(said) if profile.refuses_trailing_blanks else said
+
+
+# -- which result answers which call --------------------------------------------------------------
+
+
+@define(eq=False)
+class _Call:
+    """A call, and the place of its result once that is found.
+
+    Attributes:
+        place: Its message and, in that, its part.
+        run: The number of its run of responses.
+        part: The call.
+        result: The place of its result.
+    """
+
+    place: tuple[int, int]
+    run: int
+    part: ToolCallPart
+    result: tuple[int, int] | None = None
+
+
+@define(eq=False)
+class _Links:
+    """The calls of a history, and the results that answer none of them."""
+
+    calls: list[_Call] = field(factory=list)
+    strays: list[tuple[tuple[int, int], Result]] = field(factory=list)
+
+
+def _is_result(part: object) -> TypeGuard[Result]:
+    """Return whether a part answers a call; a retry prompt without a tool is a user's text."""
+    return isinstance(part, ToolReturnPart) or (
+        isinstance(part, RetryPromptPart) and part.tool_name is not None
+    )
+
+
+def _links(messages: Sequence[ModelMessage], *, follow: bool) -> _Links:
+    """Find the result of each call: behind its response, before the next one if they `follow`."""
+    links = _Links()
+    pending: dict[str, deque[_Call]] = defaultdict(deque)
+    run, behind_request = 0, False
+    for at, message in enumerate(messages):
+        if isinstance(message, ModelRequest):
+            behind_request = True
+            for number, part in enumerate(message.parts):
+                if not _is_result(part):
+                    continue
+                if pending[part.tool_call_id]:
+                    pending[part.tool_call_id].popleft().result = (at, number)
+                else:
+                    links.strays.append(((at, number), part))
+            continue
+        if behind_request:
+            run, behind_request = run + 1, False
+            if follow:
+                pending.clear()
+        for number, each in enumerate(message.parts):
+            if isinstance(each, ToolCallPart):
+                call = _Call((at, number), run, each)
+                links.calls.append(call)
+                pending[each.tool_call_id].append(call)
+    return links
+
+
+def _check(links: _Links, continues: bool) -> None:
+    """Refuse calls without a result, and results without a call.
+
+    Raises:
+        UserError: There are some; the message names the first.
+    """
+    wrong = [(call.place, _unanswered(call)) for call in links.calls if call.result is None]
+    if not continues:
+        known = {call.part.tool_call_id for call in links.calls}
+        wrong += [(place, _stray(place[0], part, known)) for place, part in links.strays]
+    if wrong:
+        raise UserError(" ".join(text for _, text in sorted(wrong)[:SHOWN]))
+
+
+def _unanswered(call: _Call) -> str:
+    id, name = call.part.tool_call_id, call.part.tool_name
+    return (
+        f"The call {id!r} of the tool {name!r} in message {call.place[0]} has no result in "
+        f"the request behind it: add ToolReturnPart({name!r}, ..., {id!r}) there, or leave out "
+        "the call."
+    )
+
+
+def _stray(at: int, part: Result, known: Iterable[str]) -> str:
+    id = part.tool_call_id
+    if id in known:
+        why = "comes too late, or is a second one: a call has one, in the request behind it"
+    else:
+        why = "answers no call of the response before it: give it the call's id, or leave it out"
+    return f"The result {id!r} of the tool {part.tool_name!r} in message {at} {why}."
+
+
+def _output_tools(parameters: ModelRequestParameters) -> frozenset[str]:
+    tools = (*parameters.function_tools, *parameters.output_tools)
+    return frozenset(tool.name for tool in tools if tool.kind == "output") | {
+        tool.name for tool in parameters.output_tools
+    }
+
+
+def _is_output(name: str, known: frozenset[str]) -> bool:
+    # Several output tools are mostly told apart by what follows the usual name.
+    usual = name == DEFAULT_OUTPUT_TOOL_NAME or name.startswith(f"{DEFAULT_OUTPUT_TOOL_NAME}_")
+    return usual or name in known
+
+
+def _answered(
+    said: list[ModelMessage], links: _Links, output_tools: frozenset[str]
+) -> list[ModelMessage]:
+    """Return messages with results for the calls that were answers, which programs leave open."""
+    results: dict[int, list[ToolReturnPart]] = defaultdict(list)
+    for call in links.calls:
+        at, number = call.place
+        if call.result is None and _is_output(call.part.tool_name, output_tools):
+            following = range(at + 1, len(said))
+            next_request = (n for n in following if isinstance(said[n], ModelRequest))
+            call.result = (next(next_request, len(said)), 0)
+            written: Any = said[at].parts[number]
+            result = ToolReturnPart(call.part.tool_name, OUTPUT_RESULT, written.tool_call_id)
+            results[call.result[0]].append(result)
+    if not results:
+        return said
+    whole = [*said, ModelRequest([])] if len(said) in results else said
+    return [
+        with_parts(message, [*results.get(at, ()), *message.parts])
+        for at, message in enumerate(whole)
+    ]
+
+
+# -- ids ------------------------------------------------------------------------------------------
+
+
+def _renamed(
+    messages: Sequence[ModelMessage], links: _Links, profile: ModelProfile
+) -> list[ModelMessage]:
+    """Return messages with ids that the target takes, a result's like that of its call."""
+    ids = _Ids(profile.tool_call_id_pattern, _ids_of(messages))
+    new: dict[tuple[int, int], str] = {}
+    uses: dict[str, int] = defaultdict(int)
+    run = 0
+    for call in links.calls:
+        id = call.part.tool_call_id
+        if call.run != run and not profile.tool_call_ids_must_be_unique:
+            # Those of one response must be told apart by any target.
+            uses.clear()
+            run = call.run
+        new[call.place] = ids.fitted(id, uses[id])
+        uses[id] += 1
+        if call.result is not None:
+            new[call.result] = new[call.place]
+    new |= {place: ids.fitted(part.tool_call_id) for place, part in links.strays}
+    return [
+        with_parts(message, [_named(part, new.get((at, n)), ids) for n, part in parts])
+        for at, message in enumerate(messages)
+        for parts in [list(enumerate(message.parts))]
+    ]
+
+
+def _ids_of(messages: Iterable[ModelMessage]) -> Iterator[str]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, (ToolCallPart, BuiltinToolCallPart, *_RETURNS)):
+                yield part.tool_call_id
+
+
+_RETURNS = (ToolReturnPart, RetryPromptPart, BuiltinToolReturnPart)
+
+
+def _named(part: Any, id: str | None, ids: _Ids) -> Any:
+    if isinstance(part, (BuiltinToolCallPart, BuiltinToolReturnPart)):
+        id = ids.fitted(part.tool_call_id)
+    if id is None or id == part.tool_call_id:
+        return part
+    head, _, tail = part.tool_call_id.partition("|")
+    if isinstance(part, ToolCallPart) and head == id and part.id is None:
+        # Histories of old hold the call's and the item's id in one.
+        return attrs.evolve(part, tool_call_id=id, id=tail)
+    return attrs.evolve(part, tool_call_id=id)
+
+
+class _Ids:
+    """Replaces ids that a target does not take: two are never replaced by the same.
+
+    An id is replaced by the same one in every history that does not hold it already.
+
+    Args:
+        pattern: What a whole id must match, None for anything.
+        known: All ids of the history.
+    """
+
+    def __init__(self, pattern: str | None, known: Iterable[str]) -> None:
+        self._pattern = pattern
+        self._taken = {id for id in known if self._fits(id)}
+        self._new: dict[tuple[str, int], str] = {}
+
+    def fitted(self, id: str, use: int = 0) -> str:
+        """Return the id to send for the first use of an id in the history, or for a later one."""
+        if not use and self._fits(id):
+            return id
+        if (id, use) not in self._new:
+            new = next((n for n in self._candidates(id, use) if n not in self._taken), None)
+            if new is None:
+                raise UserError(
+                    f"The profile's `tool_call_id_pattern` {self._pattern!r} has too few ids"
+                )
+            self._taken.add(new)
+            self._new[id, use] = new
+        return self._new[id, use]
+
+    def _fits(self, id: str) -> bool:
+        # No target can tell calls apart by ids that are empty.
+        return id != "" and (self._pattern is None or bool(re.fullmatch(self._pattern, id)))
+
+    def _candidates(self, id: str, use: int) -> Iterator[str]:
+        head, joined, _ = id.partition("|")
+        if joined and not use and self._fits(head):
+            yield head
+        alphabet, length = _writable(self._pattern)
+        for salt in range(TRIES):
+            text = f"{use} {salt} {id}".encode(errors="surrogatepass")
+            # No alphabet divides 256, but an id need only differ from others.
+            hashed = hashlib.sha256(text).digest()[:length]
+            yield "".join([alphabet[byte % len(alphabet)] for byte in hashed])
+
+
+_ALPHABETS = (digits + ascii_letters, digits + ascii_lowercase, digits)
+
+
+@lru_cache
+def _writable(pattern: str | None) -> tuple[str, int]:
+    """Return what ids of our making are made of: an alphabet, and how many of its characters.
+
+    Raises:
+        UserError: The pattern takes no letters or digits.
+    """
+    for alphabet in _ALPHABETS:
+        for length in range(32, 0, -1):
+            ends = (alphabet * 4)[:length], (alphabet * 4)[-length:]
+            if pattern is None or all(re.fullmatch(pattern, each) for each in ends):
+                return alphabet, length
+    raise UserError(f"The profile's `tool_call_id_pattern` {pattern!r} takes no letters or digits.")
+
+
+# -- order ----------------------------------------------------------------------------------------
+
+
+def _runs(messages: Iterable[ModelMessage]) -> Iterator[list[Any]]:
+    """Return messages in runs of requests and of responses."""
+    for _, run in groupby(messages, lambda message: isinstance(message, ModelRequest)):
+        yield list(run)
+
+
+def _together(run: list[Any]) -> list[Any]:
+    """Return a run whose calls are in one response, and whose results come before all else."""
+    if len(run) == 1 and isinstance(run[0], ModelResponse):
+        return run
+    if isinstance(run[0], ModelRequest):
+        return _results_first(run)
+    has_calls = [any(isinstance(part, ToolCallPart) for part in each.parts) for each in run]
+    if not any(has_calls[:-1]):
+        return run
+    names = {each.provider_name for each in run}
+    return [
+        attrs.evolve(
+            run[-1],
+            parts=[part for each in run for part in each.parts],
+            provider_name=names.pop() if len(names) == 1 else None,
+        )
+    ]
+
+
+def _results_first(requests: list[ModelRequest]) -> list[ModelMessage]:
+    results = [part for each in requests for part in each.parts if _is_result(part)]
+    first = requests[0].parts[: len(results)]
+    if len(first) == len(results) and all(map(_is_result, first)):
+        return list(requests)
+    others = [[part for part in each.parts if not _is_result(part)] for each in requests]
+    others[0] = [*results, *others[0]]
+    return [with_parts(each, parts) for each, parts in zip(requests, others, strict=True)]
+
+
+# -- blanks ---------------------------------------------------------------------------------------
+
+
+def _is_blank(item: object) -> bool:
+    text = item.content if isinstance(item, TextContent) else item
+    return isinstance(text, str) and not text.strip()
+
+
+def _without_blanks(message: ModelMessage) -> ModelMessage:
+    """Return a message without the texts that are nothing but blank space."""
+    parts = [_without_blank_items(part) for part in message.parts]
+    texts = (TextPart, SystemPromptPart, UserPromptPart)
+    return with_parts(
+        message,
+        [
+            part
+            for part in parts
+            if not (isinstance(part, texts) and (not part.content or _is_blank(part.content)))
+        ],
+    )
+
+
+def _without_blank_items(part: Any) -> Any:
+    if not isinstance(part, (UserPromptPart, ToolReturnPart)):
+        return part
+    if isinstance(part.content, (list, tuple)):
+        kept = [item for item in part.content if not _is_blank(item)]
+        return part if len(kept) == len(part.content) else attrs.evolve(part, content=kept)
+    if isinstance(part, ToolReturnPart) and _is_blank(part.content):
+        return attrs.evolve(part, content=[])
+    return part
+
+
+def _without_trailing_blanks(messages: list[ModelMessage]) -> list[ModelMessage]:
+    """Return messages whose last text is the user's, or ends in no blank space."""
+    for at in reversed(range(len(messages))):
+        message = messages[at]
+        if isinstance(message, ModelRequest):
+            if all(isinstance(part, SystemPromptPart) for part in message.parts):
+                continue
+            break
+        texts = [n for n, part in enumerate(message.parts) if isinstance(part, TextPart)]
+        if texts:
+            parts: list[Any] = list(message.parts)
+            last = parts[texts[-1]]
+            parts[texts[-1]] = attrs.evolve(last, content=last.content.rstrip())
+            return [*messages[:at], with_parts(message, parts), *messages[at + 1 :]]
+    return messages
+
+
+def with_parts(message: ModelMessage, parts: Sequence[Any]) -> ModelMessage:
+    """Return a message with these parts, itself where they are its own."""
+    same = len(parts) == len(message.parts) and all(map(is_, parts, message.parts))
+    changed: ModelMessage = message if same else cast(Any, attrs.evolve)(message, parts=parts)
+    return changed
