@@ -217,10 +217,12 @@ class RequestKeys:
                 return True
         if len(self.keys) == 1:
             return False
+        # Another request may have taken the last free key, so that a spent one was tried again.
+        is_first = key not in self._spent
         error.add_note(f"It was asked with {self.keys.place(key)} of `api_key`.")
         key.leave_alone(error)
         self._spent.add(key)
-        return self.keys.has_other(self._spent)
+        return is_first and self.keys.has_other(self._spent)
 
     def wait(self, error: ModelAPIError, kind: Kind | None) -> tuple[Kind | None, float | None]:
         """Return how a failure is retried, and the seconds that a provider asks to wait.
