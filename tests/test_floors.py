@@ -22,6 +22,8 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("exceptions", GROUND, True),
     ("_record", GROUND, True),
     *((name, GROUND, True) for name in ("_docstrings", "_prices", "_schema", "_structure")),
+    ("_types", GROUND, True),
+    ("_types.*", GROUND, True),
     ("usage", GROUND, True),
     ("settings", GROUND, True),
     ("builtin_tools", GROUND, True),
@@ -161,7 +163,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "models.rate_limit",
         },
     ),
-    "the converter": ({"cattrs"}, {"history", "_core.shapes", "_structure"}),
+    "the converter": ({"cattrs"}, {"history", "_core.shapes"}),
 }
 
 

@@ -1,0 +1,122 @@
+"""Types of pydantic's, which are never imported: they bring their own schemas and readers.
+
+A model is known by its `model_json_schema` and `model_validate_json`. Dataclasses of pydantic's,
+and other types that tell only pydantic how to read them, need its `TypeAdapter`, which is there
+where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from ..exceptions import UserError
+from .kinds import Definitions, Kind, Schema, Tried
+from .members import has_members
+from .misfits import MAX_PLACES, Misfit
+
+__all__ = ("Guest", "guest")
+
+
+@attrs.frozen(eq=False)
+class Guest(Kind):
+    """A type of pydantic's, which has its own schema and its own reader.
+
+    Attributes:
+        is_class: Whether its schema is worth a definition.
+        json_schema: Takes the template of a reference and returns the schema.
+        validate: Takes JSON text and returns the value, or raises what has `errors()`.
+    """
+
+    key: Any
+    name: str
+    is_class: bool
+    json_schema: Callable[[str], Schema]
+    validate: Callable[[str], Any]
+
+    def schema(self, defs: Definitions) -> Schema:
+        return defs.adopt(self)
+
+    def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
+        try:
+            return self.validate(json.dumps(value))
+        except RecursionError:
+            raise
+        except Exception as exc:
+            raise Misfit(*_places(exc)) from None
+
+    def key_schema(self) -> Schema | None:
+        return None if self.is_class else {}
+
+
+def _places(error: Exception) -> Iterator[tuple[list[Any], str]]:
+    """Yield what pydantic's errors, or whatever else a validator raised, say of each place."""
+    errors = getattr(error, "errors", None)
+    if not callable(errors):
+        yield [], str(error) or type(error).__name__
+        return
+    for each in errors()[:MAX_PLACES]:
+        missing = each["type"] == "missing"
+        yield [*reversed(each["loc"])], "is missing" if missing else f"is invalid: {each['msg']}"
+
+
+def guest(annotation: Any) -> Guest | None:
+    """Return the kind of a type of pydantic's, None for any other."""
+    if not isinstance(annotation, type):
+        return None
+    pydantic = sys.modules.get("pydantic")
+    is_model = hasattr(annotation, "model_json_schema") and hasattr(annotation, "model_validate")
+    is_dataclass = hasattr(annotation, "__pydantic_validator__")
+    if is_model:
+        own: Any = annotation
+        write, read = own.model_json_schema, own.model_validate_json
+    elif pydantic and (is_dataclass or _tells_pydantic(annotation)):
+        adapter = _called(annotation, pydantic.TypeAdapter, annotation)
+        write, read = adapter.json_schema, adapter.validate_json
+    else:
+        return None
+    name = re.sub(r"[^a-zA-Z0-9.\-_]", "_", annotation.__name__)
+
+    def json_schema(template: str) -> Schema:
+        schema: Schema = _untitled(_called(annotation, write, ref_template=template), name)
+        return schema
+
+    return Guest(annotation, name, is_model or is_dataclass, json_schema, read)
+
+
+def _tells_pydantic(annotation: type) -> bool:
+    return hasattr(annotation, "__get_pydantic_core_schema__") and not has_members(annotation)
+
+
+def _called(annotation: type, call: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what pydantic says; that it cannot is the program's mistake."""
+    try:
+        return call(*args, **kwargs)
+    except Exception as exc:
+        raise UserError(f"{annotation.__name__} has no JSON schema: {exc}") from exc
+
+
+def _untitled(schema: Any, name: str | None = None) -> Any:
+    """Return a schema without the titles that say no more than the names of classes and members."""
+    if isinstance(schema, list):
+        return [_untitled(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs", "patternProperties") and isinstance(value, dict):
+            made[key] = {each: _untitled(inner, each) for each, inner in value.items()}
+        elif key in ("default", "examples", "const", "enum"):
+            made[key] = value
+        elif key != "title" or _letters(value) != _letters(name):
+            made[key] = _untitled(value)
+    return made
+
+
+def _letters(text: Any) -> str:
+    return re.sub(r"[\W_]", "", str(text)).lower()
