@@ -22,6 +22,8 @@
         EmptyResponse                        a complete answer with nothing in it
     FallbackExceptionGroup               every model of a `FallbackModel` failed
 
+    SchemaWarning                        a warning: a strict schema loses a part of its meaning
+
 All of them pickle and deep-copy, and none holds a key, a header or an unbounded body.
 """
 
@@ -55,6 +57,7 @@ __all__ = (
     "ModelUnavailableError",
     "Phase",
     "ResponseTooLarge",
+    "SchemaWarning",
     "StreamInterrupted",
     "UnexpectedModelBehavior",
     "UserError",
@@ -102,6 +105,14 @@ class _Restorable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__.copy())  # type: ignore[attr-defined]
+
+
+class SchemaWarning(UserWarning):
+    """A JSON schema is sent with less meaning than it was given; the message says how to mend it.
+
+    Strict schemas allow no object with keys of any name, so that a `dict[str, int]` in one can
+    only ever be empty.
+    """
 
 
 class UserError(_Restorable, RuntimeError):

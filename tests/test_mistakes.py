@@ -159,7 +159,8 @@ async def test_a_function_that_returns_a_text() -> None:
 
 
 PLAIN = [
-    "Rome!", " Rome\n", "5 of 7", "[1] says so", "```py\nx\n```", "5", "3.14", "true", "null", "[1, 2]",
+    "Rome!", " Rome\n", "5 of 7", "[1] says so", "```py\nx\n```", "5", "3.14", "true", "null",
+    "[1, 2]",
     'So: ```json\n{"a": 1}\n```',
 ]  # fmt: skip
 

@@ -97,6 +97,7 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
     """Return what the model of a name can do."""
     newest = name.startswith(_NEWEST)
     return AnthropicModelProfile(
+        tool_name_pattern="[a-zA-Z0-9_-]{1,128}",
         supports_json_schema_output=name.startswith(_STRUCTURED),
         anthropic_supports_adaptive_thinking=name.startswith(_ADAPTIVE),
         anthropic_supports_budget_thinking=not newest,

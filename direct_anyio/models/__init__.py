@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
+from .._core.json_schema import checked_name, fits_as_name
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -231,6 +232,8 @@ def _fitted(
         prompted_output_template=_template(offered, mode, profile),
     )
     _refuse_unsupported(fitted, profile)
+    for name in fitted.tool_defs:
+        checked_name(name, profile.tool_name_pattern)
     _refuse_tools(fitted, builtin_tools & profile.supported_builtin_tools)
     return fitted
 
@@ -285,19 +288,19 @@ def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> Mode
 def _fit_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
     assert profile.json_schema_transformer is not None
     schema, strict = profile.json_schema_transformer(tool.parameters_json_schema, tool.strict)
-    return attrs.evolve(
-        tool,
-        parameters_json_schema=schema,
-        strict=strict if tool.strict is None else tool.strict,
-    )
+    strict = _strict(tool.strict, strict, tool.name)
+    return attrs.evolve(tool, parameters_json_schema=schema, strict=strict)
 
 
 def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> OutputObjectDefinition:
     assert profile.json_schema_transformer is not None
     schema, strict = profile.json_schema_transformer(output.json_schema, output.strict)
-    return attrs.evolve(
-        output, json_schema=schema, strict=strict if output.strict is None else output.strict
-    )
+    strict = _strict(output.strict, strict, output.name)
+    return attrs.evolve(output, json_schema=schema, strict=strict)
+
+
+def _strict(asked: bool | None, can_be: bool, name: str | None) -> bool:
+    return can_be and fits_as_name(name) if asked is None else asked
 
 
 def infer_model(

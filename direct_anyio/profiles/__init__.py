@@ -42,6 +42,8 @@ class ModelProfile(Record):
         prompted_output_template: Tells the schema in output mode 'prompted'.
         native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
+        tool_name_pattern: A regular expression of the names of tools, and of schemas that are
+            sent with their names, where the provider refuses others.
         thinking_tags: What encloses thoughts inside its text.
         ignore_streamed_leading_whitespace: Whether the blank space that a text starts with is
             dropped, for models that write some before a tool call.
@@ -59,6 +61,7 @@ class ModelProfile(Record):
     prompted_output_template: str = PROMPTED_OUTPUT_TEMPLATE
     native_output_requires_schema_in_instructions: bool = False
     json_schema_transformer: JsonSchemaTransform | None = None
+    tool_name_pattern: str | None = None
     thinking_tags: tuple[str, str] = ("<think>", "</think>")
     ignore_streamed_leading_whitespace: bool = False
     finish_reason_may_be_absent: bool = False
