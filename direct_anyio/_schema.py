@@ -30,7 +30,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import attrs
 
-from ._docstrings import own_doc, summary, told
+from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
 from ._types.guests import Guest
 from ._types.kinds import Alias, Choice, Class, Kind, Limited, Schema, object_schema
@@ -291,6 +291,8 @@ def parameters_of(function: Any) -> Schema:
         raise UserError(f"The parameters of {function!r} are not known: {exc}") from exc
     written, defs, resolver = _written(function), _Definitions(), Resolver()
     hints, said = hints_of(written), told(inspect.getdoc(written))
+    if isinstance(below := _below(function), type):
+        said = told_of_class(below) | said
     more: Schema | bool = False
     members: list[Member] = []
     try:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import attrs
 
-from .._docstrings import own_doc, told
+from .._docstrings import told_of_class
 from ..exceptions import UserError
 
 __all__ = (
@@ -162,9 +162,7 @@ def has_members(cls: Any) -> bool:
 def members_of(cls: Any) -> tuple[Member, ...]:
     """Return the members of a class that has some, as they are annotated."""
     read = next(read for applies, read in _CLASSES if applies(cls))
-    said: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        said |= told(own_doc(base))
+    said = told_of_class(cls)
     return tuple(
         attrs.evolve(member, description=member.description or said.get(member.name))
         for member in read(cls, hints_of(cls))
