@@ -26,6 +26,7 @@ from typing import (
     Self,
     TypedDict,
     TypeVar,
+    Unpack,
 )
 from uuid import UUID
 
@@ -37,7 +38,11 @@ from direct_anyio import (
     ModelResponse,
     OutputObjectDefinition,
     TextPart,
+    ToolDefinition,
+    UnexpectedModelBehavior,
+    UserError,
 )
+from direct_anyio._core.sample import sample_of
 
 T = TypeVar("T")
 Name = NewType("Name", str)
@@ -104,6 +109,17 @@ class Seeded:
 class Movie(TypedDict, Generic[T]):
     rating: T
     tags: NotRequired[list[str]]
+
+
+class Partly(TypedDict):
+    rating: int
+    tags: NotRequired[list[str]]
+
+
+@dataclass
+class Tagged:
+    n: int
+    kind: Literal["tagged"] = "tagged"
 
 
 @dataclass
@@ -230,3 +246,139 @@ def test_a_type_is_read_back(kind: Any, document: Any, value: Any) -> None:
     if isinstance(value, Mapping):
         assert list(map(type, read)) == list(map(type, value))
         assert list(map(type, read.values())) == list(map(type, value.values()))
+
+
+# What no value can be made for from the schema alone.
+UNSAMPLED = (tuple[int, *tuple[str, ...], bool], Annotated[date, Bound(ge=date(2026, 1, 1))])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_values_of_test_models_fit(seed: int) -> None:
+    """A value that is made from a schema is read as its type, a recursive one too."""
+    for kind, _, _ in ROWS:
+        if kind not in UNSAMPLED:
+            said(sample_of(OutputObjectDefinition.from_type(kind).json_schema, seed)).output(kind)
+
+
+def test_a_type_without_an_end_has_no_value() -> None:
+    """A class that needs one of its own is a mistake that is told."""
+
+    @dataclass
+    class Endless:
+        more: Endless
+
+    with pytest.raises(UserError, match="without end"):
+        sample_of(OutputObjectDefinition.from_type(Endless).json_schema)
+
+
+Itself = TypeAliasType("Itself", "Itself | str")  # type: ignore[misc]
+Lost = TypeAliasType("Lost", "Nowhere")  # type: ignore[name-defined]  # noqa: F821
+Deep: Any = int
+for _ in range(3000):
+    Deep = list[Deep]
+REFUSED: list[tuple[Any, str]] = [
+    (Itself, "stands for itself"),
+    (list[Itself], "stands for itself"),
+    (Lost, "Nowhere"),
+    (dict[list[int], int], "keys that JSON cannot hold"),
+    (dict[str, re.Pattern[bytes]], "no JSON schema"),
+    (Deep, "too deeply"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), REFUSED, ids=[m for _, m in REFUSED])
+def test_a_type_that_is_refused(kind: Any, message: str) -> None:
+    """A type without a schema is the program's mistake, in both directions."""
+    with pytest.raises(UserError, match=message):
+        OutputObjectDefinition.from_type(kind)
+    with pytest.raises(UserError, match=message):
+        said("x").output(kind)
+
+
+MISFITS: list[tuple[Any, Any, str]] = [
+    (Car, {"make": "x", "wheels": 9}, "$.wheels must be at most 8, not 9"),
+    (Annotated[int, Bound(multiple_of=2)], 3, "$ must be a multiple of 2, not 3"),
+    (Annotated[list[int], Bound(min_length=1)], [], "$ must be of a length of at least 1, not []"),
+    (Annotated[str, Bound(pattern="^a")], "b", '$ must be like the pattern ^a, not "b"'),
+    (Annotated[date, Bound(gt=date(2026, 1, 2))], "2026-01-02", "greater than 2026-01-02"),
+    (dict[int, str], {"a": "b"}, '$.a must be an integer, not "a"'),
+    (dict[Annotated[str, Bound(min_length=2)], int], {"a": 1}, "$.a must be of a length"),
+    (dict[Color, Level], {"red": 1, "green": 1}, '$.green must be one of "red", "blue"'),
+    (timedelta, "P1Y", '$ must be a duration such as PT1H30M, not "P1Y"'),
+    (timedelta, "P99999999999D", "$ must be a duration"),
+    (bytes, "é", "$ must be bytes in base64"),
+    (IPv4Address, "::1", "$ must be an IPv4 address"),
+    (re.Pattern, "(", "$ must be a regular expression"),
+    (float, 10**400, "$ must be a number"),
+    (Decimal, "NaN", "$ must be a number"),
+    (tuple[int, *tuple[str, ...], bool], [1], "$ must have at least 2 items, not 1"),
+    (Seeded, {}, "$.seed is missing"),
+    (Nested[int], [1, ["x"]], "$[1][0] must be one of int, list"),
+    (list[int] | dict[str, int] | None, {"a": "x"}, "$.a must be an integer"),
+    (Car | Annotated[Node, "x"] | str, {"value": "x"}, "$ must be one of Car, Node, str"),
+    (
+        Node | Linked | Annotated[Tagged, "x"],
+        {"kind": "tagged", "n": "x"},
+        "$.n must be an integer",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "document", "message"), MISFITS, ids=[m for *_, m in MISFITS])
+def test_a_misfit_names_its_place(kind: Any, document: Any, message: str) -> None:
+    """What does not fit is told with its place, and what would."""
+    with pytest.raises(UnexpectedModelBehavior) as raised:
+        said({"response": document} if not isinstance(document, dict) else document).output(kind)
+    assert message in raised.value.message
+
+
+def test_a_long_place_is_cut() -> None:
+    """The end of a place counts."""
+    document: Any = 5
+    for _ in range(150):
+        document = {"value": 1, "next": document}
+    with pytest.raises(
+        UnexpectedModelBehavior, match=r"…[.a-z]*\.next must be an object"
+    ) as raised:
+        said(document).output(Node)
+    assert len(raised.value.message) < 500
+
+
+def test_defaults_of_dicts_are_made() -> None:
+    """A `defaultdict` makes what its annotation says."""
+    read = said({}).output(collections.defaultdict[str, list[int]])
+    assert read["x"] == []
+
+
+def test_a_function_takes_what_a_typed_dict_says() -> None:
+    """`**kwargs` of a TypedDict are parameters by name."""
+
+    def search(query: str, **more: Unpack[Partly]) -> None: ...
+
+    schema = ToolDefinition.from_callable(search).parameters_json_schema
+    assert list(schema["properties"]) == ["query", "rating", "tags"]
+    assert (schema["required"], schema["additionalProperties"]) == (["query", "rating"], False)
+
+
+def test_limits_are_told() -> None:
+    """Limits have their keywords in the schema, or words where JSON schema has none."""
+
+    @dataclass
+    class Limits:
+        a: Annotated[int, Bound(gt=0, le=9, multiple_of=2)]
+        b: Annotated[list[str], Bound(min_length=1, max_length=2)]
+        c: Annotated[dict[str, int], Bound(min_length=1)]
+        d: Annotated[str | None, Bound(max_length=2, pattern="a"), "Text"]
+        e: Annotated[date, Bound(ge=date(2026, 1, 2)), "When"]
+        f: Annotated[bytes, Bound(max_length=2)]
+
+    string: Any = {"type": "string"}
+    assert OutputObjectDefinition.from_type(Limits).json_schema["properties"] == {
+        "a": {"type": "integer", "exclusiveMinimum": 0, "maximum": 9, "multipleOf": 2},
+        "b": {"type": "array", "items": string, "minItems": 1, "maxItems": 2},
+        "c": {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
+        "d": {"anyOf": [string, {"type": "null"}], "maxLength": 2, "pattern": "a",
+              "description": "Text"},
+        "e": string | {"format": "date", "description": "When (at least 2026-01-02)"},
+        "f": string | {"format": "base64", "description": "of a length of at most 2"},
+    }  # fmt: skip

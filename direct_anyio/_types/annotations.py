@@ -124,8 +124,11 @@ class Resolver:
         return self._known[key]
 
     def _limited(self, annotation: Any, owner: Any) -> Kind:
-        inner, extras = self.kind(get_args(annotation)[0], owner), annotation.__metadata__
+        extras = annotation.__metadata__
         said = next(_texts(extras), None)
+        if (validated := guest(annotation)) is not None:  # which checks the limits too
+            return Limited(validated.name, validated, (), said)
+        inner = self.kind(get_args(annotation)[0], owner)
         return Limited(inner.name, inner, tuple(limits_of(extras)), said)
 
     def _variable(self, variable: Any, owner: Any) -> Kind:

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
@@ -21,6 +21,8 @@ from .members import has_members
 from .misfits import MAX_PLACES, Misfit
 
 __all__ = ("Guest", "guest")
+
+_HOOK = "__get_pydantic_core_schema__"
 
 
 @attrs.frozen(eq=False)
@@ -67,38 +69,40 @@ def _places(error: Exception) -> Iterator[tuple[list[Any], str]]:
 
 def guest(annotation: Any) -> Guest | None:
     """Return the kind of a type of pydantic's, None for any other."""
-    if not isinstance(annotation, type):
-        return None
-    pydantic = sys.modules.get("pydantic")
+    cls = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    name = re.sub(r"[^a-zA-Z0-9.\-_]", "_", getattr(cls, "__name__", "type"))
     is_model = hasattr(annotation, "model_json_schema") and hasattr(annotation, "model_validate")
-    is_dataclass = hasattr(annotation, "__pydantic_validator__")
-    if is_model:
-        own: Any = annotation
-        write, read = own.model_json_schema, own.model_validate_json
-    elif pydantic and (is_dataclass or _tells_pydantic(annotation)):
-        adapter = _called(annotation, pydantic.TypeAdapter, annotation)
+    is_class = isinstance(annotation, type) and hasattr(annotation, "__pydantic_validator__")
+    if is_model and is_class:
+        write, read = annotation.model_json_schema, annotation.model_validate_json
+    elif "pydantic" in sys.modules and (is_class or _tells_pydantic(annotation)):
+        adapter = _called(name, sys.modules["pydantic"].TypeAdapter, annotation)
         write, read = adapter.json_schema, adapter.validate_json
     else:
         return None
-    name = re.sub(r"[^a-zA-Z0-9.\-_]", "_", annotation.__name__)
 
     def json_schema(template: str) -> Schema:
-        schema: Schema = _untitled(_called(annotation, write, ref_template=template), name)
+        schema: Schema = _untitled(_called(name, write, ref_template=template), name)
         return schema
 
-    return Guest(annotation, name, is_model or is_dataclass, json_schema, read)
+    return Guest(annotation, name, is_class, json_schema, read)
 
 
-def _tells_pydantic(annotation: type) -> bool:
-    return hasattr(annotation, "__get_pydantic_core_schema__") and not has_members(annotation)
+def _tells_pydantic(annotation: Any) -> bool:
+    """Return whether a type, or what its `Annotated` says, tells pydantic how to read it."""
+    if get_origin(annotation) is Annotated:
+        return any(hasattr(extra, _HOOK) for extra in annotation.__metadata__)
+    return (
+        isinstance(annotation, type) and hasattr(annotation, _HOOK) and not has_members(annotation)
+    )
 
 
-def _called(annotation: type, call: Any, *args: Any, **kwargs: Any) -> Any:
+def _called(name: str, call: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what pydantic says; that it cannot is the program's mistake."""
     try:
         return call(*args, **kwargs)
     except Exception as exc:
-        raise UserError(f"{annotation.__name__} has no JSON schema: {exc}") from exc
+        raise UserError(f"{name} has no JSON schema: {exc}") from exc
 
 
 def _untitled(schema: Any, name: str | None = None) -> Any:

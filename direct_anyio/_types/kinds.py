@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, repeat
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 import attrs
 
+from ..exceptions import UserError
 from .limits import Limit
 from .members import Member, is_json
-from .misfits import MAX_PLACES, Misfit, made, refuse
+from .misfits import MAX_PLACES, Misfit, made, refuse, unfit
 
 __all__ = (
     "Alias",
@@ -37,12 +38,10 @@ __all__ = (
 
 Schema: TypeAlias = dict[str, Any]
 Tried: TypeAlias = dict[tuple[int, int, bool], Any]
-"""What each union read each value as, by the ids of both and whether it had to be exact.
+"""What each union read each value as, or the `Misfit`, by the ids of both and `exact`.
 
 Unions within each other would otherwise read what is inside them again and again.
 """
-
-_UNFIT: Any = object()
 
 
 def _read_each(
@@ -123,10 +122,6 @@ class Kind:
     def parts(self) -> Iterator[Kind]:
         """Yield the kinds whose schemas stand inside of this one's."""
         yield from ()
-
-    def names(self) -> frozenset[str]:
-        """Return the names of a class's members, none for any other kind."""
-        return frozenset()
 
 
 @attrs.frozen(eq=False)
@@ -335,6 +330,10 @@ class Union(Kind):
     name: str
     members: tuple[Kind, ...]
 
+    @property
+    def _wanted(self) -> str:
+        return f"one of {', '.join(member.name for member in self.members)}"
+
     def schema(self, defs: Definitions) -> Schema:
         return {"anyOf": [member.schema(defs) for member in self.members]}
 
@@ -343,26 +342,45 @@ class Union(Kind):
         if value is not None and len(some) == 1:
             return some[0].read(value, tried, exact)  # whose error says more
         key = id(value), id(self), exact
-        if key not in tried:
-            tried[key] = self._first_fit(value, tried, exact)
-        if tried[key] is _UNFIT:
-            for member in self.members:
-                if isinstance(member, Class) and member.is_tagged(value):
-                    return member.read(value, tried, exact)  # whose error says more
-            refuse(f"one of {', '.join(member.name for member in self.members)}", value)
-        return tried[key]
+        found = tried.get(key, tried)
+        if found is tried:
+            found = self._first_fit(value, tried, exact)
+            if type(value) in (dict, list):
+                tried[key] = found
+        if isinstance(found, Misfit):
+            raise found.copy()
+        return found
 
     def _first_fit(self, value: Any, tried: Tried, exact: bool) -> Any:
-        members = self.members
-        if type(value) is dict:
-            members = tuple(sorted(members, key=lambda each: -len(each.names() & value.keys())))
+        members = self._likely(value)
+        misfits: list[Misfit] = []
         for exactly in (True,) if exact else (True, False):
+            misfits.clear()
             for member in members:
                 try:
                     return member.read(value, tried, exactly)
-                except Misfit:
-                    continue
-        return _UNFIT
+                except Misfit as exc:
+                    misfits.append(exc)
+        fitting = [
+            misfit
+            for member, misfit in zip(members, misfits, strict=True)
+            if type(value) is _shape(member)
+        ]
+        if len(fitting) == 1:  # which says more
+            return fitting[0]
+        return Misfit(([], partial(unfit, self._wanted, value)))
+
+    def _likely(self, value: Any) -> list[Kind]:
+        """Return the members to try, of classes those that know more of the keys first."""
+        if type(value) is not dict:
+            return list(self.members)
+        classes = {each: _bare(each) for each in self.members}
+        known = {each: cls for each, cls in classes.items() if isinstance(cls, Class)}
+        tagged = [each for each, cls in known.items() if cls.is_tagged(value)]
+        return tagged or sorted(
+            self.members,
+            key=lambda each: -len(known[each].names & value.keys()) if each in known else 0,
+        )
 
     def read_key(self, text: str, tried: Tried) -> Any:
         for member in self.members:
@@ -370,7 +388,7 @@ class Union(Kind):
                 return member.read_key(text, tried)
             except Misfit:
                 continue
-        refuse(f"one of {', '.join(member.name for member in self.members)}", text)
+        refuse(self._wanted, text)
 
     def key_schema(self) -> Schema | None:
         keys = [member.key_schema() for member in self.members]
@@ -426,8 +444,20 @@ class Limited(Kind):
     def parts(self) -> Iterator[Kind]:
         yield self.inner
 
-    def names(self) -> frozenset[str]:
-        return self.inner.names()
+
+def _bare(kind: Kind) -> Kind:
+    """Return a kind without limits and other names."""
+    while isinstance(kind, (Limited, Alias)):
+        kind = kind.inner
+    return kind
+
+
+def _shape(kind: Kind) -> type | None:
+    """Return the type of JSON values with parts that a kind is written as."""
+    kind = _bare(kind)
+    if isinstance(kind, Array):
+        return list
+    return dict if isinstance(kind, (Class, Dict)) else None
 
 
 def _types_of(kind: Kind) -> set[str]:
@@ -439,10 +469,8 @@ def _types_of(kind: Kind) -> set[str]:
             return {"array"}
         case Dict():
             return {"object"}
-        case Union() | Limited():
+        case Union() | Limited() | Alias():
             return set().union(*map(_types_of, kind.parts()))
-        case Alias():
-            return _types_of(kind.inner)
     return set()
 
 
@@ -461,18 +489,11 @@ class Alias(Kind):
 
     @cached_property
     def _holds_itself(self) -> bool:
-        seen: set[int] = set()
-        waiting: list[Kind] = [self.inner]
-        while waiting:
-            kind = waiting.pop()
-            if kind is self:
-                return True
-            if id(kind) not in seen:
-                seen.add(id(kind))
-                waiting += [kind.inner] if isinstance(kind, Alias) else kind.parts()
-        return False
+        return self in _reached(self, (Alias, Array, Dict, Limited, Union))
 
     def schema(self, defs: Definitions) -> Schema:
+        if self in _reached(self, (Alias, Limited, Union)):
+            raise UserError(f"{self.name} stands for itself, and has no JSON schema")
         return defs.refer(self) if self._holds_itself else self.inner.schema(defs)
 
     def definition(self, defs: Definitions) -> Schema:
@@ -488,8 +509,21 @@ class Alias(Kind):
     def key_schema(self) -> Schema | None:
         return None if self._holds_itself else self.inner.key_schema()
 
-    def names(self) -> frozenset[str]:
-        return self.inner.names()
+    def parts(self) -> Iterator[Kind]:
+        yield self.inner
+
+
+def _reached(start: Kind, through: tuple[type[Kind], ...]) -> set[Kind]:
+    """Return the kinds that the schema of one leads to, through some kinds of kinds."""
+    found: set[Kind] = set()
+    waiting = [start]
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, through):
+            new = set(kind.parts()) - found
+            found |= new
+            waiting += new
+    return found
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -544,7 +578,9 @@ class Class(Kind):
         values = _read_each(entries, tried, False, *missing)
         return made(self.make, **dict(zip(given, values, strict=True)))
 
+    @cached_property
     def names(self) -> frozenset[str]:
+        """The names of its members."""
         return frozenset(member.name for member in self.members)
 
 

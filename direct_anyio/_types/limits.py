@@ -64,7 +64,7 @@ class Limit:
         """Return whether a value keeps to it; what cannot be compared with it does."""
         try:
             return _WORDS[self.word][1](value, self.bound)
-        except TypeError:
+        except (TypeError, re.error):  # a pattern may be of another language
             return True
 
     def keywords(self, types: Set[str]) -> dict[str, Any]:

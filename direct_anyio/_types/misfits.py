@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 from ..exceptions import printable
 
-__all__ = ("MAX_PLACES", "Misfit", "made", "refuse")
+__all__ = ("MAX_PLACES", "Misfit", "made", "refuse", "unfit")
 
 MAX_PLACES = 3
 """Places that an error names."""
+
+MAX_VALUE = 64
+"""Characters of a value that an error shows."""
 
 MAX_PLACE = 200
 """Characters of a place; of a longer one the end is shown."""
@@ -21,15 +25,23 @@ class Misfit(Exception):
     """A value that does not fit its type.
 
     Attributes:
-        found: Of each place, the steps that lead to it, innermost first, and what is wrong there.
+        found: Of each place, the steps that lead to it, innermost first, and what is wrong there,
+            or a function that tells, since most misfits of unions are never told.
     """
 
-    def __init__(self, *found: tuple[list[Any], str]) -> None:
+    def __init__(self, *found: tuple[list[Any], str | Callable[[], str]]) -> None:
         super().__init__(found)
         self.found = found
 
+    def copy(self) -> Misfit:
+        """Return one whose places can grow on their own."""
+        return Misfit(*(([*steps], said) for steps, said in self.found))
+
     def __str__(self) -> str:
-        return "; ".join(f"{_place(steps)} {printable(said, 200)}" for steps, said in self.found)
+        return "; ".join(
+            f"{_place(steps)} {printable(said if isinstance(said, str) else said(), 200)}"
+            for steps, said in self.found
+        )
 
 
 def _place(steps: list[Any]) -> str:
@@ -43,8 +55,19 @@ def _step(step: Any) -> str:
     return f"[{printable(json.dumps(step), 64)}]"
 
 
+def unfit(wanted: str, value: object) -> str:
+    """Return what is wrong with a value."""
+    text = ""
+    for piece in json.JSONEncoder().iterencode(value):  # only as much as is shown
+        text += piece
+        if len(text) > MAX_VALUE:
+            break
+    return f"must be {wanted}, not {printable(text, MAX_VALUE)}"
+
+
 def refuse(wanted: str, value: object) -> NoReturn:
-    raise Misfit(([], f"must be {wanted}, not {printable(json.dumps(value), 64)}"))
+    """Raise what is wrong with a value."""
+    raise Misfit(([], partial(unfit, wanted, value)))
 
 
 def made(make: Callable[..., Any], /, *args: Any, **members: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import math
 import pathlib
 import re
 import typing
@@ -34,6 +35,13 @@ def _whole(value: int | float) -> int:
     if not isinstance(value, int) and not value.is_integer():
         raise ValueError
     return int(value)
+
+
+def _finite(value: int | float) -> float:
+    made = float(value)
+    if not math.isfinite(made):
+        raise ValueError
+    return made
 
 
 def _decimal(value: int | float | str) -> Decimal:
@@ -89,7 +97,7 @@ _SCALARS: tuple[tuple[Any, Scalar], ...] = (
     (str, Scalar("str", {"type": "string"}, _TEXT, "text", str)),
     (int, Scalar("int", {"type": "integer"}, _NUMBERS, "an integer", _whole,
                  lambda value: type(value) is int)),
-    (float, Scalar("float", {"type": "number"}, _NUMBERS, "a number", float,
+    (float, Scalar("float", {"type": "number"}, _NUMBERS, "a number", _finite,
                    lambda value: type(value) is float)),
     # As text too: a number of JSON is read as a float, which has fewer digits.
     (Decimal, Scalar("Decimal", {"type": "number"}, (*_NUMBERS, str), "a number", _decimal)),
