@@ -33,7 +33,7 @@ import attrs
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
 from ._types.guests import Guest
-from ._types.kinds import Alias, Choice, Class, Kind, Limited, Schema, object_schema
+from ._types.kinds import DEFS, Alias, Choice, Class, Kind, Limited, Schema, object_schema
 from ._types.members import Member, hints_of
 from .exceptions import UserError
 
@@ -58,7 +58,6 @@ MAX_WRITTEN = 10_000
 One that holds itself with ever longer arguments would have no end.
 """
 
-_DEFS = "#/$defs/"
 _MAX_NAME = 64  # of a tool or a schema, at OpenAI and Anthropic
 
 
@@ -82,7 +81,7 @@ class _Definitions:
             name = self._names[kind.key] = self._new_name(kind)
             self._defs[name] = {}
             self._waiting.append(kind)
-        return {"$ref": _DEFS + self._names[kind.key]}
+        return {"$ref": DEFS + self._names[kind.key]}
 
     def _new_name(self, kind: Class | Alias) -> str:
         plain = _fit_name(_short(kind.key)) or "type"
@@ -95,7 +94,7 @@ class _Definitions:
             return self.adopted(guest)
         if guest.key not in self._names:
             self.adopted(guest, refers=True)
-        return {"$ref": _DEFS + self._names[guest.key]}
+        return {"$ref": DEFS + self._names[guest.key]}
 
     def adopted(self, guest: Guest, *, refers: bool = False) -> Schema:
         """Return a guest's schema, whose definitions are taken over.
@@ -106,10 +105,11 @@ class _Definitions:
             guest: The guest.
             refers: Whether the schema itself becomes a definition.
         """
-        for ending in itertools.chain([""], (f"_{number}" for number in itertools.count(2))):
-            root = guest.json_schema(f"{_DEFS}{{model}}{ending}")
+        number, ending = 1, ""
+        while True:
+            root = guest.json_schema(ending)
             defs = {name + ending: each for name, each in root.pop("$defs", {}).items()}
-            name = root.get("$ref", "").removeprefix(_DEFS)
+            name = root.get("$ref", "").removeprefix(DEFS)
             if name:  # it holds itself
                 root = defs[name]
             elif refers:
@@ -119,6 +119,8 @@ class _Definitions:
                 defs[name] = root
             if all(self._is_free(each, defs[each]) for each in defs):
                 break
+            number += 1
+            ending = f"_{number}"
         self._defs |= defs
         self._of_guests |= defs.keys()
         if name:
@@ -247,7 +249,7 @@ def said_of(annotation: Any) -> str | None:
         case Class(said=said) | Choice(said=said):
             return said
         case Guest():
-            return kind.json_schema(_DEFS + "{model}").get("description")
+            return kind.json_schema("").get("description")
     return None
 
 

@@ -54,7 +54,7 @@ def structured(annotation: Any, text: str | None, call: str | None = None) -> An
         except (ValueError, RecursionError) as exc:
             problem = exc
             continue
-        if is_text and written is text and not _says_text(document) and _is_plain(text):
+        if is_text and written is text and not _says_text(document) and _is_plain(written):
             break
         return _fitted(of_type, document, written)
     if takes_text and text and _is_plain(text):

@@ -257,6 +257,42 @@ def test_a_model_without_a_schema_is_refused() -> None:
             said({}).output(kind)
 
 
+def test_whatever_has_the_methods_of_a_model_is_one() -> None:
+    """A class is known by its methods."""
+
+    class Word:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        @classmethod
+        def model_json_schema(cls) -> dict[str, Any]:
+            return {"type": "object", "properties": {"text": {"type": "string"}}}
+
+        @classmethod
+        def model_validate(cls, document: Any) -> Word:
+            return cls(document["text"])
+
+    schema = OutputObjectDefinition.from_type(list[Word]).json_schema
+    assert schema["$defs"] == {"Word": Word.model_json_schema()}
+    assert said([{"text": "x"}]).output(list[Word])[0].text == "x"
+    with pytest.raises(UnexpectedModelBehavior):
+        said([{}]).output(list[Word])
+
+
+def test_validators_in_annotations_run() -> None:
+    """What an `Annotated` tells pydantic holds outside of its models, too."""
+
+    @dataclass
+    class Doubled:
+        n: Annotated[int, AfterValidator(lambda value: value * 2), "Twice"]
+
+    assert said({"n": 2}).output(Doubled) == Doubled(4)
+    schema = OutputObjectDefinition.from_type(Doubled).json_schema
+    assert schema["properties"] == {"n": {"type": "integer", "description": "Twice"}}
+    with pytest.raises(UnexpectedModelBehavior, match=r"\$\.n is invalid"):
+        said({"n": "x"}).output(Doubled)
+
+
 def test_validators_in_annotations_of_models_run() -> None:
     """Whatever a validator raises is a misfit, whatever it returns is the value."""
 

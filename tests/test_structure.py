@@ -307,7 +307,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
     (City, {}, "City: $.name is missing"),
     (City, [], "City: $ must be an object, not []"),
     (Partly, {}, "Partly: $.name is missing"),
-    (Point, [1, 2], "Point: $ must be an object, not [1, 2]"),
+    (Point, [1, 2, 3], "Point: $ must be an object, not [1, 2, 3]"),
     (City, {"name": 5}, "City: $.name must be text, not 5"),
     (City, {"name": "x", "population": "5"}, '$.population must be an integer, not "5"'),
     (City, {"name": "x", "population": True}, "$.population must be an integer, not true"),

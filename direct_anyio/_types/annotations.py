@@ -186,9 +186,14 @@ class Resolver:
         if not has_members(cls):
             raise UserError(f"{named(annotation)} has no JSON schema")
 
-        make = dict if is_typed_dict(cls) else cls
-        resolve = functools.partial(self.members, annotation)
-        return Class(_key(annotation), named(annotation), make, resolve, summary(own_doc(cls)))
+        return Class(
+            _key(annotation),
+            named(annotation),
+            dict if is_typed_dict(cls) else cls,
+            functools.partial(self.members, annotation),
+            said=summary(own_doc(cls)),
+            is_tuple=issubclass(cls, tuple),
+        )
 
     def members(self, annotation: Any) -> tuple[Member, ...]:
         """Return the members of a class, each with its `Kind`."""

@@ -15,14 +15,15 @@ from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
-from ..exceptions import UserError
-from .kinds import Definitions, Kind, Schema, Tried
+from ..exceptions import UserError, printable
+from .kinds import DEFS, Definitions, Kind, Schema, Tried
 from .members import has_members
 from .misfits import MAX_PLACES, Misfit
 
 __all__ = ("Guest", "guest")
 
 _HOOK = "__get_pydantic_core_schema__"
+_VALIDATOR = "__pydantic_validator__"  # a dataclass of pydantic's has it
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +32,7 @@ class Guest(Kind):
 
     Attributes:
         is_class: Whether its schema is worth a definition.
-        json_schema: Takes the template of a reference and returns the schema.
+        json_schema: Returns the schema, given what the names of its definitions end with.
         validate: Takes JSON text and returns the value, or raises what has `errors()`.
     """
 
@@ -62,7 +63,8 @@ def _places(error: Exception) -> Iterator[tuple[list[Any], str]]:
     if not callable(errors):
         yield [], str(error) or type(error).__name__
         return
-    for each in errors()[:MAX_PLACES]:
+    found: Any = errors()
+    for each in found[:MAX_PLACES]:
         missing = each["type"] == "missing"
         yield [*reversed(each["loc"])], "is missing" if missing else f"is invalid: {each['msg']}"
 
@@ -71,18 +73,23 @@ def guest(annotation: Any) -> Guest | None:
     """Return the kind of a type of pydantic's, None for any other."""
     cls = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     name = re.sub(r"[^a-zA-Z0-9.\-_]", "_", getattr(cls, "__name__", "type"))
-    is_model = hasattr(annotation, "model_json_schema") and hasattr(annotation, "model_validate")
-    is_class = isinstance(annotation, type) and hasattr(annotation, "__pydantic_validator__")
-    if is_model and is_class:
-        write, read = annotation.model_json_schema, annotation.model_validate_json
-    elif "pydantic" in sys.modules and (is_class or _tells_pydantic(annotation)):
-        adapter = _called(name, sys.modules["pydantic"].TypeAdapter, annotation)
+    is_class = isinstance(annotation, type)
+    if is_class and hasattr(annotation, "model_json_schema"):
+        write = annotation.model_json_schema
+        read = getattr(annotation, "model_validate_json", None) or (
+            lambda text: annotation.model_validate(json.loads(text))
+        )
+    elif "pydantic" in sys.modules and _tells_pydantic(annotation):
+        pydantic: Any = sys.modules["pydantic"]
+        adapter = _called(name, pydantic.TypeAdapter, annotation)
         write, read = adapter.json_schema, adapter.validate_json
+        is_class = hasattr(annotation, _VALIDATOR)
     else:
         return None
 
-    def json_schema(template: str) -> Schema:
-        schema: Schema = _untitled(_called(name, write, ref_template=template), name)
+    def json_schema(ending: str) -> Schema:
+        named: Any = {"ref_template": f"{DEFS}{{model}}{ending}"} if ending else {}
+        schema: Schema = _untitled(_called(name, write, **named), name)
         return schema
 
     return Guest(annotation, name, is_class, json_schema, read)
@@ -92,9 +99,10 @@ def _tells_pydantic(annotation: Any) -> bool:
     """Return whether a type, or what its `Annotated` says, tells pydantic how to read it."""
     if get_origin(annotation) is Annotated:
         return any(hasattr(extra, _HOOK) for extra in annotation.__metadata__)
-    return (
-        isinstance(annotation, type) and hasattr(annotation, _HOOK) and not has_members(annotation)
-    )
+    if not isinstance(annotation, type):
+        return False
+    own_hook = hasattr(annotation, _HOOK) and not has_members(annotation)
+    return own_hook or hasattr(annotation, _VALIDATOR)
 
 
 def _called(name: str, call: Any, *args: Any, **kwargs: Any) -> Any:
@@ -102,7 +110,8 @@ def _called(name: str, call: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return call(*args, **kwargs)
     except Exception as exc:
-        raise UserError(f"{name} has no JSON schema: {exc}") from exc
+        said = printable(str(exc), 300)
+        raise UserError(f"{name} has no JSON schema: {said}") from exc
 
 
 def _untitled(schema: Any, name: str | None = None) -> Any:

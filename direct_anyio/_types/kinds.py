@@ -21,6 +21,7 @@ from .members import Member, is_json
 from .misfits import MAX_PLACES, Misfit, made, refuse, unfit
 
 __all__ = (
+    "DEFS",
     "Alias",
     "Array",
     "Choice",
@@ -35,6 +36,9 @@ __all__ = (
     "Union",
     "object_schema",
 )
+
+DEFS = "#/$defs/"
+"""What a reference to a definition starts with."""
 
 Schema: TypeAlias = dict[str, Any]
 Tried: TypeAlias = dict[tuple[int, int, bool], Any]
@@ -75,9 +79,11 @@ class Definitions(Protocol):
 
     def refer(self, kind: Class | Alias) -> Schema:
         """Return a reference to the definition of a kind."""
+        ...
 
     def adopt(self, guest: Any) -> Schema:
         """Return the schema of a `guests.Guest`, a reference to it where it is a class."""
+        ...
 
 
 class Kind:
@@ -533,6 +539,8 @@ class Class(Kind):
     Attributes:
         make: Makes an object of its members, given by name.
         resolve: Returns the members, their `kind` a `Kind`.
+        said: What is written about it, for the model.
+        is_tuple: Whether it may be written as a list too.
     """
 
     key: Any
@@ -540,6 +548,7 @@ class Class(Kind):
     make: Callable[..., Any]
     resolve: Callable[[], tuple[Member, ...]]
     said: str | None = None
+    is_tuple: bool = False
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -566,6 +575,8 @@ class Class(Kind):
         return said | object_schema(self.members, defs)
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
+        if self.is_tuple and type(value) is list and len(value) <= len(self.members):
+            value = dict(zip((each.name for each in self.members), value, strict=False))
         if type(value) is not dict:
             refuse("an object", value)
         given = {each.name: each.kind for each in self.members if each.name in value}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 import math
 import pathlib
@@ -22,9 +21,9 @@ __all__ = ("ANYTHING", "SCALARS")
 _TEXT = (str,)
 _NUMBERS = (int, float)
 
-# ISO 8601, without years and months, whose length is not known.
+# ISO 8601, a year as 365 days, as pydantic reads and writes it; the length of a month is not known.
 _DURATION = re.compile(
-    r"(?P<sign>[+-]?)P(?=.)(?:(?P<weeks>N)W)?(?:(?P<days>N)D)?"
+    r"(?P<sign>[+-]?)P(?=.)(?:(?P<years>N)Y)?(?:(?P<weeks>N)W)?(?:(?P<days>N)D)?"
     r"(?:T(?=.)(?:(?P<hours>N)H)?(?:(?P<minutes>N)M)?(?:(?P<seconds>N)S)?)?".replace(
         "N", r"\d+(?:[.,]\d+)?"
     )
@@ -64,16 +63,21 @@ def _duration(text: str) -> timedelta:
 
 
 _MICROSECONDS = {
-    unit: timedelta(**{unit: 1}) // timedelta(microseconds=1)
-    for unit in ("weeks", "days", "hours", "minutes", "seconds")
+    unit: timedelta(seconds=seconds) // timedelta(microseconds=1)
+    for unit, seconds in {
+        "years": 365 * 86_400,
+        "weeks": 7 * 86_400,
+        "days": 86_400,
+        "hours": 3_600,
+        "minutes": 60,
+        "seconds": 1,
+    }.items()
 }
 
 
 def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
-    except binascii.Error:
-        raise ValueError from None
+    standard = text.replace("-", "+").replace("_", "/").rstrip("=")  # binascii.Error: ValueError
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
