@@ -32,8 +32,9 @@ import attrs
 
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
+from ._types.compounds import Alias, Class, Limited, object_schema
 from ._types.guests import Guest
-from ._types.kinds import DEFS, Alias, Choice, Class, Kind, Limited, Schema, object_schema
+from ._types.kinds import DEFS, Choice, Kind, Schema
 from ._types.members import Member, hints_of
 from .exceptions import UserError
 

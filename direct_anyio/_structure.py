@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ._schema import OUTER_KEY, Known, known
-from ._types.kinds import Alias, Kind, Limited, Scalar, Union
+from ._types.compounds import Alias, Limited, Union
+from ._types.kinds import Kind, Scalar
 from ._types.misfits import Misfit
 from .exceptions import UnexpectedModelBehavior, printable
 

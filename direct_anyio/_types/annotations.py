@@ -15,8 +15,9 @@ import attrs
 
 from .._docstrings import own_doc, summary
 from ..exceptions import UserError
+from .compounds import Alias, Array, Class, Dict, Limited, Union
 from .guests import guest
-from .kinds import Alias, Array, Choice, Class, Dict, Kind, Limited, Union
+from .kinds import Choice, Kind
 from .limits import limits_of
 from .members import (
     Member,
