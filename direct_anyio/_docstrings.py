@@ -7,53 +7,122 @@ from __future__ import annotations
 
 import inspect
 import re
-import textwrap
-from typing import Any
+from collections.abc import Iterator
 
-__all__ = ("own_doc", "summary", "told")
+__all__ = ("own_doc", "summary", "told", "told_of_class")
 
-_BLOCK = r"((?:[ \t].*\n|\n)+)"
-_GOOGLE = re.compile(
-    rf"^(?:Args|Arguments|Parameters|Keyword Args|Attributes):[ \t]*\n{_BLOCK}", re.M
+_TITLES = (
+    "Args|Arguments|Params|Parameters|Keyword Args|Keyword Arguments|Keyword Parameters|Kwargs"
+    "|Other Args|Other Arguments|Other Params|Other Parameters|Attributes|Attrs"
 )
-_GOOGLE_ITEM = re.compile(rf"^\*{{0,2}}(\w+)[ \t]*(?:\([^)\n]*\))?:(.*\n{_BLOCK}?)", re.M)
-_NUMPY = re.compile(r"^(?:Parameters|Attributes)\n-{3,}\n((?:(?!.+\n-{3,}\n).*\n)*)", re.M)
-_NUMPY_ITEM = re.compile(rf"^(\w+)[ \t]*(?::.*)?\n({_BLOCK})", re.M)
-_SPHINX_ITEM = re.compile(
-    rf"^:(?:param|parameter|arg|argument|ivar|var)[ \t](?:.*[ \t])?(\w+):(.*\n{_BLOCK}?)", re.M
-)
+_FIELDS = "param|parameter|arg|argument|key|keyword|kwarg|kwparam|ivar|var|cvar"
+
+_NAMES = r"((?:\\?\*){0,2}`{0,2}\w+`{0,2}(?:,[ ]*(?:\\?\*){0,2}`{0,2}\w+`{0,2})*)"
+_BRACKETS = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"  # with two more levels inside
+
+_GOOGLE = re.compile(rf"({_TITLES})[ ]*:[ ]*", re.I)
+_GOOGLE_ITEM = re.compile(rf"{_NAMES}[ ]*(?:{_BRACKETS})?[ ]*:(?!:)(.*)")
+_NUMPY = re.compile(rf"({_TITLES})[ ]*", re.I)
+_NUMPY_ITEM = re.compile(rf"{_NAMES}[ ]*(?::.*)?()")
+_RULE = re.compile(r"[-=~]{3,}[ ]*")
+_SPHINX_ITEM = re.compile(rf"[:@](?:{_FIELDS})[ ]+(?:.*?[ ])??((?:\\?\*){{0,2}}\w+)[ ]*:(.*)")
+
+# Where the summary ends: any section, with a title or of fields.
 _SECTION = re.compile(
-    r"^(?:[A-Z]\w*(?: [A-Z]\w*)?:[ \t]*\n[ \t]+\S|\w+\n-{3,}\n|:\w+[^:\n]*:)", re.M
+    rf"^(?:[A-Z]\w*(?: [A-Z]\w*)?:[ ]*\n[ ]+\S|[ ]*(?i:{_TITLES}):[ ]*\n[ ]+\S"
+    rf"|[ ]*(?i:{_TITLES})[ ]*\n[ ]*[-=~]{{3,}}[ ]*\n|(?<=\n)[A-Z][\w ]*\n-{{3,}}[ ]*\n"
+    rf"|[ ]*[:@](?:{_FIELDS})[ ][^:\n]*:|[:@]\w+[^:`\n]*:(?!`))",
+    re.M,
 )
 
 
-def _cleaned(doc: str | None) -> str:
-    return inspect.cleandoc(doc or "") + "\n"
+def _lines(doc: str | None) -> list[str]:
+    # Tabs are four wide, since they stand beside items that are indented by four.
+    return inspect.cleandoc((doc or "").expandtabs(4)).split("\n")
 
 
 def summary(doc: str | None) -> str | None:
     """Return what stands before the sections of a docstring."""
-    text = _cleaned(doc)
+    text = "\n".join(_lines(doc)) + "\n"
     section = _SECTION.search(text)
     return text[: section.start() if section else None].strip() or None
 
 
 def told(doc: str | None) -> dict[str, str]:
     """Return what a docstring says of each argument, in the style of Google, NumPy or Sphinx."""
-    text = _cleaned(doc)
-    found = [
-        *(item for block in _GOOGLE.findall(text) for item in _in_block(_GOOGLE_ITEM, block)),
-        *(item for block in _NUMPY.findall(text) for item in _in_block(_NUMPY_ITEM, block)),
-        *_SPHINX_ITEM.findall(text),
-    ]
-    return {name: " ".join(said.split()) for name, said, *_ in found if said.strip()}
+    lines = _lines(doc)
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        text, rest = line.strip(), lines[number + 1 :]
+        if _SPHINX_ITEM.fullmatch(text):
+            block, item = [line, *_field(rest, _indent(line))], _SPHINX_ITEM
+        elif _NUMPY.fullmatch(text) and rest and _RULE.fullmatch(rest[0].strip()):
+            block, item = list(_until_title(rest[1:])), _NUMPY_ITEM
+        elif _GOOGLE.fullmatch(text):
+            block, item = list(_deeper(rest, _indent(line))), _GOOGLE_ITEM
+        else:
+            continue
+        for names, said in _items(block, item):
+            if said := " ".join(said.split()):
+                found |= {name.strip(" \\*`"): said for name in names.split(",")}
+    return found
 
 
-def _in_block(item: re.Pattern[str], block: str) -> list[Any]:
-    return item.findall(textwrap.dedent(block))
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
-def own_doc(kind: Any) -> str | None:
+def _deeper(lines: list[str], indent: int) -> Iterator[str]:
+    """Yield the lines up to one that is indented no deeper."""
+    for line in lines:
+        if line.strip() and _indent(line) <= indent:
+            return
+        yield line
+
+
+def _field(lines: list[str], indent: int) -> Iterator[str]:
+    """Yield the lines that go on with a field: deeper ones, and text that follows at once."""
+    after_blank = False
+    for line in lines:
+        text = line.strip()
+        if text and _indent(line) <= indent and (after_blank or text[0] in ":@"):
+            return
+        after_blank = not text
+        yield line
+
+
+def _until_title(lines: list[str]) -> Iterator[str]:
+    """Yield the lines up to the next title with a rule under it."""
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if line.strip() and _RULE.fullmatch(below.strip()):
+            return
+        yield line
+
+
+def _items(lines: list[str], item: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """Yield names and description of each item of a section.
+
+    An item starts with a line of its form that is indented no deeper than the item before it.
+    """
+    names, said, indent = "", [""], len(max(lines, key=len, default=""))
+    for line in lines:
+        found = item.fullmatch(line.strip()) if _indent(line) <= indent else None
+        if found:
+            yield names, " ".join(said)
+            names, indent = found[1], _indent(line)
+        said = [found[2]] if found else [*said, line]
+    yield names, " ".join(said)
+
+
+def told_of_class(cls: type) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of each argument."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        found |= told(own_doc(base))
+    return found
+
+
+def own_doc(kind: type) -> str | None:
     """Return the docstring that was written for a class, None where it was generated."""
-    doc = vars(kind).get("__doc__") if isinstance(kind, type) else None
-    return None if doc is None or doc.startswith(f"{kind.__name__}(") else doc
+    doc = vars(kind).get("__doc__")
+    return None if not isinstance(doc, str) or doc.startswith(f"{kind.__name__}(") else doc

@@ -22,6 +22,8 @@
         EmptyResponse                        a complete answer with nothing in it
     FallbackExceptionGroup               every model of a `FallbackModel` failed
 
+    SchemaWarning                        a warning: a strict schema loses a part of its meaning
+
 All of them pickle and deep-copy, and none holds a key, a header or an unbounded body.
 """
 
@@ -55,6 +57,7 @@ __all__ = (
     "ModelUnavailableError",
     "Phase",
     "ResponseTooLarge",
+    "SchemaWarning",
     "StreamInterrupted",
     "UnexpectedModelBehavior",
     "UnheededSettingWarning",
@@ -118,6 +121,14 @@ class UnheededSettingWarning(UserWarning):
 
     It is told once for each model and setting, and listed in the response's
     `provider_details['direct_anyio']['unheeded']`.
+    """
+
+
+class SchemaWarning(UserWarning):
+    """A JSON schema is sent with less meaning than it was given; the message says how to mend it.
+
+    Strict schemas allow no object with keys of any name, so that a `dict[str, int]` in one can
+    only ever be empty.
     """
 
 

@@ -276,7 +276,9 @@ class ModelResponse(Record):
         The text is JSON, alone or in a Markdown fence. A value that is no object may stand
         in the member `response` of one, as `OutputObjectDefinition.from_type` asks for it.
         Nothing is guessed: "5" is no number. Unknown members are ignored. For `str` a text
-        that is no JSON, nor starts like an object, is the answer as it stands.
+        that does not start like an object, nor is a text in JSON, is the answer as it stands.
+        Of a union the member that is exactly what was written is taken, else the first that
+        fits. Bytes are base64, durations ISO 8601. A pydantic model validates itself.
 
         Args:
             kind: What `OutputObjectDefinition.from_type` takes.

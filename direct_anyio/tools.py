@@ -142,8 +142,9 @@ class OutputObjectDefinition(Record):
         object, as its member `response`.
 
         Args:
-            kind: An attrs class, dataclass, TypedDict, named tuple, enum, or a type made
-                of these, of plain values and of lists and dicts with text as keys.
+            kind: An attrs class, dataclass, TypedDict, named tuple, pydantic model, enum, or
+                a type made of these, of numbers, texts, dates and the like, lists and dicts.
+                Limits in an `Annotated`, as of `annotated_types`, are told and checked.
             name: A name for the shape, that of the class by default.
             description: What it is, the docstring up to its sections by default.
             strict: Whether the provider must hold the model to the schema.

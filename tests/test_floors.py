@@ -24,6 +24,8 @@ FLOORS: list[tuple[str, int, bool]] = [
     *((name, GROUND, True) for name in ("_annotations", "_docstrings", "_json", "_misfits")),
     *((name, GROUND, True) for name in ("_prices", "_pydantic", "_schema", "_stored")),
     *((name, GROUND, True) for name in ("_structure", "_values")),
+    ("_types", GROUND, True),
+    ("_types.*", GROUND, True),
     ("usage", GROUND, True),
     ("settings", GROUND, True),
     ("builtin_tools", GROUND, True),
@@ -163,7 +165,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "models.rate_limit",
         },
     ),
-    "the converter": ({"cattrs"}, {"history", "_misfits", "_structure"}),
+    "the converter": ({"cattrs"}, {"history", "_misfits"}),
 }
 
 

@@ -1097,6 +1097,24 @@ def test_what_came_back_can_be_sent_back(name: str) -> None:
     ("schema", "fitted"),
     [
         ({"$schema": "s", "title": "T", "type": "object"}, {"type": "object"}),
+        (
+            {"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}},
+            {"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}},
+        ),
+        ({"$ref": "#/$defs/A", "title": "T"}, {"$ref": "#/$defs/A"}),
+        (
+            {"$ref": "#/$defs/A", "description": "d", "default": 1},
+            {"anyOf": [{"$ref": "#/$defs/A"}], "description": "d", "default": 1},
+        ),
+        (
+            {"anyOf": [{"$ref": "#/$defs/A"}], "description": "d"},
+            {"anyOf": [{"$ref": "#/$defs/A"}], "description": "d"},
+        ),
+        ({"anyOf": [{"$ref": "#/$defs/A"}]}, {"$ref": "#/$defs/A"}),
+        (
+            {"$ref": "#/$defs/A", "anyOf": [{"type": "string"}, {"type": "null"}]},
+            {"allOf": [{"$ref": "#/$defs/A"}], "anyOf": [{"type": "string"}, {"type": "null"}]},
+        ),
         ({"const": "a"}, {"enum": ["a"], "type": "string"}),
         ({"const": True}, {"enum": [True], "type": "boolean"}),
         ({"const": 1, "type": "number"}, {"enum": [1], "type": "number"}),

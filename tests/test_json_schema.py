@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from typing import Any
 
 import pytest
 
-from direct_anyio import UserError
+from direct_anyio import (
+    ModelRequest,
+    ModelRequestParameters,
+    OutputObjectDefinition,
+    SchemaWarning,
+    ToolDefinition,
+    UserError,
+    infer_model,
+    model_request,
+)
 from direct_anyio._core.json_schema import inlined_defs, openai_json_schema, walk
+from direct_anyio.dialects._anthropic_schema import anthropic_json_schema
 
 NODE = {
     "$defs": {
@@ -68,6 +80,24 @@ def test_strict_is_inferred_where_nothing_is_lost() -> None:
         {"oneOf": [{"type": "string"}, {"type": "integer"}]},
         {"type": "object", "properties": {}, "additionalProperties": {"type": "string"}},
         {"$ref": "#/properties/other"},
+        {},
+        True,
+        {"description": "Anything."},
+        {"type": "object"},
+        {"type": "object", "additionalProperties": True},
+        {"type": "object", "properties": {}, "required": [], "patternProperties": {"a": {}}},
+        {"type": ["object", "null"], "properties": {}, "required": []},
+        {"type": ["array", "null"]},
+        {"type": "string", "not": {"const": "x"}},
+        {"type": "string", "if": {"minLength": 1}, "then": {}, "else": {}},
+        {"type": "object", "properties": {}, "required": [], "dependentRequired": {"a": ["b"]}},
+        {"type": "object", "properties": {}, "required": [], "dependentSchemas": {"a": {}}},
+        {"type": "object", "properties": {}, "required": [], "propertyNames": {"pattern": "a"}},
+        {"allOf": [{"type": "string"}, {"minLength": 1}]},
+        {"anyOf": [{"type": "string"}, {}]},
+        {"type": "array", "items": {"anyOf": [{"type": "array"}, {"type": "null"}]}},
+        {"type": "array", "prefixItems": [{"type": "string"}]},
+        {"type": "string", "contentEncoding": "base64"},
     ],
 )
 def test_strict_is_not_inferred_where_something_would_be_lost(property_: dict[str, Any]) -> None:
@@ -75,8 +105,8 @@ def test_strict_is_not_inferred_where_something_would_be_lost(property_: dict[st
     schema = thing(a=property_, other={"type": "string"})
     fitted, strict = openai_json_schema(schema, None)
     assert not strict
-    kept = {key: value for key, value in property_.items() if key != "additionalProperties"}
-    assert fitted["properties"]["a"].items() >= kept.items()
+    if isinstance(property_, dict) and "anyOf" not in property_:
+        assert fitted["properties"]["a"].items() >= property_.items()
 
 
 @pytest.mark.parametrize("pattern", ["a(?:b)", r"\(?=", "[a-z]+"])
@@ -113,10 +143,126 @@ def test_forced_strict_requires_all_and_tells_the_rest() -> None:
     }
 
 
-def test_forced_strict_refuses_arrays_of_anything() -> None:
-    """No type can be made up for the items of an array."""
-    with pytest.raises(UserError, match="items"):
-        openai_json_schema(thing(a={"type": "array"}), True)
+@pytest.mark.parametrize(
+    ("property_", "place"),
+    [
+        ({"type": "array"}, r"\$\.a"),
+        ({"type": "array", "items": {}}, r"\$\.a\[\]"),
+        ({}, r"\$\.a"),
+        (True, r"\$\.a"),
+        ({"allOf": [{"type": "string"}, {"minLength": 1}]}, r"\$\.a"),
+        (thing(b={"anyOf": [{"type": "null"}, {}]}), r"\$\.a\.b"),
+    ],
+)
+def test_forced_strict_refuses_what_has_no_type(property_: Any, place: str) -> None:
+    """No type can be made up for a member, or for the items of an array."""
+    with pytest.raises(UserError, match=f"needs a type for {place},.*strict=False"):
+        openai_json_schema(thing(a=property_), True)
+
+
+def test_forced_strict_tells_what_it_does_not_know() -> None:
+    """What a schema says beside a type goes to the description, a type list becomes a union."""
+    words = {"type": "string", "not": {"const": "x"}, "description": "A."}
+    several = {"type": ["object", "array", "null"], "properties": {"b": {"type": "string"}},
+               "items": {"type": "string"}, "description": "B."}  # fmt: skip
+    fitted, strict = openai_json_schema(thing(a=words, b=several), True)
+    assert strict
+    assert fitted["properties"] == {
+        "a": {"type": "string", "description": "A. (not={'const': 'x'})"},
+        "b": {
+            "anyOf": [
+                thing(b={"type": "string"}) | {"additionalProperties": False},
+                {"type": "array", "items": {"type": "string"}},
+                {"type": "null"},
+            ],
+            "description": "B.",
+        },
+    }
+
+
+OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        (thing(scores=OPEN), "$.scores"),
+        (thing(scores={"type": "object"}), "$.scores"),
+        (thing(all={"type": "array", "items": {"anyOf": [OPEN, {"type": "null"}]}}), "$.all[]"),
+        (thing(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": thing(scores=OPEN)}}, "A.scores"),
+        (thing(a={"type": "string"}) | {"additionalProperties": True}, "$"),
+    ],
+)
+@pytest.mark.parametrize("transform", [openai_json_schema, anthropic_json_schema])
+def test_an_object_of_any_keys_that_is_closed_is_told(
+    transform: Any, schema: dict[str, Any], place: str
+) -> None:
+    """A strict schema that can only ever be {} where keys were wanted warns of the place."""
+    with pytest.warns(SchemaWarning, match=f"^{re.escape(place)} may have any keys") as told:
+        transform(schema, True)
+    assert len(told) == 1
+    transform(schema, None)  # which loses nothing
+
+
+def test_an_object_without_members_is_no_loss() -> None:
+    """A tool without arguments is strict, and nothing is told."""
+    for schema in ({"type": "object"}, {"type": "object", "properties": {}, "required": []}):
+        fitted, _ = openai_json_schema(schema, None)
+        assert fitted["additionalProperties"] is False
+    openai_json_schema({"type": "object", "properties": {}}, True)
+    anthropic_json_schema({"type": "object", "properties": {}}, True)
+
+
+def test_schemas_inside_of_conditions_are_inlined() -> None:
+    """A reference is followed wherever a schema may stand."""
+    defs = {"Word": {"type": "string"}}
+    reference = {"$ref": "#/$defs/Word"}
+    schema = {"type": ["object", "null"], "properties": {"a": reference}, "not": reference,
+              "dependentSchemas": {"a": reference}, "$defs": defs}  # fmt: skip
+    fitted, strict = inlined_defs(schema, None)
+    assert "$ref" not in json.dumps(fitted)
+    assert not strict
+
+
+NAMES: list[tuple[str, str, bool]] = [
+    ("openai:gpt-4.1", "a" * 64, True),
+    ("openai:gpt-4.1", "a" * 65, False),
+    ("openai:gpt-4.1", "files.read", False),
+    ("openai-responses:gpt-4.1", "größe", False),
+    ("anthropic:claude-sonnet-4-5", "a" * 128, True),
+    ("anthropic:claude-sonnet-4-5", "files.read", False),
+    ("google:gemini-2.5-flash", "files.read", True),
+    ("google:gemini-2.5-flash", "1st", False),
+    ("deepseek:deepseek-chat", "files.read", True),
+]
+
+
+@pytest.mark.parametrize(("model_name", "name", "taken"), NAMES)
+def test_a_name_that_a_provider_refuses_is_told(model_name: str, name: str, taken: bool) -> None:
+    """A tool whose name the provider does not take is the program's mistake."""
+    model = infer_model(model_name, api_key="k")
+    tool = ToolDefinition(name=name, parameters_json_schema=thing(a={"type": "string"}))
+    parameters = ModelRequestParameters(function_tools=[tool])
+    if taken:
+        _, fitted = model.prepare_request(None, parameters)
+        strict = fitted.function_tools[0].strict
+        assert not (strict and "." in name)
+    else:
+        with pytest.raises(UserError, match="give it another"):
+            model.prepare_request(None, parameters)
+
+
+@pytest.mark.parametrize("model_name", ["openai:gpt-4.1", "openai-responses:gpt-4.1"])
+async def test_a_schema_name_that_a_provider_refuses_is_told(model_name: str) -> None:
+    """A native output is sent with its name, which is a tool's."""
+    output = OutputObjectDefinition(thing(a={"type": "string"}), "My answer!")
+    parameters = ModelRequestParameters(output_mode="native", output_object=output)
+    with pytest.raises(UserError, match="My answer!"):
+        await model_request(
+            infer_model(model_name, api_key="k"),
+            [ModelRequest.user_text_prompt("x")],
+            model_request_parameters=parameters,
+        )
 
 
 def test_reference_with_siblings_becomes_a_union() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, NewType
 
 import httpx
 import pytest
@@ -158,14 +158,32 @@ async def test_a_function_that_returns_a_text() -> None:
         await unary(FunctionModel(function), MESSAGES)
 
 
-@pytest.mark.parametrize("text", ["Rome!", " Rome\n", "5 of 7", "[1] says so", "```py\nx\n```"])
-def test_a_plain_text_is_a_text(text: str) -> None:
-    """A text that is no JSON is what `str` asks for."""
-    assert ModelResponse([TextPart(text)]).output(str) == text
+PLAIN = [
+    "Rome!", " Rome\n", "5 of 7", "[1] says so", "```py\nx\n```", "5", "3.14", "true", "null",
+    "[1, 2]",
+    'So: ```json\n{"a": 1}\n```',
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["", " ", "5", '{"response": "Ro', '{"answer": "Rome"}'])
+@pytest.mark.parametrize("text", PLAIN)
+@pytest.mark.parametrize("kind", [str, Annotated[str, "x"], NewType("Name", str)])
+def test_a_plain_text_is_a_text(text: str, kind: Any) -> None:
+    """A text is what `str` asks for, whatever it says."""
+    assert ModelResponse([TextPart(text)]).output(kind) == text
+
+
+def test_a_text_in_json_is_a_text() -> None:
+    """What is asked for as JSON is read as JSON; of a union only what is none is plain text."""
+    for text in ('"5"', '{"response": "5"}', '```json\n"5"\n```'):
+        assert ModelResponse([TextPart(text)]).output(str) == "5"
+    values = [
+        ModelResponse([TextPart(text)]).output(int | str | None) for text in ("5", "x", "null")
+    ]
+    assert values == [5, "x", None]
+
+
+@pytest.mark.parametrize("text", ["", " ", '{"response": "Ro', '{"answer": "Rome"}'])
 def test_what_is_no_plain_text(text: str) -> None:
-    """Other JSON, and an object that was cut short, are not taken for the answer."""
+    """An object, whole or cut short, is not taken for the answer."""
     with pytest.raises(UnexpectedModelBehavior):
         ModelResponse([TextPart(text)]).output(str)

@@ -307,7 +307,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
     (City, {}, "City: $.name is missing"),
     (City, [], "City: $ must be an object, not []"),
     (Partly, {}, "Partly: $.name is missing"),
-    (Point, [1, 2], "Point: $ must be an object, not [1, 2]"),
+    (Point, [1, 2, 3], "Point: $ must be an object, not [1, 2, 3]"),
     (City, {"name": 5}, "City: $.name must be text, not 5"),
     (City, {"name": "x", "population": "5"}, '$.population must be an integer, not "5"'),
     (City, {"name": "x", "population": True}, "$.population must be an integer, not true"),
@@ -323,7 +323,8 @@ MISFITS: list[tuple[Any, Any, str]] = [
     (bool, "false", '$ must be true or false, not "false"'),
     (float, "5", '$ must be a number, not "5"'),
     (float, True, "$ must be a number, not true"),
-    (str, 5, "$ must be text, not 5"),
+    (str, {"response": 5}, "$ must be text, not 5"),
+    (str, {"a": 5}, '$ must be text, not {"a": 5}'),
     (Literal[1], True, "$ must be one of 1, not true"),
     (Level, True, "$ must be one of 1, 2, not true"),
     (int | str, 1.5, "$ must be one of int, str, not 1.5"),
@@ -365,6 +366,15 @@ TEXTS: dict[str, list[TextPart | ToolCallPart]] = {
     "in pieces": [TextPart(JSON[:5]), TextPart(JSON[5:])],
     "in a fence": [TextPart(f"```json\n{JSON}\n```")],
     "in a bare fence": [TextPart(f"```{JSON}```")],
+    "in a fence without an end": [TextPart(f"```json\n{JSON}")],
+    "in a fence with CRLF": [TextPart(f"```json\r\n{JSON}\r\n```")],
+    "in a fence of tildes": [TextPart(f"~~~~ json title=x\n{JSON}\n~~~~")],
+    "in the first fence that holds JSON": [
+        TextPart(f"```py\n{{1}}\n```\n~~~\n{JSON}\n~~~\nor\n```json\n{{}}\n```")
+    ],
+    "in a fence with a fence inside": [
+        TextPart('```json\n{"name": "Rome", "x": "```\\n5\\n```"}\n```')
+    ],
     "in a fence in a text": [TextPart(f"Here it is:\n```\n{JSON}\n```\nEnjoy.")],
     "in a call": [ToolCallPart("final_result", JSON)],
     "in a call as a dict": [ToolCallPart("final_result", {"name": "Rome"})],
@@ -385,7 +395,9 @@ def test_a_fence_in_a_value_is_a_value() -> None:
     assert said({"name": "```\nx\n```"}).output(City) == City("```\nx\n```")
 
 
-@pytest.mark.parametrize("text", ["", "null is no JSON", '{"name": "Ro', "```json\n{\n```", "NaN"])
+@pytest.mark.parametrize(
+    "text", ["", "null is no JSON", '{"name": "Ro', "```json\n{\n```", "NaN", "```\n5 of 7\n```"]
+)
 def test_no_json_is_an_error(text: str) -> None:
     """An answer that is no JSON, or that was cut short, is one error that shows it."""
     with pytest.raises(UnexpectedModelBehavior, match=r"no JSON|no output"):
@@ -511,9 +523,14 @@ class Plain:
     pass
 
 
+@dataclass
+class Endless(Generic[T]):
+    more: Endless[list[T]] | None = None
+
+
 UNKNOWN: list[Any] = [
-    Plain, list[Plain], dict[int, str], complex, bytes, T, Box, Callable[[], int], City | Plain,
-    Literal[b"x"], Annotated[int, []],
+    Plain, list[Plain], dict[tuple[int], str], complex, T, Box, Callable[[], int], City | Plain,
+    Literal[b"x"], "City", list["City"], [int], Endless[int],
 ]  # fmt: skip
 
 

@@ -6,16 +6,24 @@ Each has the signature of `profiles.JsonSchemaTransform`. None changes what it i
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ..exceptions import UserError
+from ..exceptions import SchemaWarning, UserError, printable
 
-__all__ = ("inlined_defs", "openai_json_schema", "walk")
+__all__ = (
+    "OPENAI_NAMES",
+    "checked_name",
+    "fits_as_name",
+    "inlined_defs",
+    "openai_json_schema",
+    "walk",
+    "warn_of_closed",
+)
 
 Schema: TypeAlias = dict[str, Any]
 Visit: TypeAlias = Callable[[Schema], Schema]
-_Table: TypeAlias = dict[str, tuple[str, ...]]
 
 MAX_INLINED = 250_000
 """The most schemas that references may expand to."""
@@ -23,10 +31,21 @@ MAX_INLINED = 250_000
 _DEFS = "#/$defs/"
 _UNIONS = ("allOf", "anyOf", "oneOf")
 
-# Where schemas are inside a schema of each type.
-_ONE: _Table = {"object": ("additionalProperties",), "array": ("items", "contains")}
-_LISTS: _Table = {"array": ("prefixItems",)}
-_MAPS: _Table = {"object": ("properties", "patternProperties")}
+# Where schemas are inside of a schema.
+_ONE = (
+    "additionalItems",
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+_MAPS = ("dependentSchemas", "patternProperties", "properties")
 
 
 def walk(schema: Schema, visit: Visit, *, inline: bool = False) -> Schema:
@@ -119,14 +138,14 @@ class _Walk:
             if schema.get(union):
                 schema[union] = [self._node(member) for member in schema[union]]
                 schema = _flat(schema, union) if kind is None else schema
-        if not isinstance(kind, str):
-            return schema
-        for key in _present(_ONE, kind, schema):
-            schema[key] = self._one(schema[key])
-        for key in _present(_LISTS, kind, schema):
-            schema[key] = [self._node(each) for each in schema[key]]
-        for key in _present(_MAPS, kind, schema):
-            schema[key] = {name: self._node(each) for name, each in schema[key].items()}
+        for key in _ONE:
+            if schema.get(key):
+                schema[key] = self._one(schema[key])
+        if schema.get("prefixItems"):
+            schema["prefixItems"] = [self._node(each) for each in schema["prefixItems"]]
+        for key in _MAPS:
+            if schema.get(key):
+                schema[key] = {name: self._node(each) for name, each in schema[key].items()}
         return schema
 
     def _one(self, value: Any) -> Any:
@@ -141,10 +160,6 @@ class _Walk:
             raise UserError(
                 f"The JSON schema's references expand to more than {MAX_INLINED} schemas"
             )
-
-
-def _present(table: _Table, kind: str, schema: Schema) -> Iterator[str]:
-    return (key for key in table.get(kind, ()) if schema.get(key))
 
 
 def _flat(schema: Schema, union: str) -> Schema:
@@ -176,43 +191,87 @@ def _pointed(root: Schema, reference: str) -> Any:
 
 def inlined_defs(schema: Schema, strict: bool | None) -> tuple[Schema, bool]:
     """Return a schema without references, for models that do not see definitions."""
-    return walk(schema, lambda each: each, inline=True), True
+    inlined = walk(schema, lambda each: each, inline=True)
+    return inlined, openai_json_schema(inlined, None)[1]
 
 
-# What OpenAI's strict mode refuses; https://platform.openai.com/docs/guides/structured-outputs
-_REFUSED = (
-    "minLength",
-    "maxLength",
-    "patternProperties",
-    "unevaluatedProperties",
-    "propertyNames",
-    "minProperties",
-    "maxProperties",
-    "unevaluatedItems",
-    "contains",
-    "minContains",
-    "maxContains",
-    "uniqueItems",
+# What OpenAI's strict mode takes; https://platform.openai.com/docs/guides/structured-outputs
+_TAKEN = frozenset(
+    (
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "definitions",
+        "description",
+        "enum",
+        "examples",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "items",
+        "maxItems",
+        "maximum",
+        "minItems",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "properties",
+        "required",
+        "type",
+    )
 )
+_UNREAD = ("title", "$schema", "discriminator")
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
-_TYPED = frozenset(("type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"))
+_TYPED = frozenset(("type", "$ref", "anyOf", "enum", "const"))
 _LOOKAROUND = re.compile(r"(?:[^\\]|\\.)*?\(\?<?[=!]", re.DOTALL)
 _DEFINITION = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
 
+OPENAI_NAMES = "[a-zA-Z0-9_-]{1,64}"
+"""The names of tools and schemas that OpenAI takes."""
+
 MAX_STRICT_DEPTH = 10
 MAX_STRICT_PROPERTIES = 5000
+
+
+def fits_as_name(name: str | None) -> bool:
+    """Return whether strict mode takes the name of a tool or a schema, None for a name of ours."""
+    return name is None or re.fullmatch(OPENAI_NAMES, name) is not None
+
+
+def checked_name(name: str, pattern: str | None) -> str:
+    """Return the name of a tool or a schema.
+
+    Args:
+        name: The name.
+        pattern: What the provider takes, None for any name.
+
+    Raises:
+        UserError: The provider does not take it.
+    """
+    if pattern and not re.fullmatch(pattern, name):
+        raise UserError(
+            f"The provider takes no tool or schema of the name {printable(repr(name), 100)}, but "
+            f"names like {pattern}: give it another with `name=`, or let the model's profile have "
+            "another `tool_name_pattern`."
+        )
+    return name
 
 
 def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, bool]:
     """Return a schema for OpenAI, and whether strict mode can take it.
 
     With `strict=True` it is made to fit: all properties are required, none may be
-    added, and what strict mode does not know is told in the description instead. With
+    added, and what strict mode does not know is told in the description instead; of an
+    object whose keys may be any this leaves nothing, which a `SchemaWarning` says. With
     None it keeps its meaning.
 
     Raises:
         UserError: It cannot be made to fit.
     """
+    if schema.get("type") == "object" and "additionalProperties" not in schema:
+        schema = schema | {"properties": schema.get("properties", {})}  # it may have no arguments
     root = schema.get("$ref")
     fitting = _Fitting(strict, root)
     fitted = walk(schema, fitting)
@@ -221,7 +280,69 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
         fitted.pop("$ref", None)
         fitted.pop("anyOf", None)
         fitted |= fitted.get("$defs", {}).get(_name(root), {})
-    return fitted, fitting.fits and not _is_too_big(fitted)
+    untyped = [place for place, each in _places(fitted) if not _is_typed(each)]
+    if strict:
+        if untyped:
+            raise UserError(
+                f"Strict mode needs a type for {untyped[0]}, an array one for all its items: "
+                "annotate it, or set `strict=False`."
+            )
+        warn_of_closed(schema, "set `strict=False`")
+    is_object = fitted.keys().isdisjoint(("anyOf", "enum", "const"))
+    return fitted, fitting.fits and is_object and not untyped and not _is_too_big(fitted)
+
+
+def _is_typed(schema: Any) -> bool:
+    """Return whether a schema says what its values are, and an array what its items are."""
+    if not isinstance(schema, dict) or _TYPED.isdisjoint(schema):
+        return False
+    return "array" not in _types(schema) or isinstance(schema.get("items"), dict)
+
+
+def _types(schema: Schema) -> list[Any]:
+    kind = schema.get("type")
+    return kind if isinstance(kind, list) else [kind]
+
+
+def _places(schema: Any, place: str = "$") -> Iterator[tuple[str, Any]]:
+    """Yield the schemas of a schema's values, each with the place of the value."""
+    yield place, schema
+    if not isinstance(schema, dict):
+        return
+    for name, each in schema.get("properties", {}).items():
+        yield from _places(each, f"{place}.{name}")
+    if isinstance(schema.get("items"), dict):
+        yield from _places(schema["items"], f"{place}[]")
+    for union in _UNIONS:
+        for each in schema.get(union, ()):
+            yield from _places(each, place)
+    for key in ("$defs", "definitions"):
+        for name, each in schema.get(key, {}).items():
+            yield from _places(each, name)
+
+
+def warn_of_closed(schema: Schema, instead: str) -> None:
+    """Warn of the objects in a schema that may have any keys, which no strict schema allows.
+
+    Args:
+        schema: The schema before it is closed.
+        instead: What else the program can do.
+    """
+    for place, each in _places(schema):
+        if not isinstance(each, dict) or "object" not in _types(each):
+            continue
+        if each.get("additionalProperties") or each.get("patternProperties"):
+            left = "has no keys but those of its schema" if each.get("properties") else "is {}"
+        elif "properties" not in each and "additionalProperties" not in each:
+            left = "is {}"
+        else:
+            continue
+        warnings.warn(
+            f"{place} may have any keys, which a strict schema cannot say: it always {left}. "
+            f"Use a list of objects with a key and a value, or {instead}.",
+            SchemaWarning,
+            stacklevel=2,
+        )
 
 
 class _Fitting:
@@ -233,19 +354,20 @@ class _Fitting:
         self.fits = True
 
     def __call__(self, schema: Schema) -> Schema:
-        for key in ("title", "$schema", "discriminator"):
+        for key in _UNREAD:
             schema.pop(key, None)
         if "default" in schema and self._refuses():
             del schema["default"]
-        if "$ref" in schema:
-            self._refer(schema)
-        self._constrain(schema)
         if "oneOf" in schema and self._refuses():
             schema["anyOf"] = schema.pop("oneOf")
-        if schema.get("type") == "object":
+        if "$ref" in schema:
+            self._refer(schema)
+        self._tell(schema)
+        kinds = _types(schema)
+        if len(kinds) > 1 and "object" in kinds and self._refuses():
+            return self._split(schema)
+        if "object" in kinds:
             self._close(schema)
-        elif schema.get("type") == "array":
-            self._check_items(schema)
         return schema
 
     def _refuses(self) -> bool:
@@ -262,39 +384,47 @@ class _Fitting:
             # A reference may have no siblings, a union may.
             schema["anyOf"] = [{"$ref": schema.pop("$ref")}]
 
-    def _constrain(self, schema: Schema) -> None:
-        unknown = {key: schema[key] for key in _REFUSED if key in schema}
+    def _tell(self, schema: Schema) -> None:
+        """Write what strict mode does not take into the description."""
+        unknown = [key for key in schema if key not in _TAKEN]
         if schema.get("format") and schema["format"] not in _FORMATS:
-            unknown["format"] = schema["format"]
+            unknown.append("format")
         if isinstance(schema.get("pattern"), str) and _LOOKAROUND.match(schema["pattern"]):
-            unknown["pattern"] = schema["pattern"]
+            unknown.append("pattern")
         if unknown and self._refuses():
             told = ", ".join(f"{key}={schema.pop(key)}" for key in unknown)
             described = schema.get("description")
             schema["description"] = f"{described} ({told})" if described else told
 
+    def _split(self, schema: Schema) -> Schema:
+        """Return a schema of several types as a union of one for each."""
+        beside = {key: schema.pop(key) for key in ("description",) if key in schema}
+        of_type = {
+            "object": ("properties", "required", "additionalProperties"),
+            "array": ("items",),
+        }
+        owned = {key: kind for kind, keys in of_type.items() for key in keys}
+        members = []
+        for kind in schema["type"]:
+            member = {key: each for key, each in schema.items() if owned.get(key, kind) == kind}
+            member["type"] = kind
+            if kind == "object":
+                self._close(member)
+            members.append(member)
+        return {"anyOf": members} | beside
+
     def _close(self, schema: Schema) -> None:
+        is_open = "properties" not in schema and "additionalProperties" not in schema
         properties = schema.setdefault("properties", {})
         if self._strict is True:
             schema |= {"additionalProperties": False, "required": list(properties)}
         elif self._strict is None:
-            if schema.get("additionalProperties") not in (None, False):
+            if is_open or schema.get("additionalProperties") not in (None, False):
                 self.fits = False
             else:
                 schema["additionalProperties"] = False
             required = schema.get("required")
             self.fits = self.fits and required is not None and set(properties) <= set(required)
-
-    def _check_items(self, schema: Schema) -> None:
-        items = schema.get("items")
-        if isinstance(items, dict) and not _TYPED.isdisjoint(items):
-            return
-        if self._strict is True:
-            raise UserError(
-                "Strict mode needs one type for all items of an array: "
-                "give `items` one, or set `strict=False`."
-            )
-        self.fits = False
 
 
 def _is_too_big(schema: Schema) -> bool:

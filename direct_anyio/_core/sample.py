@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import string
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +25,15 @@ _NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 _OF_FORMAT: dict[str, Callable[[int], str]] = {
     "date": lambda seed: (_NEW_YEAR + timedelta(days=seed)).date().isoformat(),
+    "base64": lambda seed: b64encode(bytes([seed % 256])).decode(),
     "date-time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).isoformat(),
+    "duration": lambda seed: f"PT{seed}S",
+    "ipv4": lambda seed: str(IPv4Address(seed)),
+    "ipv4interface": lambda seed: f"{IPv4Address(seed)}/32",
+    "ipv4network": lambda seed: f"{IPv4Address(seed)}/32",
+    "ipv6": lambda seed: str(IPv6Address(seed)),
+    "ipv6interface": lambda seed: f"{IPv6Address(seed)}/128",
+    "ipv6network": lambda seed: f"{IPv6Address(seed)}/128",
     "time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).time().isoformat(),
     "uuid": lambda seed: str(UUID(int=seed)),
 }
@@ -35,15 +47,26 @@ def sample_of(schema: JSONSchema, seed: int = 0) -> Any:
         seed: Chooses among what the schema allows.
 
     Raises:
-        UserError: The schema has a type that JSON schema does not know.
+        UserError: The schema has a type that JSON schema does not know, or holds itself without
+            end.
     """
-    return _Sampler(schema, seed).of(schema)
+    try:
+        return _Sampler(schema, seed).of(schema)
+    except _Endless as exc:
+        raise UserError(
+            f"TestModel cannot make a value that holds itself without end: {exc}"
+        ) from exc
+
+
+class _Endless(Exception):
+    """A definition is wanted inside of itself."""
 
 
 class _Sampler:
     def __init__(self, root: JSONSchema, seed: int) -> None:
         self._defs = root.get("$defs", {})
         self._seed = seed
+        self._open: list[str] = []
 
     def of(self, schema: JSONSchema) -> Any:
         if "const" in schema:
@@ -52,10 +75,29 @@ class _Sampler:
             if schema.get(key):
                 return schema[key][self._seed % len(schema[key])]
         if "$ref" in schema:
-            return self.of(self._defs[schema["$ref"].removeprefix("#/$defs/")])
+            return self._defined(schema["$ref"])
         if schema.get("anyOf"):
-            return self.of(schema["anyOf"][self._seed % len(schema["anyOf"])])
+            return self._one_of(schema)
         return self._of_type(schema)
+
+    def _defined(self, reference: str) -> Any:
+        if reference in self._open:
+            raise _Endless(reference)
+        self._open.append(reference)
+        try:
+            return self.of(self._defs[reference.removeprefix("#/$defs/")])
+        finally:
+            self._open.pop()
+
+    def _one_of(self, schema: JSONSchema) -> Any:
+        members, first = schema["anyOf"], self._seed % len(schema["anyOf"])
+        beside = {key: value for key, value in schema.items() if key != "anyOf"}
+        for number, member in enumerate([*members[first:], *members[:first]], 1):
+            try:
+                return self.of(beside | member)
+            except _Endless:
+                if number == len(members):
+                    raise
 
     def _of_type(self, schema: JSONSchema) -> Any:
         kind = schema.get("type")
@@ -81,10 +123,12 @@ class _Sampler:
         value = {key: self.of(each) for key, each in properties if key in required}
         more = schema.get("additionalProperties")
         if more:
-            key = "additionalProperty"
+            named = schema.get("propertyNames", {"const": "additionalProperty"})
+            key = str(self.of(named if "anyOf" in named else {"type": "string"} | named))
             while key in value:
                 key += "_"
-            value[key] = self._character() if more is True else self.of(more)
+            with suppress(_Endless):
+                value[key] = self._character() if more is True else self.of(more)
         return value
 
     def _array(self, schema: JSONSchema) -> list[Any]:
@@ -96,7 +140,12 @@ class _Sampler:
             wanted = least - len(value)
         else:
             wanted = int(bool(items) and (most is None or most > len(value)))
-        return value + [self._item(items, schema) for _ in range(wanted)]
+        try:
+            return value + [self._item(items, schema) for _ in range(wanted)]
+        except _Endless:
+            if least > len(value):
+                raise
+            return value
 
     def _item(self, schema: JSONSchema, array: JSONSchema) -> Any:
         value = self.of(schema)
@@ -110,7 +159,11 @@ class _Sampler:
         if schema.get("maxLength") == 0:
             return ""
         make = _OF_FORMAT.get(schema.get("format", ""))
-        return self._character() if make is None else make(self._seed)
+        text = self._character() if make is None else make(self._seed)
+        with suppress(re.error):  # a pattern may be of another language
+            if not re.search(schema.get("pattern", ""), text):
+                return str(self._seed)  # one of numbers, perhaps
+        return text
 
     def _integer(self, schema: JSONSchema) -> int:
         least, most = schema.get("minimum"), schema.get("maximum")
@@ -118,6 +171,8 @@ class _Sampler:
             least = schema["exclusiveMinimum"] + 1
         if most is None and schema.get("exclusiveMaximum") is not None:
             most = schema["exclusiveMaximum"] - 1
+        if (step := schema.get("multipleOf")) and least is not None:
+            return int(-(-least // step) * step)
         if least is not None:
             span = self._seed if most is None else self._seed % max(1, most - least)
             return int(least + span)

@@ -139,6 +139,7 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
         supports_json_schema_output=structured,
         # A tool that must be called keeps a model from thinking.
         default_structured_output_mode="native" if structured and off else "tool",
+        tool_name_pattern="[a-zA-Z0-9_-]{1,128}",
         anthropic_supports_adaptive_thinking=name.startswith(_ADAPTIVE),
         anthropic_supports_budget_thinking=not newest,
         anthropic_efforts=_efforts(name),

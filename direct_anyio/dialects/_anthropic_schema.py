@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._core.json_schema import walk
+from .._core.json_schema import walk, warn_of_closed
 from ..exceptions import UserError
 
 __all__ = ("anthropic_json_schema",)
@@ -50,7 +50,10 @@ def anthropic_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, 
         UserError: `strict` is True, and a part of the schema does not tell its type.
     """
     plain = walk(schema, _plain)
-    return (_strict(plain), True) if strict else (plain, False)
+    if not strict:
+        return plain, False
+    warn_of_closed(schema, "ask without strict: a tool without `strict`, or output mode 'prompted'")
+    return _strict(plain), True
 
 
 def _plain(schema: Schema) -> Schema:

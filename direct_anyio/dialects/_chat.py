@@ -20,6 +20,7 @@ from .._core.codec import (
     maybe,
 )
 from .._core.instructions import instructions_of, leading_system_prompts
+from .._core.json_schema import checked_name
 from .._core.returned import args_text, text_and_files
 from .._core.tool_choice import choice_of
 from ..content import CachePoint, FileUrl, MultiModalContent, TextContent, UserContent
@@ -272,9 +273,10 @@ def response_format(
     return {}
 
 
-def output_schema(output: OutputObjectDefinition) -> JSONObject:
+def output_schema(output: OutputObjectDefinition, profile: ModelProfile) -> JSONObject:
     """Return the schema of an answer with its name; whether it is strict is not told."""
-    said = {"name": output.name or DEFAULT_OUTPUT_TOOL_NAME, "schema": output.json_schema}
+    name = checked_name(output.name or DEFAULT_OUTPUT_TOOL_NAME, profile.tool_name_pattern)
+    said = {"name": name, "schema": output.json_schema}
     return said | ({"description": output.description} if output.description else {})
 
 

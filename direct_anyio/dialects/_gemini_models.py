@@ -82,6 +82,7 @@ def google_model_profile(model_name: str) -> GoogleModelProfile:
     always = "pro" in name and "flash" not in name
     return GoogleModelProfile(
         json_schema_transformer=google_json_schema,
+        tool_name_pattern="[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}",
         supports_tools=not draws,
         supports_image_output=draws,
         supports_json_schema_output=is_new or not draws,

@@ -52,7 +52,7 @@ def _fitted(schema: Any) -> Any:
     fitted = {key: _walked(key, value) for key, value in schema.items() if key not in _UNREAD}
     if "const" in schema:
         fitted = _constant(schema["const"]) | fitted
-    return _formatted(_folded(_unwrapped(fitted)))
+    return _referring(_formatted(_folded(_unwrapped(fitted))))
 
 
 def _walked(key: str, value: Any) -> Any:
@@ -80,6 +80,19 @@ def _unwrapped(schema: Schema) -> Schema:
                 beside = {key: value for key, value in schema.items() if key != union}
                 return _unwrapped(only | beside)
     return schema
+
+
+def _referring(schema: Schema) -> Schema:
+    """Return a schema in which only keys that start with `$` stand beside a `$ref`.
+
+    Others are refused there; a union of one takes them.
+    """
+    beside = {key: value for key, value in schema.items() if not key.startswith("$")}
+    if "$ref" not in schema or not beside:
+        return schema
+    union = "allOf" if "anyOf" in beside else "anyOf"
+    rest = {key: value for key, value in schema.items() if key != "$ref"}
+    return rest | {union: [{"$ref": schema["$ref"]}, *beside.get(union, ())]}
 
 
 def _folded(schema: Schema) -> Schema:

@@ -142,7 +142,7 @@ class GroqCodec(ChatCodec):
         body |= self._search(parameters)
         if parameters.output_mode == "native" or "tools" not in body:
             # Groq refuses JSON mode beside tools.
-            body |= response_format(parameters, self.profile, _json_schema)
+            body |= response_format(parameters, self.profile, self._json_schema)
         body |= self._thinking(settings) | members(settings, _SETTINGS)
         return HTTPCall("/openai/v1/chat/completions", body)
 
@@ -192,9 +192,8 @@ class GroqCodec(ChatCodec):
             said["tool_calls"] = [call_of(part) for part in message.tool_calls]
         yield said
 
-
-def _json_schema(output: OutputObjectDefinition) -> JSONObject:
-    return output_schema(output) | {"strict": output.strict}
+    def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
+        return output_schema(output, self.profile) | {"strict": output.strict}
 
 
 def _file(item: MultiModalContent) -> JSONObject:

@@ -228,7 +228,7 @@ class OpenAIChatCodec(ChatCodec):
         return options
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
-        schema = output_schema(output)
+        schema = output_schema(output, self.profile)
         if output.strict is not None and self.profile.openai_supports_strict_tool_definition:
             schema["strict"] = output.strict
         return schema

@@ -240,7 +240,7 @@ class OpenAIResponsesCodec(ModelCodec):
         return text
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
-        written = {"type": "json_schema", **output_schema(output)}
+        written = {"type": "json_schema", **output_schema(output, self.profile)}
         if self.profile.openai_supports_strict_tool_definition:
             written["strict"] = output.strict
         return written

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import attrs
 
 from .._annotations import misfit
+from .._core.json_schema import checked_name, fits_as_name
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelResponse
@@ -241,6 +242,8 @@ def _fitted(
         prompted_output_template=_template(offered, mode, profile),
     )
     _refuse_unsupported(fitted, profile)
+    for name in fitted.tool_defs:
+        checked_name(name, profile.tool_name_pattern)
     _refuse_tools(fitted, builtin_tools & profile.supported_builtin_tools)
     return fitted
 
@@ -320,18 +323,23 @@ def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> Mode
 
 
 def _fit_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
-    fitted = _fit_schema(tool.parameters_json_schema, tool.strict, profile, f"tool {tool.name!r}")
-    return attrs.evolve(tool, parameters_json_schema=fitted[0], strict=fitted[1])
+    what = f"tool {tool.name!r}"
+    schema, strict = _fit_schema(tool.parameters_json_schema, tool.strict, profile, tool.name, what)
+    return attrs.evolve(tool, parameters_json_schema=schema, strict=strict)
 
 
 def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> OutputObjectDefinition:
-    fitted = _fit_schema(output.json_schema, output.strict, profile, "output")
-    return attrs.evolve(output, json_schema=fitted[0], strict=fitted[1])
+    schema, strict = _fit_schema(output.json_schema, output.strict, profile, output.name, "output")
+    return attrs.evolve(output, json_schema=schema, strict=strict)
 
 
 def _fit_schema(
-    schema: dict[str, Any], strict: bool | None, profile: ModelProfile, what: str
-) -> tuple[dict[str, Any], bool | None]:
+    schema: dict[str, Any],
+    strict: bool | None,
+    profile: ModelProfile,
+    name: str | None,
+    what: str,
+) -> tuple[dict[str, Any], bool]:
     """Return a JSON schema as the model wants it, and whether it is strict.
 
     Raises:
@@ -344,7 +352,7 @@ def _fit_schema(
         raise
     except Exception as exc:
         raise UserError(f"The JSON schema of the {what} cannot be read: {exc!r}") from exc
-    return fitted, can_be_strict if strict is None else strict
+    return fitted, can_be_strict and fits_as_name(name) if strict is None else strict
 
 
 def _check_parameters(parameters: ModelRequestParameters) -> None:

@@ -51,6 +51,8 @@ class ModelProfile(Record):
         native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
         thinking_always_enabled: Whether it thinks even when it is told not to.
+        tool_name_pattern: A regular expression of the names of tools, and of schemas that are
+            sent with their names, where the provider refuses others.
         thinking_tags: What encloses thoughts inside its text.
         ignore_streamed_leading_whitespace: Whether the blank space that a text starts with is
             dropped, for models that write some before a tool call.
@@ -82,6 +84,7 @@ class ModelProfile(Record):
     native_output_requires_schema_in_instructions: bool = False
     json_schema_transformer: JsonSchemaTransform | None = None
     thinking_always_enabled: bool = False
+    tool_name_pattern: str | None = None
     thinking_tags: tuple[str, str] = ("<think>", "</think>")
     ignore_streamed_leading_whitespace: bool = False
     finish_reason_may_be_absent: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from .._core.json_schema import inlined_defs, openai_json_schema
+from .._core.json_schema import OPENAI_NAMES, inlined_defs, openai_json_schema
 from ..dialects._anthropic_models import anthropic_profile
 from ..dialects._gemini_models import google_model_profile
 from ..dialects._gemini_schema import google_json_schema
@@ -79,6 +79,7 @@ def openai(name: str) -> OpenAIModelProfile:
     efforts = reasoning_efforts(name)
     return OpenAIModelProfile(
         json_schema_transformer=openai_json_schema,
+        tool_name_pattern=OPENAI_NAMES,
         supports_json_schema_output=True,
         supports_json_object_output=True,
         supports_image_output=any(mark in name for mark in ("gpt-5", "gpt-6", "o3", "4.1", "4o")),
