@@ -23,6 +23,7 @@
     FallbackExceptionGroup               every model of a `FallbackModel` failed
 
     SchemaWarning                        a warning: a strict schema loses a part of its meaning
+    UnheededSettingWarning               a warning: a setting has no effect on the model
 
 All of them pickle and deep-copy, and none holds a key, a header or an unbounded body.
 """

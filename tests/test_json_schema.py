@@ -188,6 +188,10 @@ OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
     [
         (thing(scores=OPEN), "$.scores"),
         (thing(scores={"type": "object"}), "$.scores"),
+        (thing(scores={"type": "object", "additionalProperties": {"type": "null"}}), "$.scores"),
+        (thing(scores={"type": "object", "additionalProperties": True}), "$.scores"),
+        (thing(scores={"type": "object", "additionalProperties": {}}), "$.scores"),
+        (thing(scores={"type": "object", "patternProperties": {"a": OPEN}}), "$.scores"),
         (thing(all={"type": "array", "items": {"anyOf": [OPEN, {"type": "null"}]}}), "$.all[]"),
         (thing(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": thing(scores=OPEN)}}, "A.scores"),
         (thing(a={"type": "string"}) | {"additionalProperties": True}, "$"),

@@ -135,16 +135,16 @@ class _Walk:
         schema = dict(schema)
         kind = schema.get("type")
         for union in _UNIONS:
-            if schema.get(union):
+            if isinstance(schema.get(union), (list, tuple)) and schema[union]:
                 schema[union] = [self._node(member) for member in schema[union]]
                 schema = _flat(schema, union) if kind is None else schema
         for key in _ONE:
             if schema.get(key):
                 schema[key] = self._one(schema[key])
-        if schema.get("prefixItems"):
+        if isinstance(schema.get("prefixItems"), (list, tuple)):
             schema["prefixItems"] = [self._node(each) for each in schema["prefixItems"]]
         for key in _MAPS:
-            if schema.get(key):
+            if isinstance(schema.get(key), dict):
                 schema[key] = {name: self._node(each) for name, each in schema[key].items()}
         return schema
 
@@ -222,6 +222,10 @@ _TAKEN = frozenset(
         "type",
     )
 )
+_OF_TYPE = {
+    **dict.fromkeys(("additionalProperties", "properties", "required"), "object"),
+    **dict.fromkeys(("items", "maxItems", "minItems"), "array"),
+}
 _UNREAD = ("title", "$schema", "discriminator")
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 _TYPED = frozenset(("type", "$ref", "anyOf", "enum", "const"))
@@ -309,16 +313,16 @@ def _places(schema: Any, place: str = "$") -> Iterator[tuple[str, Any]]:
     yield place, schema
     if not isinstance(schema, dict):
         return
-    for name, each in schema.get("properties", {}).items():
-        yield from _places(each, f"{place}.{name}")
+    for key, before in (("properties", f"{place}."), ("$defs", ""), ("definitions", "")):
+        if isinstance(schema.get(key), dict):
+            for name, each in schema[key].items():
+                yield from _places(each, f"{before}{name}")
     if isinstance(schema.get("items"), dict):
         yield from _places(schema["items"], f"{place}[]")
     for union in _UNIONS:
-        for each in schema.get(union, ()):
-            yield from _places(each, place)
-    for key in ("$defs", "definitions"):
-        for name, each in schema.get(key, {}).items():
-            yield from _places(each, name)
+        if isinstance(schema.get(union), list):
+            for each in schema[union]:
+                yield from _places(each, place)
 
 
 def warn_of_closed(schema: Schema, instead: str) -> None:
@@ -331,7 +335,8 @@ def warn_of_closed(schema: Schema, instead: str) -> None:
     for place, each in _places(schema):
         if not isinstance(each, dict) or "object" not in _types(each):
             continue
-        if each.get("additionalProperties") or each.get("patternProperties"):
+        open_ended = each.get("additionalProperties", False) is not False
+        if open_ended or each.get("patternProperties"):
             left = "has no keys but those of its schema" if each.get("properties") else "is {}"
         elif "properties" not in each and "additionalProperties" not in each:
             left = "is {}"
@@ -398,20 +403,15 @@ class _Fitting:
 
     def _split(self, schema: Schema) -> Schema:
         """Return a schema of several types as a union of one for each."""
-        beside = {key: schema.pop(key) for key in ("description",) if key in schema}
-        of_type = {
-            "object": ("properties", "required", "additionalProperties"),
-            "array": ("items",),
-        }
-        owned = {key: kind for kind, keys in of_type.items() for key in keys}
+        described = {"description": schema.pop("description")} if "description" in schema else {}
         members = []
         for kind in schema["type"]:
-            member = {key: each for key, each in schema.items() if owned.get(key, kind) == kind}
+            member = {key: each for key, each in schema.items() if _OF_TYPE.get(key, kind) == kind}
             member["type"] = kind
             if kind == "object":
                 self._close(member)
             members.append(member)
-        return {"anyOf": members} | beside
+        return {"anyOf": members} | described
 
     def _close(self, schema: Schema) -> None:
         is_open = "properties" not in schema and "additionalProperties" not in schema
