@@ -61,6 +61,44 @@ JSON = BinaryContent(b"{}", media_type="application/json", identifier="j")
 """Files; the bytes of those that are not text are `+/8=` in base64, `-_8=` where it is URL-safe."""
 
 
+CALL = ToolCallPart("f", {"x": 1}, CALL_ID)
+
+# What the chat protocols write of these.
+HELLO_SAID: JSONObject = {"role": "user", "content": "Hello"}
+F: JSONObject = {
+    "type": "function",
+    "function": {"name": "f", "description": "Does f.", "parameters": SCHEMA},
+}
+CALL_SAID: JSONObject = {
+    "id": CALL_ID,
+    "type": "function",
+    "function": {"name": "f", "arguments": '{"x":1}'},
+}
+TEXT_FILE = '-----BEGIN FILE id="t" type="text/plain"-----\né\n-----END FILE id="t"-----'
+BY_BYTES = (
+    "The file at {} must be downloaded before it can be sent: pass `downloads=True` to "
+    "`infer_model`, or send the bytes as `BinaryContent`."
+)
+
+
+NATIVE: JSONObject = {"output_mode": "native", "output_object": SHAPE}
+PROMPTED: JSONObject = {
+    "output_mode": "prompted",
+    "output_object": SHAPE,
+    "prompted_output_template": "As {schema}.",
+}
+PROMPT = (
+    'As {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], '
+    '"additionalProperties": false, "title": "point", "description": "A point."}.'
+)
+"""What a model is told of an output that is prompted."""
+
+
+def tool_said(text: str) -> JSONObject:
+    """Return the message of a result of that call."""
+    return {"role": "tool", "tool_call_id": CALL_ID, "content": text}
+
+
 def user(*content: UserContent) -> list[ModelMessage]:
     """Return a request in which the user says pieces of content."""
     return [ModelRequest([UserPromptPart(list(content))])]
@@ -79,8 +117,7 @@ def turn(*parts: Any, provider: str | None = None, **more: Any) -> list[ModelMes
 
 def returned(*parts: Any) -> list[ModelMessage]:
     """Return a conversation in which a call of the tool f is answered by these parts."""
-    call = ToolCallPart("f", {"x": 1}, CALL_ID)
-    return [*HELLO, ModelResponse([call]), ModelRequest(parts)]
+    return [*HELLO, ModelResponse([CALL]), ModelRequest(parts)]
 
 
 def result(content: Any, **more: Any) -> ToolReturnPart:

@@ -37,36 +37,41 @@ from direct_anyio.dialects.openai_chat import OpenAIModelProfile
 from direct_anyio.parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart, OpaquePart
 
 from .encoding import (
+    BY_BYTES,
+    CALL,
     CALL_ID,
+    CALL_SAID,
     HELLO,
+    HELLO_SAID,
     JSON,
     LOOSE,
     MP3,
     MP4,
+    NATIVE,
     OUTPUT,
     PDF,
     PNG,
+    PROMPT,
+    PROMPTED,
     SCHEMA,
     SHAPE,
     STRICT,
     TEXT,
+    TEXT_FILE,
     WAV,
+    F,
     JSONObject,
     Row,
     compared,
     result,
     returned,
     sent,
+    tool_said,
     turn,
     user,
 )
 
-HELLO_SAID: JSONObject = {"role": "user", "content": "Hello"}
 PLAIN: JSONObject = {"model": "gpt-4o", "messages": [HELLO_SAID], "stream": False}
-F: JSONObject = {
-    "type": "function",
-    "function": {"name": "f", "description": "Does f.", "parameters": SCHEMA},
-}
 G: JSONObject = {
     "type": "function",
     "function": {"name": "g", "description": "", "parameters": SCHEMA, "strict": True},
@@ -235,10 +240,6 @@ EFFORTS: dict[str, tuple[str, ...]] = {
 
 UNKNOWN = "A part of kind 'new' cannot be sent"
 ELSEWHERE = "A file uploaded to 'anthropic' cannot be sent elsewhere"
-BY_BYTES = (
-    "The file at {} must be downloaded before it can be sent: pass `downloads=True` to "
-    "`infer_model`, or send the bytes as `BinaryContent`."
-)
 
 CONTENTS: dict[str, Row] = {
     "a text": content({"type": "text", "text": "Hi"}, "Hi"),
@@ -305,7 +306,7 @@ CONTENTS: dict[str, Row] = {
     "a text file": content(
         {
             "type": "text",
-            "text": '-----BEGIN FILE id="t" type="text/plain"-----\né\n-----END FILE id="t"-----',
+            "text": TEXT_FILE,
         },
         TEXT,
     ),
@@ -370,19 +371,13 @@ CONTENTS: dict[str, Row] = {
     "a text file where no document is read": content(
         {
             "type": "text",
-            "text": '-----BEGIN FILE id="t" type="text/plain"-----\né\n-----END FILE id="t"-----',
+            "text": TEXT_FILE,
         },
         TEXT,
         profile=able(openai_chat_supports_document_input=False),
     ),
 }
 
-CALL = ToolCallPart("f", {"x": 1}, CALL_ID)
-CALL_SAID: JSONObject = {
-    "id": CALL_ID,
-    "type": "function",
-    "function": {"name": "f", "arguments": '{"x":1}'},
-}
 CALLED: list[JSONObject] = [
     HELLO_SAID,
     {"role": "assistant", "content": None, "tool_calls": [CALL_SAID]},
@@ -406,10 +401,6 @@ def called(part: ToolCallPart, said: JSONObject, *, provider: str = "openai", **
 def results(said: list[JSONObject], *parts: Any) -> Row:
     """Return a row of what a call is answered with."""
     return {"messages": returned(*parts)}, {"messages": [*CALLED, *said]}
-
-
-def tool_said(text: str) -> JSONObject:
-    return {"role": "tool", "tool_call_id": CALL_ID, "content": text}
 
 
 THOUGHT = ThinkingPart("Hm.", provider_name="openai")
@@ -582,8 +573,7 @@ MESSAGES: dict[str, Row] = {
                     },
                     {
                         "type": "text",
-                        "text": '-----BEGIN FILE id="t" type="text/plain"-----\né\n'
-                        '-----END FILE id="t"-----',
+                        "text": TEXT_FILE,
                     },
                     {"type": "text", "text": "</pyai:tool_result>"},
                 ],
@@ -741,13 +731,6 @@ def schema(**more: Any) -> JSONObject:
     return {"response_format": {"type": "json_schema", "json_schema": written}}
 
 
-NATIVE = {"output_mode": "native", "output_object": SHAPE}
-PROMPTED = {"output_mode": "prompted", "output_object": SHAPE}
-TEMPLATE = "As {schema}."
-TOLD = (
-    'As {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], '
-    '"additionalProperties": false, "title": "point", "description": "A point."}.'
-)
 KNOWS_SCHEMAS = able(supports_json_schema_output=True)
 
 OUTPUTS: dict[str, Row] = {
@@ -799,28 +782,23 @@ OUTPUTS: dict[str, Row] = {
     ),
     "native without a shape": ({"output_mode": "native", "profile": KNOWS_SCHEMAS}, {}),
     "prompted": (
-        PROMPTED
-        | {
-            "prompted_output_template": TEMPLATE,
-            "profile": able(supports_json_object_output=True),
-        },
+        PROMPTED | {"profile": able(supports_json_object_output=True)},
         {
-            "messages": [{"role": "system", "content": TOLD}, HELLO_SAID],
+            "messages": [{"role": "system", "content": PROMPT}, HELLO_SAID],
             "response_format": {"type": "json_object"},
         },
     ),
     "prompted where nothing holds it to JSON": (
-        PROMPTED | {"prompted_output_template": TEMPLATE, "profile": able()},
-        {"messages": [{"role": "system", "content": TOLD}, HELLO_SAID]},
+        PROMPTED | {"profile": able()},
+        {"messages": [{"role": "system", "content": PROMPT}, HELLO_SAID]},
     ),
     "prompted behind instructions": (
         PROMPTED
         | {
             "messages": [ModelRequest.user_text_prompt("Hello", instructions="Be brief.")],
-            "prompted_output_template": TEMPLATE,
             "profile": able(),
         },
-        {"messages": [{"role": "system", "content": f"Be brief.\n\n{TOLD}"}, HELLO_SAID]},
+        {"messages": [{"role": "system", "content": f"Be brief.\n\n{PROMPT}"}, HELLO_SAID]},
     ),
     "a tool": (
         {"output_mode": "tool", "output_tools": [OUTPUT], "allow_text_output": False},
