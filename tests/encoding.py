@@ -182,3 +182,9 @@ def compared(
         except UserError as error:
             made[name] = str(error)
     return made, wanted
+
+
+def also(row: Row, **members: Any) -> Row:
+    """Return a row with more members in its body."""
+    asked, expected = row
+    return asked, expected | members

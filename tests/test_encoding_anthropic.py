@@ -61,6 +61,7 @@ from .encoding import (
     JSONObject,
     Row,
     addressed,
+    also,
     compared,
     result,
     returned,
@@ -110,7 +111,7 @@ SETTINGS: dict[str, Row] = {
         anthropic_service_tier="standard_only",
     ),
     "effort": set_to({"output_config": {"effort": "low"}}, anthropic_effort="low"),
-    "thinking as it is": set_to(
+    "own thinking setting": set_to(
         {"thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"}},
         anthropic_thinking={"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
         thinking=False,
@@ -122,7 +123,7 @@ SETTINGS: dict[str, Row] = {
     ),
     "no container": set_to({}, anthropic_container=False),
     "parallel calls without tools": set_to({}, parallel_tool_calls=True),
-    "None is nothing": set_to({}, temperature=None, anthropic_metadata=None),
+    "None is absent": set_to({}, temperature=None, anthropic_metadata=None),
 }
 
 LEVELS = (False, True, "minimal", "low", "medium", "high", "xhigh", "max")
@@ -241,9 +242,7 @@ CONTENTS: dict[str, Row] = {
     "a file of another type": refused(
         "Anthropic reads no file of type video/mp4: images, PDFs and plain text it does", MP4
     ),
-    "a sound by URL": refused(
-        "Anthropic cannot be sent AudioUrl", AudioUrl("https://a.test/a.mp3")
-    ),
+    "audio by URL": refused("Anthropic cannot be sent AudioUrl", AudioUrl("https://a.test/a.mp3")),
     "a video by URL": refused(
         "Anthropic cannot be sent VideoUrl", VideoUrl("https://a.test/a.mp4")
     ),
@@ -473,15 +472,15 @@ MESSAGES: dict[str, Row] = {
             )
         ),
     ),
-    "a failure": (
+    "outcome failed": (
         {"messages": returned(result("No", outcome="failed"))},
         answers(tool_result([text("No")], is_error=True)),
     ),
-    "what must be tried again": (
+    "outcome retried": (
         {"messages": returned(result("No", outcome="retried"))},
         answers(tool_result([text("No")], is_error=True)),
     ),
-    "a denial": (
+    "outcome denied": (
         {"messages": returned(result("No", outcome="denied"))},
         answers(tool_result([text("No")])),
     ),
@@ -505,14 +504,16 @@ MESSAGES: dict[str, Row] = {
             ]
         },
     ),
-    "a search": answer(
+    "web search": answer(
         server_use("web_search", {"query": "q"}), native_call("web_search", {"query": "q"})
     ),
-    "its result": answer(
+    "web search result": answer(
         server_result("web_search", [{"url": "u"}]), native_return("web_search", [{"url": "u"}])
     ),
     "a result that is none": answer(None, native_return("web_search", "text")),
-    "a page": answer(server_use("web_fetch", {"url": "u"}), native_call("web_fetch", {"url": "u"})),
+    "web fetch call": answer(
+        server_use("web_fetch", {"url": "u"}), native_call("web_fetch", {"url": "u"})
+    ),
     "code of another name": answer(
         server_use("bash_code_execution", {"command": "ls"}),
         native_call(
@@ -521,7 +522,7 @@ MESSAGES: dict[str, Row] = {
             provider_details={"anthropic_tool_name": "bash_code_execution"},
         ),
     ),
-    "its output": answer(
+    "code execution result": answer(
         server_result("bash_code_execution", {"stdout": ""}),
         native_return(
             "code_execution",
@@ -529,17 +530,17 @@ MESSAGES: dict[str, Row] = {
             provider_details={"anthropic_tool_name": "bash_code_execution"},
         ),
     ),
-    "a call of code's": answer(
+    "call with a caller": answer(
         server_use("web_fetch", {}, caller={"type": "c"}),
         native_call("web_fetch", {}, provider_details={"anthropic_caller": {"type": "c"}}),
     ),
-    "its result too": answer(
+    "result with a caller": answer(
         server_result("web_fetch", {"url": "u"}, caller={"type": "c"}),
         native_return(
             "web_fetch", {"url": "u"}, provider_details={"anthropic_caller": {"type": "c"}}
         ),
     ),
-    "a tool of no known kind": answer(None, native_call("new", {}), native_return("new", {})),
+    "unknown builtin tool": answer(None, native_call("new", {}), native_return("new", {})),
     "an MCP call": answer(
         {
             "type": "mcp_tool_use",
@@ -691,12 +692,6 @@ def chosen(
     return asked | more, {"tools": list(tools) or [F, G], "tool_choice": said}
 
 
-def also(row: Row, **members: Any) -> Row:
-    """Return a row with more members in its body."""
-    asked, expected = row
-    return asked, expected | members
-
-
 AUTO, ANY, NONE = {"type": "auto"}, {"type": "any"}, {"type": "none"}
 
 TOOLS: dict[str, Row] = {
@@ -831,7 +826,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
         WebSearchTool(blocked_domains=["b.test"], max_uses=2, user_location=PLACE),
     ),
     "web fetch": offers(FETCH, WebFetchTool()),
-    "its options": offers(
+    "options": offers(
         FETCH
         | {
             "max_uses": 2,
@@ -843,7 +838,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
             max_uses=2, blocked_domains=["b.test"], enable_citations=True, max_content_tokens=5
         ),
     ),
-    "its allowed domains too": offers(
+    "web fetch allowed domains": offers(
         FETCH | {"allowed_domains": ["a.test"]}, WebFetchTool(allowed_domains=["a.test"])
     ),
     "code": offers(
@@ -872,7 +867,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
             "tool_choice": AUTO,
         },
     ),
-    "memory that nobody keeps": (
+    "memory without its function": (
         {"builtin_tools": [MemoryTool()], "function_tools": [LOOSE]},
         "`MemoryTool` needs a function tool named 'memory' that runs its commands",
     ),
@@ -884,7 +879,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
     "none of its tools": mcp(
         {"tool_configuration": {"enabled": False, "allowed_tools": []}}, allowed_tools=[]
     ),
-    "a tool of another provider's": (
+    "unsupported builtin tool": (
         {"builtin_tools": [FileSearchTool(file_store_ids=[])]},
         NO_FILE_SEARCH,
     ),
@@ -922,7 +917,7 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
                 },
                 NO_BUDGET,
             ),
-            "thinking as it is": set_to(
+            "own thinking setting": set_to(
                 {"thinking": {"type": "adaptive"}}, anthropic_thinking={"type": "adaptive"}
             ),
         },

@@ -110,7 +110,7 @@ def able(**keys: Any) -> OpenAIModelProfile:
 SETTINGS: dict[str, Row] = {
     "none": ({}, {}),
     "max_tokens": setting("max_completion_tokens", 5, max_tokens=5),
-    "max_tokens of old": (
+    "max_tokens under its older name": (
         {
             "settings": {"max_tokens": 5},
             "profile": able(openai_chat_supports_max_completion_tokens=False),
@@ -149,7 +149,7 @@ SETTINGS: dict[str, Row] = {
     "verbosity": setting("verbosity", "low", openai_text_verbosity="low"),
     "effort": setting("reasoning_effort", "low", openai_reasoning_effort="low"),
     "thinking of a model that does not": ({"settings": {"thinking": "high"}}, {}),
-    "None is nothing": (
+    "None is absent": (
         {"settings": {"temperature": None, "stop_sequences": None, "openai_user": None}},
         {},
     ),
@@ -267,7 +267,7 @@ CONTENTS: dict[str, Row] = {
         {"type": "image_url", "image_url": {"url": "https://a.test/b.png"}},
         ImageUrl("https://a.test/b.png"),
     ),
-    "its detail": content(
+    "image detail": content(
         {"type": "image_url", "image_url": {"url": "https://a.test/b.png", "detail": "low"}},
         ImageUrl("https://a.test/b.png", vendor_metadata={"detail": "low"}),
     ),
@@ -348,7 +348,7 @@ CONTENTS: dict[str, Row] = {
         DocumentUrl("https://a.test/b.pdf"),
         profile=able(openai_chat_supports_file_urls=True),
     ),
-    "a sound by URL": refused(
+    "audio by URL": refused(
         BY_BYTES.format("https://a.test/b.mp3"), AudioUrl("https://a.test/b.mp3")
     ),
     "an image whose bytes are wanted": refused(
@@ -359,7 +359,7 @@ CONTENTS: dict[str, Row] = {
         "Chat Completions cannot be sent VideoUrl", VideoUrl("https://a.test/b.mp4")
     ),
     "a video": refused("Chat Completions cannot be sent a file of type video/mp4", MP4),
-    "a sound of another format": refused(
+    "audio of another format": refused(
         "Chat Completions cannot be sent a file of type audio/flac",
         BinaryContent(b"", media_type="audio/flac"),
     ),
@@ -468,13 +468,13 @@ MESSAGES: dict[str, Row] = {
             openai_chat_send_back_thinking_parts="field", openai_chat_thinking_field="thoughts"
         ),
     ),
-    "a thought that stays here": answer(
+    "thinking not sent back": answer(
         {"role": "assistant", "content": "Hi"},
         THOUGHT,
         TextPart("Hi"),
         profile=able(openai_chat_send_back_thinking_parts=False),
     ),
-    "nothing but a thought that stays here": answer(
+    "only thinking, not sent back": answer(
         None, THOUGHT, profile=able(openai_chat_send_back_thinking_parts=False)
     ),
     "parts of no message": answer(

@@ -174,7 +174,7 @@ TOOLS: dict[str, Row] = {
     "a call must be": chosen(
         None, REQUIRED, F, offered("g"), offered("out"), **WITH_OUTPUT, allow_text_output=False
     ),
-    "a search": (
+    "web search": (
         {"builtin_tools": [WebSearchTool()]},
         "Cohere's chat protocol knows no WebSearchTool",
     ),

@@ -310,12 +310,12 @@ OPENROUTER: dict[str, Row] = {
         CLAUDE, {"reasoning": {"effort": "xhigh", "enabled": True}}, settings={"thinking": "xhigh"}
     ),
     "not thinking": at(CLAUDE, {"reasoning": {"effort": "none"}}, settings={"thinking": False}),
-    "its own words count first": at(
+    "own setting before thinking": at(
         CLAUDE,
         {"reasoning": {"max_tokens": 5}},
         settings={"thinking": "high", "openrouter_reasoning": {"max_tokens": 5}},
     ),
-    "a search": at(
+    "web search": at(
         CLAUDE,
         {"web_search_options": {"search_context_size": "low"}},
         builtin_tools=[WebSearchTool(search_context_size="low")],

@@ -129,7 +129,7 @@ SETTINGS: dict[str, Row] = {
         {"modelArmorConfig": {"prompt_template_name": "p"}},
         google_model_armor_config={"prompt_template_name": "p"},
     ),
-    "thinking as it is": set_to(
+    "own thinking setting": set_to(
         config(thinkingConfig={"include_thoughts": True, "thinking_budget": 5}),
         google_thinking_config={"include_thoughts": True, "thinking_budget": 5},
         thinking=False,
@@ -138,7 +138,7 @@ SETTINGS: dict[str, Row] = {
         config(thinkingConfig={"thinkingLevel": "LOW"}),
         google_thinking_config={"thinkingLevel": "low"},
     ),
-    "None is nothing": set_to({}, temperature=None, google_labels=None),
+    "None is absent": set_to({}, temperature=None, google_labels=None),
     "tier auto": set_to({}, service_tier="auto"),
     "tier default": set_to({"serviceTier": "standard"}, service_tier="default"),
     "tier flex": set_to({"serviceTier": "flex"}, service_tier="flex"),
@@ -224,12 +224,12 @@ CONTENTS: dict[str, Row] = {
     "a text with data": content(text("Hi"), TextContent("Hi", metadata=1)),
     "a cache point": content(text("Hi"), "Hi", CachePoint()),
     "an image": content(inline("image/png"), PNG),
-    "a sound": content(inline("audio/wav"), WAV),
-    "another": content(inline("audio/mpeg"), MP3),
+    "audio": content(inline("audio/wav"), WAV),
+    "another size": content(inline("audio/mpeg"), MP3),
     "a PDF": content(inline("application/pdf"), PDF),
     "a text file": content({"inlineData": {"data": "w6k=", "mimeType": "text/plain"}}, TEXT),
     "a video": content(inline("video/mp4"), MP4),
-    "its options": content(
+    "options": content(
         inline("video/mp4")
         | {
             "videoMetadata": {"fps": 2, "start_offset": "1s", "end_offset": "2s"},
@@ -456,15 +456,15 @@ MESSAGES: dict[str, Row] = {
         {"messages": returned(result(["a", 1]))},
         answers(says("user", response({"return_value": ["a", 1]}))),
     ),
-    "a failure": (
+    "outcome failed": (
         {"messages": returned(result("No", outcome="failed"))},
         answers(says("user", response({"error": "No"}))),
     ),
-    "what must be tried again": (
+    "outcome retried": (
         {"messages": returned(result("No", outcome="retried"))},
         answers(says("user", response({"error": "No"}))),
     ),
-    "a denial": (
+    "outcome denied": (
         {"messages": returned(result("No", outcome="denied"))},
         answers(says("user", response({"return_value": "No"}))),
     ),
@@ -525,8 +525,8 @@ MESSAGES: dict[str, Row] = {
         of=[BuiltinToolReturnPart("code_execution", "text", "s1")],
     ),
     "code of another provider's": answer(text("A"), of=[CODE, RAN, TextPart("A")], provider="x"),
-    "a search of old": answer(text("A"), of=[FETCH, FETCHED, TextPart("A")]),
-    "a page": answer(
+    "web fetch of an older model": answer(text("A"), of=[FETCH, FETCHED, TextPart("A")]),
+    "web fetch call": answer(
         {"toolCall": {"id": "s1", "tool_type": "URL_CONTEXT", "args": {"urls": ["u"]}}},
         {"toolResponse": {"id": "s1", "tool_type": "URL_CONTEXT", "response": {"result": [1]}}},
         of=[FETCH, FETCHED],
@@ -671,8 +671,8 @@ def drawn(said: JSONObject, where: Any = None, **options: Any) -> Row:
 
 
 BUILTIN_TOOLS: dict[str, Row] = {
-    "a search": offers({"googleSearch": {}}, WebSearchTool()),
-    "pages": offers({"urlContext": {}}, WebFetchTool()),
+    "web search": offers({"googleSearch": {}}, WebSearchTool()),
+    "web fetch": offers({"urlContext": {}}, WebFetchTool()),
     "code": offers({"codeExecution": {}}, CodeExecutionTool()),
     "files": offers(
         {"fileSearch": {"file_search_store_names": ["s1"]}}, FileSearchTool(file_store_ids=("s1",))
@@ -719,7 +719,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
         {"builtin_tools": [WebFetchTool(blocked_domains=["a.test"], max_uses=1)]},
         "Google's Web Fetch cannot be limited by blocked_domains, max_uses.",
     ),
-    "a tool of another provider's": (
+    "unsupported builtin tool": (
         {"builtin_tools": [MemoryTool()]},
         (
             "Builtin tool(s) ['MemoryTool'] not supported by this model. Supported: "

@@ -103,7 +103,7 @@ GPT_OSS: dict[str, Row] = {
     "high": thinks("high", reasoning_effort="high", reasoning_format="parsed"),
     "xhigh": thinks("xhigh", reasoning_effort="high", reasoning_format="parsed"),
     "max": thinks("max", reasoning_effort="high", reasoning_format="parsed"),
-    "Groq's own words count first": (
+    "own settings before thinking": (
         {
             "settings": {
                 "thinking": "low",
@@ -187,7 +187,7 @@ MESSAGES: dict[str, Row] = {
         ThinkingPart("Hm.", signature="s", provider_name="groq"),
         TextPart("A"),
     ),
-    "a search": answer(
+    "web search": answer(
         {"role": "assistant", "content": "A"},
         BuiltinToolCallPart("web_search", {"query": "x"}, "1", provider_name="groq"),
         TextPart("A"),
@@ -283,7 +283,7 @@ OUTPUTS: dict[str, Row] = {
 }
 
 COMPOUND: dict[str, Row] = {
-    "a search": ({"builtin_tools": [WebSearchTool()]}, {}),
+    "web search": ({"builtin_tools": [WebSearchTool()]}, {}),
     "allowed domains": (
         {"builtin_tools": [WebSearchTool(allowed_domains=["a.test"])]},
         {"search_settings": {"include_domains": ["a.test"]}},
@@ -310,12 +310,12 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
     "searches": ("groq/compound", COMPOUND),
     "compound-beta": (
         "compound-beta",
-        {"a search": COMPOUND["allowed domains"]},
+        {"web search": COMPOUND["allowed domains"]},
     ),
     "no searches": (
         MODEL,
         {
-            "a search": (
+            "web search": (
                 {"builtin_tools": [WebSearchTool()]},
                 f"WebSearchTool is not supported by '{MODEL}'",
             )

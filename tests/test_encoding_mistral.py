@@ -123,7 +123,7 @@ CONTENTS: dict[str, Row] = {
         {"messages": user(DocumentUrl("https://a.test/b.docx"))},
         "Mistral reads texts, images and PDFs, no DocumentUrl such as this",
     ),
-    "a sound": (
+    "audio": (
         {"messages": user(AudioUrl("https://a.test/b.mp3"))},
         "Mistral reads texts, images and PDFs, no AudioUrl such as this",
     ),
@@ -219,7 +219,7 @@ TOOLS: dict[str, Row] = {
         {"settings": {"parallel_tool_calls": False}, "function_tools": [LOOSE]},
         {"tools": [F], "tool_choice": "auto", "parallel_tool_calls": False},
     ),
-    "a search": (
+    "web search": (
         {"builtin_tools": [WebSearchTool()]},
         "Mistral's chat protocol knows no WebSearchTool",
     ),

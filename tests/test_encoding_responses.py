@@ -64,6 +64,7 @@ from .encoding import (
     JSONObject,
     Row,
     addressed,
+    also,
     compared,
     result,
     returned,
@@ -134,7 +135,7 @@ SETTINGS: dict[str, Row] = {
         {"tools": [{"type": "new"}], "tool_choice": "auto"},
     ),
     "thinking of a model that does not": ({"settings": {"thinking": "high"}}, {}),
-    "None is nothing": ({"settings": {"temperature": None, "openai_user": None}}, {}),
+    "None is absent": ({"settings": {"temperature": None, "openai_user": None}}, {}),
     "refused ones": (
         {
             "settings": {"top_p": 0.5, "openai_user": "u"},
@@ -211,12 +212,12 @@ CONTENTS: dict[str, Row] = {
     "an image by URL": content(
         image(image_url="https://a.test/b.png"), ImageUrl("https://a.test/b.png")
     ),
-    "its detail": content(
+    "image detail": content(
         image("low", image_url="https://a.test/b.png"),
         ImageUrl("https://a.test/b.png", vendor_metadata=LOW),
     ),
     "an image": content(image(image_url="data:image/png;base64,+/8="), PNG),
-    "its detail too": content(
+    "detail of an image as bytes": content(
         image("low", image_url="data:image/png;base64,+/8="),
         BinaryContent(PNG.data, media_type="image/png", vendor_metadata=LOW),
     ),
@@ -232,14 +233,14 @@ CONTENTS: dict[str, Row] = {
     "a document by URL": content(
         file(file_url="https://a.test/b.pdf"), DocumentUrl("https://a.test/b.pdf")
     ),
-    "a sound by URL": content(
+    "audio by URL": content(
         file(file_url="https://a.test/b.mp3"), AudioUrl("https://a.test/b.mp3")
     ),
     "an uploaded file": content(
         file(file_id="f1"),
         UploadedFile(file_id="f1", provider_name="openai", media_type="application/pdf"),
     ),
-    "a sound": refused("The Responses protocol cannot be sent a file of type audio/wav", WAV),
+    "audio": refused("The Responses protocol cannot be sent a file of type audio/wav", WAV),
     "a video": refused("The Responses protocol cannot be sent a file of type video/mp4", MP4),
     "a video by URL": refused(
         "The Responses protocol cannot be sent VideoUrl", VideoUrl("https://a.test/b.mp4")
@@ -268,12 +269,6 @@ def function(name: str, description: str | None = None, *, strict: bool = False)
 
 
 F, G, OUT = function("f", "Does f."), function("g", strict=True), function("out")
-
-
-def also(row: Row, **members: Any) -> Row:
-    """Return a row with more members in its body."""
-    asked, expected = row
-    return asked, expected | members
 
 
 CALL_SAID: JSONObject = {
@@ -411,7 +406,7 @@ MESSAGES: dict[str, Row] = {
         CALL_SAID,
         "anthropic",
     ),
-    "a call of old": (
+    "call id joined with an item id": (
         {
             "messages": [
                 *HELLO,
@@ -436,12 +431,12 @@ MESSAGES: dict[str, Row] = {
         of=[native("code_execution", CODE), native_return("code_execution", {"status": "failed"})],
     ),
     "code without a container": answer(of=[native("code_execution", {"code": "1"})]),
-    "a search": answer(
+    "web search": answer(
         item("web_search_call", action={"type": "search", "query": "q"}, status="completed"),
         of=[native("web_search", {"type": "search", "query": "q", "queries": None})],
     ),
     "a search of nothing": answer(of=[native("web_search", None)]),
-    "a search of files": answer(
+    "file search": answer(
         item("file_search_call", queries=["q"], status="completed"),
         of=[native("file_search", {"queries": ["q"]})],
     ),
@@ -474,7 +469,7 @@ MESSAGES: dict[str, Row] = {
         item("mcp_list_tools", server_label="wiki", tools=[]),
         of=[native("mcp_server:wiki", {"action": "list_tools"})],
     ),
-    "a tool of no known kind": answer(of=[native("new", {"a": 1})]),
+    "unknown builtin tool": answer(of=[native("new", {"a": 1})]),
     "a search for tools": answer(
         {
             "call_id": "c1",
@@ -576,7 +571,7 @@ MESSAGES: dict[str, Row] = {
         {"messages": [ModelRequest([OpaquePart({"part_kind": "new"})])]},
         "A part of kind 'new' cannot be sent",
     ),
-    "items that stay here": (
+    "items without ids": (
         {
             "messages": turn(
                 native("code_execution", CODE),
@@ -859,8 +854,8 @@ def undrawn(text: str, **options: Any) -> Row:
 
 
 BUILTIN_TOOLS: dict[str, Row] = {
-    "a search": offers({"type": "web_search", "search_context_size": "medium"}, WebSearchTool()),
-    "its options": offers(
+    "web search": offers({"type": "web_search", "search_context_size": "medium"}, WebSearchTool()),
+    "options": offers(
         {
             "type": "web_search",
             "search_context_size": "low",
@@ -869,14 +864,14 @@ BUILTIN_TOOLS: dict[str, Row] = {
         },
         WebSearchTool(search_context_size="low", user_location=PLACE, allowed_domains=["a.test"]),
     ),
-    "a search of files": offers(
+    "file search": offers(
         {"type": "file_search", "vector_store_ids": ["s1"]}, FileSearchTool(file_store_ids=("s1",))
     ),
     "code": offers(
         {"type": "code_interpreter", "container": {"type": "auto"}}, CodeExecutionTool()
     ),
     "an MCP server": mcp({"server_url": "https://a.test"}),
-    "its options too": mcp(
+    "MCP server options": mcp(
         {
             "server_url": "https://a.test",
             "authorization": "t",
@@ -891,7 +886,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
     ),
     "a connector": mcp({"connector_id": "c1"}, "x-openai-connector:c1"),
     "an image": drawn({}),
-    "its options again": drawn(
+    "image options": drawn(
         {
             "background": "opaque",
             "input_fidelity": "high",
@@ -912,7 +907,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
         size="1536x1024",
     ),
     "a size": drawn({"size": "1024x1024"}, size="1024x1024"),
-    "another": drawn({"size": "1024x1536"}, size="1024x1536"),
+    "another size": drawn({"size": "1024x1536"}, size="1024x1536"),
     "a ratio": drawn({"size": "1024x1024"}, aspect_ratio="1:1"),
     "a tall one": drawn({"size": "1024x1536"}, aspect_ratio="2:3"),
     "a wide one": drawn({"size": "1536x1024"}, aspect_ratio="3:2", size="auto"),
