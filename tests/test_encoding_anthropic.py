@@ -209,6 +209,16 @@ CONTENTS: dict[str, Row] = {
         CachePoint(),
         "Hi",
     ),
+    "a cache point behind a block that has none": (
+        {
+            "messages": turn(
+                ThinkingPart("Hm.", signature="s", provider_name="anthropic"),
+                provider="anthropic",
+            )[:2],
+            "settings": {"max_tokens": 9, "anthropic_cache_messages": True},
+        },
+        "A block of type 'thinking' cannot be cached",
+    ),
     "an image": content(source("image", type="base64", media_type="image/png", data="+/8="), PNG),
     "an image by URL": content(
         source("image", type="url", url="https://a.test/b.png"), ImageUrl("https://a.test/b.png")
@@ -248,6 +258,11 @@ CONTENTS: dict[str, Row] = {
     ),
     "a document of another type by URL": refused(
         "Anthropic reads no document of type text/csv", DocumentUrl("https://a.test/a.csv")
+    ),
+    "a document of no known type": refused(
+        "Could not infer media type from document URL: https://a.test/a. Explicitly provide a "
+        "`media_type` instead.",
+        DocumentUrl("https://a.test/a"),
     ),
     "a text by URL": refused(BYTES_OF.format("a.txt"), DocumentUrl("https://a.test/a.txt")),
     "an image whose bytes are wanted": refused(
@@ -889,7 +904,41 @@ BUILTIN_TOOLS: dict[str, Row] = {
     ),
 }
 
+POINTS = [item for word in "ABCDE" for item in (word, CachePoint())]
+CACHED = {"cache_control": {"type": "ephemeral", "ttl": "5m"}}
+
+
+def points(*words: JSONObject) -> JSONObject:
+    return {"messages": [says("user", *words)]}
+
+
+# A request has at most four cache points.
+CACHING: dict[str, Row] = {
+    "too many": (
+        {"messages": user(*POINTS)},
+        points(text("A"), *(text(word, "5m") for word in "BCDE")),
+    ),
+    "just enough": (
+        {"messages": user(*POINTS[2:])},
+        points(*(text(word, "5m") for word in "BCDE")),
+    ),
+    "too many beside tools and instructions": (
+        {
+            "messages": [ModelRequest([UserPromptPart(POINTS)], instructions="I")],
+            "function_tools": [LOOSE],
+            "settings": {
+                "max_tokens": 9,
+                "anthropic_cache_tool_definitions": True,
+                "anthropic_cache_instructions": True,
+            },
+        },
+        points(*map(text, "ABC"), text("D", "5m"), text("E", "5m"))
+        | {"system": [text("I", "5m")], "tools": [F | CACHED], "tool_choice": AUTO},
+    ),
+}
+
 TABLES: dict[str, tuple[str, dict[str, Row]]] = {
+    "caching": ("claude-sonnet-4-5", CACHING),
     "settings": ("claude-sonnet-4-5", SETTINGS),
     "contents": ("claude-sonnet-4-5", CONTENTS),
     "messages": ("claude-sonnet-4-5", MESSAGES),
