@@ -42,6 +42,7 @@ from direct_anyio.parts import (
     FilePart,
     OpaquePart,
 )
+from direct_anyio.profiles import ModelProfile
 
 from .encoding import (
     CALL,
@@ -905,6 +906,73 @@ BUILTIN_TOOLS: dict[str, Row] = {
 }
 
 POINTS = [item for word in "ABCDE" for item in (word, CachePoint())]
+STRING_FORMATS = (
+    *("date", "date-time", "duration", "email", "hostname"),
+    *("ipv4", "ipv6", "time", "uri", "uuid"),
+)
+
+
+def of(schema: JSONObject, fitted: JSONObject) -> Row:
+    """Return a row of the schema of a strict tool's only parameter."""
+    whole: JSONObject = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    told: JSONObject = {
+        "type": "object",
+        "properties": {"a": fitted},
+        "additionalProperties": False,
+        "required": ["a"],
+    }
+    strict = ToolDefinition(name="g", parameters_json_schema=whole, strict=True)
+    offered = tool("g", strict=True) | {"input_schema": told}
+    return {"function_tools": [strict]}, {"tools": [offered], "tool_choice": AUTO}
+
+
+# What strict mode cannot hold the model to is told in a description.
+SCHEMAS: dict[str, Row] = {
+    format: of({"type": "string", "format": format}, {"type": "string", "format": format})
+    for format in STRING_FORMATS
+} | {
+    "another format": of(
+        {"type": "string", "format": "iban", "description": "A."},
+        {"type": "string", "description": "A.\n\n{format: iban}"},
+    ),
+    "constants": of({"const": None}, {"enum": [None]}),
+    "simple values": of({"enum": ["a", 1, 1.5, True, None]}, {"enum": ["a", 1, 1.5, True, None]}),
+    "other values": of(
+        {"type": "array", "enum": [[1]]}, {"type": "array", "description": "{enum: [[1]]}"}
+    ),
+    "an empty list": of({"type": "array", "minItems": 0}, {"type": "array", "minItems": 0}),
+    "a list": of(
+        {"type": "array", "minItems": 2, "maxItems": 3, "items": {"type": "integer", "minimum": 1}},
+        {
+            "type": "array",
+            "items": {"type": "integer", "description": "{minimum: 1}"},
+            "description": "{maxItems: 3, minItems: 2}",
+        },
+    ),
+    "a union": of(
+        {"allOf": [{"type": "string"}, {"type": "null"}], "default": None},
+        {"allOf": [{"type": "string"}, {"type": "null"}], "description": "{default: None}"},
+    ),
+    "types": of({"type": ["string", "null"]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+}
+
+# A profile that says nothing of Anthropic.
+UNKNOWN: dict[str, Row] = {
+    "sampling": set_to({"temperature": 0.5, "top_k": 1}, temperature=0.5, top_k=1),
+    "thinking": set_to({"thinking": {"type": "enabled", "budget_tokens": 2048}}, thinking="low"),
+    "no thinking": set_to({}, thinking=False),
+    "own thinking setting": set_to(
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+        anthropic_thinking={"type": "enabled", "budget_tokens": 1024},
+    ),
+    "a call must be": chosen("required", ANY, tool("f", "Does f."), tool("g")),
+    "code execution": offers(
+        {"name": "code_execution", "type": "code_execution_20250825"}, CodeExecutionTool()
+    ),
+}
+for asked, _ in UNKNOWN.values():
+    asked["profile"] = ModelProfile()
+
 CACHED = {"cache_control": {"type": "ephemeral", "ttl": "5m"}}
 
 
@@ -939,12 +1007,12 @@ CACHING: dict[str, Row] = {
 
 TABLES: dict[str, tuple[str, dict[str, Row]]] = {
     "caching": ("claude-sonnet-4-5", CACHING),
+    "another profile": ("mine", UNKNOWN),
+    "schemas": ("claude-sonnet-4-5", SCHEMAS),
     "settings": ("claude-sonnet-4-5", SETTINGS),
     "contents": ("claude-sonnet-4-5", CONTENTS),
     "messages": ("claude-sonnet-4-5", MESSAGES),
     "tools": ("claude-sonnet-4-5", TOOLS),
-    "unforced tools": ("claude-opus-5-5", UNFORCED),
-    "unforced tools of another": ("claude-mythos-5-1", UNFORCED),
     "tools of 4.6": ("claude-opus-4-6", OPUS_4_6),
     "outputs": ("claude-sonnet-4-5", OUTPUTS),
     "builtin tools": ("claude-sonnet-4-5", BUILTIN_TOOLS),
@@ -1023,6 +1091,24 @@ def test_thinking_with_a_budget(model: str, efforts: tuple[Any, ...]) -> None:
     enabled = [{"type": "enabled", "budget_tokens": each} if each else {} for each in BUDGETS]
     made = [thought(model, level) for level in LEVELS]
     assert made == list(zip(enabled, efforts, strict=True))
+
+
+UNFORCED_MODELS = (
+    "claude-fable-5-1",
+    "claude-fable-5-2",
+    "claude-mythos-5-1",
+    "claude-mythos-5-2",
+    "claude-opus-5-5",
+    "claude-sonnet-5-5",
+)
+
+
+@pytest.mark.parametrize("model", UNFORCED_MODELS)
+def test_models_that_cannot_be_forced(model: str) -> None:
+    """A call that is demanded is an error where the user demands it, otherwise a free choice."""
+    common = {"model": f"anthropic:{model}", "settings": {"max_tokens": 9}}
+    made, wanted = compared(UNFORCED, PLAIN | {"model": model}, **common)
+    assert made == wanted
 
 
 BETAS: dict[str, tuple[JSONObject, str]] = {

@@ -378,6 +378,27 @@ CONTENTS: dict[str, Row] = {
     ),
 }
 
+TEXT_LIKE = (
+    "application/json",
+    "application/ld+json",
+    "application/xml",
+    "application/atom+xml",
+    "application/yaml",
+    "application/x-yaml",
+    "text/x-python",
+)
+CONTENTS |= {
+    media_type: content(
+        {
+            "type": "text",
+            "text": f'-----BEGIN FILE id="x" type="{media_type}"-----\n1\n'
+            '-----END FILE id="x"-----',
+        },
+        BinaryContent(b"1", media_type=media_type, identifier="x"),
+    )
+    for media_type in TEXT_LIKE
+}
+
 CALLED: list[JSONObject] = [
     HELLO_SAID,
     {"role": "assistant", "content": None, "tool_calls": [CALL_SAID]},
@@ -845,6 +866,10 @@ BUILTIN_TOOLS: dict[str, Row] = {
             "profile": SEARCHES,
         },
         "Chat Completions knows no blocked_domains, max_uses of a web search",
+    ),
+    "a search by default": (
+        {"builtin_tools": [WebSearchTool()], "profile": able()},
+        NOT_HERE.format("WebSearchTool"),
     ),
     "a search where there is none": (
         {"builtin_tools": [WebSearchTool()]},

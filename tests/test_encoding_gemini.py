@@ -456,6 +456,14 @@ MESSAGES: dict[str, Row] = {
         {"messages": returned(result(["a", 1]))},
         answers(says("user", response({"return_value": ["a", 1]}))),
     ),
+    "a list of one for a result": (
+        {"messages": returned(result(["a"]))},
+        answers(says("user", response({"return_value": ["a"]}))),
+    ),
+    "an empty list for a result": (
+        {"messages": returned(result([]))},
+        answers(says("user", response({"return_value": []}))),
+    ),
     "outcome failed": (
         {"messages": returned(result("No", outcome="failed"))},
         answers(says("user", response({"error": "No"}))),
@@ -559,6 +567,17 @@ MESSAGES: dict[str, Row] = {
 }
 
 
+MESSAGES |= {
+    f"{media_type} for a result": (
+        {
+            "messages": returned(result(BinaryContent(b"\xfb\xff", media_type=media_type))),
+            "model": NEW,
+        },
+        answers(says("user", response({}, parts=[inline(media_type)]))),
+    )
+    for media_type in ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
+}
+
 SCHEMA_MEMBER = "parameters_json_schema"
 
 
@@ -618,6 +637,68 @@ TOOLS: dict[str, Row] = {
     "of a model that has none": (
         {"function_tools": [LOOSE], "model": "google-gla:gemini-2.5-flash-image"},
         "gemini-2.5-flash-image calls no tools.",
+    ),
+}
+
+
+def fitted(schema: JSONObject, said: JSONObject) -> Row:
+    """Return a row of the schema of a tool."""
+    offered = ToolDefinition(name="g", parameters_json_schema=schema)
+    declaration = {"name": "g", "description": "", SCHEMA_MEMBER: said}
+    return {"function_tools": [offered]}, functions({"mode": "VALIDATED"}, declaration)
+
+
+UNREAD_KEYS: JSONObject = {
+    "$schema": "s",
+    "title": "T",
+    "examples": [1],
+    "discriminator": {},
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": 1,
+}
+
+SCHEMAS: dict[str, Row] = {
+    "what is not read": fitted(UNREAD_KEYS | {"type": "number"}, {"type": "number"}),
+    "constants of several types": fitted(
+        {"anyOf": [{"const": "a"}, {"const": True}, {"const": 1}, {"const": 1.5}, {"const": None}]},
+        {
+            "anyOf": [
+                {"enum": ["a"], "type": "string"},
+                {"enum": [True], "type": "boolean"},
+                {"enum": [1], "type": "integer"},
+                {"enum": [1.5], "type": "number"},
+                {"enum": [None], "type": "null"},
+            ]
+        },
+    ),
+    "constants of no type": fitted(
+        {"anyOf": [{"const": [1]}, {"const": [2]}]}, {"enum": [[1], [2]]}
+    ),
+    "described constants": fitted(
+        {"anyOf": [{"const": "a", "description": "A."}, {"const": "b", "description": "B."}]},
+        {"enum": ["a", "b"], "type": "string", "description": "a: A.\nb: B."},
+    ),
+    "constants beside others": fitted(
+        {"anyOf": [{"const": "a"}, {"type": "string"}]},
+        {"anyOf": [{"enum": ["a"], "type": "string"}, {"type": "string"}]},
+    ),
+    "a union of one": fitted(
+        {"oneOf": [{"type": "string", "title": "T"}], "description": "D."},
+        {"type": "string", "description": "D."},
+    ),
+    "inside": fitted(
+        {
+            "type": "object",
+            "properties": {"a": {"const": 1}},
+            "patternProperties": {"b": {"title": "T"}},
+            "additionalProperties": {"format": "date", "type": "string"},
+        },
+        {
+            "type": "object",
+            "properties": {"a": {"enum": [1], "type": "integer"}},
+            "patternProperties": {"b": {}},
+            "additionalProperties": {"type": "string", "description": "Format: date"},
+        },
     ),
 }
 
@@ -768,6 +849,7 @@ TABLES = {
     "contents": CONTENTS,
     "messages": MESSAGES,
     "tools": TOOLS,
+    "schemas": SCHEMAS,
     "outputs": OUTPUTS,
     "builtin tools": BUILTIN_TOOLS,
 }

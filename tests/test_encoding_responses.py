@@ -430,6 +430,14 @@ MESSAGES: dict[str, Row] = {
         item("code_interpreter_call", **CODE, outputs=None, status="failed"),
         of=[native("code_execution", CODE), native_return("code_execution", {"status": "failed"})],
     ),
+    "a result without its call": answer(of=[native_return("code_execution", {"status": "failed"})]),
+    "an image that was made": answer(
+        item("image_generation_call"),
+        of=[
+            native("image_generation", None),
+            native_return("image_generation", {"status": "completed"}),
+        ],
+    ),
     "code without a container": answer(of=[native("code_execution", {"code": "1"})]),
     "web search": answer(
         item("web_search_call", action={"type": "search", "query": "q"}, status="completed"),
