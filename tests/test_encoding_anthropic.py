@@ -17,6 +17,7 @@ from direct_anyio import (
     ToolCallPart,
     ToolDefinition,
     UserPromptPart,
+    infer_model,
 )
 from direct_anyio.builtin_tools import (
     CodeExecutionTool,
@@ -1091,6 +1092,42 @@ def test_thinking_with_a_budget(model: str, efforts: tuple[Any, ...]) -> None:
     enabled = [{"type": "enabled", "budget_tokens": each} if each else {} for each in BUDGETS]
     made = [thought(model, level) for level in LEVELS]
     assert made == list(zip(enabled, efforts, strict=True))
+
+
+NEW, OLD = "code_execution_20260120", "code_execution_20250825"
+
+# Whether a model takes native output, and a temperature; its version of code execution.
+MODELS: dict[str, tuple[bool, bool, str]] = {
+    "claude-3-5-haiku-latest": (False, True, OLD),
+    "claude-sonnet-4-0": (False, True, OLD),
+    "claude-opus-4-1": (True, True, OLD),
+    "claude-haiku-4-5": (True, True, OLD),
+    "claude-sonnet-4-5": (True, True, NEW),
+    "claude-opus-4-5": (True, True, NEW),
+    "claude-sonnet-4-6": (True, True, NEW),
+    "claude-opus-4-6": (True, True, NEW),
+    "claude-opus-4-7": (True, False, NEW),
+    "claude-opus-4-8": (True, False, NEW),
+    "claude-opus-5": (True, False, NEW),
+    "claude-sonnet-5": (True, False, NEW),
+    "claude-haiku-5-5": (True, False, NEW),
+    "claude-fable-5": (True, False, NEW),
+    "claude-mythos-5": (True, False, NEW),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models(name: str) -> None:
+    """What a model takes is told by how its name begins."""
+    native, sampled, code = MODELS[name]
+    model = infer_model(f"anthropic:{name}", api_key="key")
+    assert model.profile.supports_json_schema_output is native
+    body = sent(
+        f"anthropic:{name}", settings={"temperature": 1}, builtin_tools=[CodeExecutionTool()]
+    ).body
+    assert body is not None
+    assert ("temperature" in body) is sampled
+    assert body["tools"] == [{"name": "code_execution", "type": code}]
 
 
 UNFORCED_MODELS = (

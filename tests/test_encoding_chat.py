@@ -14,6 +14,7 @@ from direct_anyio import (
     TextPart,
     ThinkingPart,
     ToolCallPart,
+    UserError,
     UserPromptPart,
 )
 from direct_anyio.builtin_tools import (
@@ -949,6 +950,16 @@ def test_models() -> None:
     """Some models have a role of their own for system prompts, and some search the web."""
     made, wanted = compared(MODELS, PLAIN)
     assert made == wanted
+
+
+def test_a_field_for_thinking_must_be_named() -> None:
+    """A profile that sends thinking back in a field must name it."""
+    with pytest.raises(UserError) as caught:
+        able(openai_chat_send_back_thinking_parts="field")
+    assert str(caught.value) == (
+        'If `openai_chat_send_back_thinking_parts` is "field", `openai_chat_thinking_field` must '
+        "name the field."
+    )
 
 
 def test_path_and_query() -> None:

@@ -524,6 +524,13 @@ MESSAGES: dict[str, Row] = {
             says("user", MARKED[0], inline("video/mp4"), MARKED[1]),
         ),
     ),
+    "a file in a result, and the user behind it": (
+        {"messages": returned(result(TEXT), UserPromptPart("Hello"))},
+        answers(
+            says("user", response({"output": [{}, "See file t."]})),
+            says("user", MARKED[0], INLINE_TEXT, MARKED[1], text("Hello")),
+        ),
+    ),
     "code": answer(
         {"executableCode": {"code": "1", "language": "PYTHON"}},
         {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},

@@ -20,6 +20,7 @@ from direct_anyio.builtin_tools import CodeExecutionTool, WebSearchTool
 from direct_anyio.content import BinaryContent, CachePoint, DocumentUrl, ImageUrl
 from direct_anyio.dialects.groq import GroqModelProfile
 from direct_anyio.parts import BuiltinToolCallPart
+from direct_anyio.profiles import ModelProfile
 
 from .encoding import (
     BY_BYTES,
@@ -307,6 +308,30 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
     "gpt-oss": ("openai/gpt-oss-20b", GPT_OSS),
     "qwen": ("qwen/qwen3-32b", QWEN),
     "deepseek": ("deepseek-r1-distill-llama-70b", DEEPSEEK),
+    "another profile": (
+        "mine",
+        {
+            "thinking": ({"settings": {"thinking": "high"}, "profile": ModelProfile()}, {}),
+            "thinking, not graded": (
+                {
+                    "settings": {"thinking": "high"},
+                    "profile": GroqModelProfile(groq_thinks=True),
+                },
+                {"reasoning_format": "parsed"},
+            ),
+            "no thinking": (
+                {
+                    "settings": {"thinking": False},
+                    "profile": GroqModelProfile(groq_thinks=True),
+                },
+                {},
+            ),
+            "a search": (
+                {"builtin_tools": [WebSearchTool()], "profile": ModelProfile()},
+                "WebSearchTool is not supported by 'mine'",
+            ),
+        },
+    ),
     "searches": ("groq/compound", COMPOUND),
     "compound-beta": (
         "compound-beta",

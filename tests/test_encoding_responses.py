@@ -615,8 +615,14 @@ MESSAGES: dict[str, Row] = {
 }
 
 PHASED = TextPart("Hi", id="m1", provider_details={"phase": "final_answer"})
+PHASELESS = able(
+    openai_supports_encrypted_reasoning_content=True, openai_supports_reasoning_context=True
+)
 PHASES: dict[str, Row] = {
     "a phase": answer(message(text("Hi"), phase="final_answer"), of=[PHASED]),
+    "a phase that the model does not know": answer(
+        message(text("Hi")), of=[PHASED], profile=PHASELESS
+    ),
     "no known phase": answer(
         message(text("Hi")), of=[TextPart("Hi", id="m1", provider_details={"phase": "x"})]
     ),
