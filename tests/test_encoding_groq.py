@@ -193,6 +193,7 @@ MESSAGES: dict[str, Row] = {
         BuiltinToolCallPart("web_search", {"query": "x"}, "1", provider_name="groq"),
         TextPart("A"),
     ),
+    "nothing": ({"messages": turn()}, {"messages": [HELLO_SAID, HELLO_SAID]}),
     "a text and a call": (
         {"messages": turn(TextPart("A"), CALL)},
         {

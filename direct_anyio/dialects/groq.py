@@ -189,7 +189,9 @@ class GroqCodec(ChatCodec):
             said["content"] = "\n\n".join(texts)
         if message.tool_calls:
             said["tool_calls"] = [call_of(part) for part in message.tool_calls]
-        yield said
+        if texts or message.tool_calls:
+            # A message of nothing is refused.
+            yield said
 
 
 def _json_schema(output: OutputObjectDefinition) -> JSONObject:
