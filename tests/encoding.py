@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -21,10 +22,10 @@ from direct_anyio import (
     infer_model,
 )
 from direct_anyio._core.codec import HTTPCall
-from direct_anyio._core.json import dumps
 from direct_anyio.content import BinaryContent, UserContent
 from direct_anyio.models.attempts import encoded
-from direct_anyio.models.http import HTTPModel
+
+from .test_gateways import sent as request_of
 
 JSONObject = dict[str, Any]
 
@@ -147,20 +148,24 @@ def sent(
     before = copy.deepcopy((messages, settings))
     said, offered = asked.prepare_request(settings, ModelRequestParameters(**parameters))
     call = encoded(asked.codec, list(messages), said, offered, stream=stream)
-    assert dumps(call.body)
+    assert json.dumps(call.body, allow_nan=False)
     again = encoded(asked.codec, list(messages), said, offered, stream=stream)
     assert (again, messages, settings) == (call, *before)
     return call
 
 
-def addressed(model: str, url: str | None = None, **more: Any) -> tuple[str, JSONObject]:
-    """Return the URL that a request goes to, without its query, and its headers and query."""
-    asked: HTTPModel = _model(model, url)
-    call = sent(model, url=url, **more)
-    headers = asked.headers(call, {}, stream=False)
-    for ours in ("content-type", "accept", "accept-encoding", "user-agent"):
-        del headers[ours]
-    return f"{asked.base_url}{call.path}", headers | asked.query(call)
+# Headers that every request has.
+_COMMON = (
+    *("accept", "accept-encoding", "connection", "content-length", "content-type"),
+    *("host", "idempotency-key", "user-agent"),
+)
+
+
+async def addressed(model: str, url: str | None = None) -> tuple[str, JSONObject]:
+    """Return the URL that a request goes to without its query, and its own headers and query."""
+    request = await request_of(model, base_url=url)
+    headers = {name: value for name, value in request.headers.items() if name not in _COMMON}
+    return str(request.url).partition("?")[0], headers | dict(request.url.params)
 
 
 def compared(

@@ -16,6 +16,7 @@ from direct_anyio import (
     ThinkingPart,
     ToolCallPart,
     ToolDefinition,
+    UserError,
     UserPromptPart,
     infer_model,
 )
@@ -85,14 +86,14 @@ def says(role: str, *blocks: JSONObject) -> JSONObject:
 HELLO_SAID = says("user", text("Hello"))
 PLAIN: JSONObject = {
     "model": "claude-sonnet-4-5",
-    "max_tokens": 9,
+    "max_tokens": 4000,
     "messages": [HELLO_SAID],
     "stream": False,
 }
 
 
 def set_to(said: JSONObject, **settings: Any) -> Row:
-    return {"settings": {"max_tokens": 9} | settings}, said
+    return {"settings": {"max_tokens": 4000} | settings}, said
 
 
 SETTINGS: dict[str, Row] = {
@@ -217,7 +218,7 @@ CONTENTS: dict[str, Row] = {
                 ThinkingPart("Hm.", signature="s", provider_name="anthropic"),
                 provider="anthropic",
             )[:2],
-            "settings": {"max_tokens": 9, "anthropic_cache_messages": True},
+            "settings": {"max_tokens": 4000, "anthropic_cache_messages": True},
         },
         "A block of type 'thinking' cannot be cached",
     ),
@@ -357,25 +358,25 @@ MESSAGES: dict[str, Row] = {
             "messages": [
                 ModelRequest([SystemPromptPart("A"), UserPromptPart("Hello")], instructions="B")
             ],
-            "settings": {"max_tokens": 9, "anthropic_cache_instructions": True},
+            "settings": {"max_tokens": 4000, "anthropic_cache_instructions": True},
         },
         {"system": [text("A"), text("B", "5m")]},
     ),
     "a cached system prompt": (
         {
             "messages": [ModelRequest([SystemPromptPart("A"), UserPromptPart("Hello")])],
-            "settings": {"max_tokens": 9, "anthropic_cache_instructions": "1h"},
+            "settings": {"max_tokens": 4000, "anthropic_cache_instructions": "1h"},
         },
         {"system": [text("A", "1h")]},
     ),
     "nothing to cache": (
-        {"settings": {"max_tokens": 9, "anthropic_cache_instructions": True}},
+        {"settings": {"max_tokens": 4000, "anthropic_cache_instructions": True}},
         {},
     ),
     "cached messages": (
         {
             "messages": turn(TextPart("Hi")),
-            "settings": {"max_tokens": 9, "anthropic_cache_messages": "1h"},
+            "settings": {"max_tokens": 4000, "anthropic_cache_messages": "1h"},
         },
         {
             "messages": [
@@ -388,7 +389,7 @@ MESSAGES: dict[str, Row] = {
     "a cached result": (
         {
             "messages": returned(result("ok")),
-            "settings": {"max_tokens": 9, "anthropic_cache_messages": True},
+            "settings": {"max_tokens": 4000, "anthropic_cache_messages": True},
         },
         answers(tool_result([text("ok")]) | {"cache_control": {"type": "ephemeral", "ttl": "5m"}}),
     ),
@@ -705,7 +706,7 @@ MUST: JSONObject = {"allow_text_output": False}
 def chosen(
     choice: Any, said: JSONObject, *tools: JSONObject, settings: Any = None, **more: Any
 ) -> Row:
-    asked = {"settings": {"max_tokens": 9, "tool_choice": choice} | (settings or {})} | BOTH
+    asked = {"settings": {"max_tokens": 4000, "tool_choice": choice} | (settings or {})} | BOTH
     return asked | more, {"tools": list(tools) or [F, G], "tool_choice": said}
 
 
@@ -743,7 +744,7 @@ TOOLS: dict[str, Row] = {
         settings={"anthropic_cache_tool_definitions": "1h"},
     ),
     "required of one that thinks": (
-        {"settings": {"max_tokens": 9, "tool_choice": "required", "thinking": "low"}} | BOTH,
+        {"settings": {"max_tokens": 4000, "tool_choice": "required", "thinking": "low"}} | BOTH,
         UNFORCED_BY_BUDGET,
     ),
     "a call must be of one that thinks": also(
@@ -753,10 +754,6 @@ TOOLS: dict[str, Row] = {
 }
 
 UNFORCED: dict[str, Row] = {
-    "required": (
-        {"settings": {"max_tokens": 9, "tool_choice": "required"}} | BOTH,
-        "`tool_choice='required'` is not possible: the model cannot be forced to call a tool.",
-    ),
     "a call must be": chosen(None, AUTO, F, G, OUT, **ALL, **MUST),
     "none beside one that must be called": chosen("none", AUTO, OUT, **ALL, **MUST),
 }
@@ -775,7 +772,7 @@ OPUS_4_6: dict[str, Row] = {
 OUTPUTS: dict[str, Row] = {
     "native": (NATIVE, {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}),
     "native and effort": (
-        NATIVE | {"settings": {"max_tokens": 9, "anthropic_effort": "low"}},
+        NATIVE | {"settings": {"max_tokens": 4000, "anthropic_effort": "low"}},
         {
             "output_config": {
                 "format": {"type": "json_schema", "schema": SCHEMA},
@@ -932,6 +929,33 @@ SCHEMAS: dict[str, Row] = {
     format: of({"type": "string", "format": format}, {"type": "string", "format": format})
     for format in STRING_FORMATS
 } | {
+    "titles": (
+        {
+            "function_tools": [
+                ToolDefinition(
+                    name="g",
+                    parameters_json_schema={
+                        "type": "object",
+                        "title": "T",
+                        "$schema": "s",
+                        "properties": {"title": {"title": "T", "type": "string", "minLength": 1}},
+                    },
+                )
+            ]
+        },
+        {
+            "tools": [
+                tool("g")
+                | {
+                    "input_schema": {
+                        "type": "object",
+                        "properties": {"title": {"type": "string", "minLength": 1}},
+                    }
+                }
+            ],
+            "tool_choice": AUTO,
+        },
+    ),
     "another format": of(
         {"type": "string", "format": "iban", "description": "A."},
         {"type": "string", "description": "A.\n\n{format: iban}"},
@@ -996,7 +1020,7 @@ CACHING: dict[str, Row] = {
             "messages": [ModelRequest([UserPromptPart(POINTS)], instructions="I")],
             "function_tools": [LOOSE],
             "settings": {
-                "max_tokens": 9,
+                "max_tokens": 4000,
                 "anthropic_cache_tool_definitions": True,
                 "anthropic_cache_instructions": True,
             },
@@ -1060,7 +1084,7 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
 def test_exact_bodies(table: str) -> None:
     """Each request has exactly this body."""
     model, rows = TABLES[table]
-    common = {"model": f"anthropic:{model}", "settings": {"max_tokens": 9}}
+    common = {"model": f"anthropic:{model}", "settings": {"max_tokens": 4000}}
     made, wanted = compared(rows, PLAIN | {"model": model}, **common)
     assert made == wanted
 
@@ -1143,7 +1167,9 @@ UNFORCED_MODELS = (
 @pytest.mark.parametrize("model", UNFORCED_MODELS)
 def test_models_that_cannot_be_forced(model: str) -> None:
     """A call that is demanded is an error where the user demands it, otherwise a free choice."""
-    common = {"model": f"anthropic:{model}", "settings": {"max_tokens": 9}}
+    with pytest.raises(UserError, match=r"^`tool_choice='required'` is not possible: .* to call"):
+        sent(f"anthropic:{model}", settings={"tool_choice": "required"}, **BOTH)
+    common = {"model": f"anthropic:{model}", "settings": {"max_tokens": 4000}}
     made, wanted = compared(UNFORCED, PLAIN | {"model": model}, **common)
     assert made == wanted
 
@@ -1206,8 +1232,8 @@ def test_betas() -> None:
     }
 
 
-def test_address() -> None:
+async def test_address() -> None:
     """The key has a header of its own, and the beta API a query."""
-    url, more = addressed("anthropic:claude-sonnet-4-5")
+    url, more = await addressed("anthropic:claude-sonnet-4-5")
     assert url == "https://api.anthropic.com/v1/messages"
     assert more == {"x-api-key": "key", "anthropic-version": "2023-06-01", "beta": "true"}

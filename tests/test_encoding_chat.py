@@ -161,10 +161,8 @@ SETTINGS: dict[str, Row] = {
     ),
     "refused ones": (
         {
-            "settings": {"seed": 1, "top_p": 0.5, "max_tokens": 5, "openai_logprobs": True},
-            "profile": able(
-                openai_unsupported_model_settings=("top_p", "logprobs", "max_completion_tokens")
-            ),
+            "settings": {"seed": 1, "top_p": 0.5, "openai_logprobs": True},
+            "profile": able(openai_unsupported_model_settings=("top_p", "logprobs")),
         },
         {"seed": 1},
     ),
@@ -710,14 +708,13 @@ TOOLS: dict[str, Row] = {
         {"settings": {"tool_choice": ["h"]}} | BOTH,
         "`tool_choice` names ['h'], but the tools are ['f', 'g'].",
     ),
-    "required where it cannot be": chosen("required", "auto", profile=OLD),
-    "one where it cannot be demanded": chosen(["g"], "auto", [G], profile=OLD),
-    "one where it cannot be demanded, but named": chosen(
-        ["g"],
-        allowed("auto", "g"),
-        profile=able(
-            openai_supports_tool_choice_required=False, openai_chat_supports_allowed_tools=True
-        ),
+    "required where it cannot be": (
+        {"settings": {"tool_choice": "required"}, "profile": OLD} | BOTH,
+        "`tool_choice='required'` is not possible: gpt-4o cannot be forced to call a tool.",
+    ),
+    "one where it cannot be demanded": (
+        {"settings": {"tool_choice": ["g"]}, "profile": OLD} | BOTH,
+        "`tool_choice=['g']` is not possible: gpt-4o cannot be forced to call a tool.",
     ),
     "a call must be where it cannot": chosen(None, "auto", [F, G, OUT], **ALL, **MUST, profile=OLD),
     "some where the wire knows no such thing": chosen(

@@ -196,8 +196,8 @@ def test_exact_bodies(table: str) -> None:
     assert made == wanted
 
 
-def test_address() -> None:
+async def test_address() -> None:
     """The path has the protocol's version."""
-    url, more = addressed("cohere:command-a-03-2025")
+    url, more = await addressed("cohere:command-a-03-2025")
     assert url == "https://api.cohere.com/v2/chat"
     assert more == {"authorization": "Bearer key"}

@@ -32,6 +32,7 @@ from .encoding import (
     Row,
     addressed,
     compared,
+    sent,
     turn,
     user,
 )
@@ -103,11 +104,11 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("model", ADDRESSES)
-def test_addresses(model: str) -> None:
+async def test_addresses(model: str) -> None:
     """Each gateway has a URL, a header for the key, and few more."""
     url, more = ADDRESSES[model]
     base = "https://mine.test/v1" if "mine.test" in url else None
-    assert addressed(model, base) == (url, more)
+    assert await addressed(model, base) == (url, more)
 
 
 def at(model: str, said: Any, **asked: Any) -> Row:
@@ -196,9 +197,6 @@ QUIRKS: dict[str, Row] = {
         {"disable_reasoning": False},
         settings={"cerebras_disable_reasoning": False},
     ),
-    "cerebras is told not to think": at(
-        "cerebras:qwen-3-32b", {"disable_reasoning": True}, settings={"thinking": False}
-    ),
     "cerebras's coder cannot be forced": at("cerebras:qwen-3-coder-480b", FREE, **MUST),
     "cerebras's coder takes nothing strict": at(
         "cerebras:qwen-3-coder-480b", strict(known=False), function_tools=[STRICT]
@@ -218,7 +216,10 @@ QUIRKS: dict[str, Row] = {
         "fireworks:accounts/fireworks/models/qwq-32b", strict(known=True), function_tools=[STRICT]
     ),
     "github's OpenAI": at("github:openai/gpt-4o", JSON_SCHEMA, **NATIVE),
-    "heroku is sent thoughts in tags": at("heroku:claude-4-sonnet", IN_TAGS, messages=THOUGHT),
+    "heroku is sent thoughts in tags": at("heroku:nova-pro", IN_TAGS, messages=THOUGHT),
+    "heroku's Claude has tags of its own": at(
+        "heroku:claude-4-sonnet", IN_LONG_TAGS, messages=THOUGHT
+    ),
     "litellm's own names are OpenAI's": at(
         "litellm:gpt-4o", JSON_SCHEMA, **NATIVE, url="https://mine.test/v1"
     ),
@@ -255,17 +256,93 @@ QUIRKS: dict[str, Row] = {
     ),
     "vllm knows schemas": at("vllm:qwen3", JSON_SCHEMA, **NATIVE, url="https://mine.test/v1"),
     "zai reads thoughts in a field": at("zai:glm-4.6", IN_FIELD, messages=THOUGHT),
-    "zai is told to think": at(
-        "zai:glm-4.6", {"thinking": {"type": "enabled"}}, settings={"thinking": True}
-    ),
-    "zai is told how hard to think": at(
-        "zai:glm-4.6", {"thinking": {"type": "enabled"}}, settings={"thinking": "high"}
-    ),
-    "zai is told not to": at(
-        "zai:glm-4.6", {"thinking": {"type": "disabled"}}, settings={"thinking": False}
-    ),
-    "zai is told nothing": at("zai:glm-4.6", {}),
 }
+
+
+def effort(value: str | None) -> JSONObject:
+    return {} if value is None else {"reasoning_effort": value}
+
+
+def efforts(*values: str | None) -> list[JSONObject]:
+    return list(map(effort, values))
+
+
+NOTHING: list[JSONObject] = [{}] * 5
+DISABLED: JSONObject = {"thinking": {"type": "disabled"}}
+ENABLED: JSONObject = {"thinking": {"type": "enabled"}}
+CAN_THINK = efforts("none", "medium", "low", "high", "high")
+ALWAYS_THINKS = efforts("low", "medium", "low", "high", "high")
+
+
+def cortex(value: str) -> JSONObject:
+    return {"reasoning": {"effort": value}, "temperature": 1}
+
+
+LEVELS = (False, True, "low", "high", "max")
+
+# What each level of thinking becomes.
+THINKING: dict[str, list[JSONObject]] = {
+    "cerebras:gpt-oss-120b": ALWAYS_THINKS,
+    "cerebras:kimi-k3": efforts("low", "high", "low", "high", "max"),
+    "cerebras:llama3.1-8b": NOTHING,
+    "cerebras:qwen-3.8": efforts("none", None, None, None, None),
+    "cerebras:zai-glm-4.7": efforts("none", None, None, None, None),
+    "cerebras:zai-glm-5.3": efforts("low", "high", "low", "high", "max"),
+    "deepseek:deepseek-chat": NOTHING,
+    "deepseek:deepseek-reasoner": ALWAYS_THINKS,
+    "deepseek:deepseek-v4-pro": CAN_THINK,
+    "grok:grok-3-mini": efforts("none", "high", "low", "high", "high"),
+    "huggingface:Qwen/Qwen3-32B": NOTHING,
+    "moonshotai:kimi-k2": NOTHING,
+    "moonshotai:kimi-k2.5": [DISABLED, *CAN_THINK[1:]],
+    "moonshotai:kimi-k2-thinking": ALWAYS_THINKS,
+    "moonshotai:kimi-k3": efforts("low", "high", "low", "high", "max"),
+    "ollama:qwen3": CAN_THINK,
+    "ollama:qwen3-coder": NOTHING,
+    "openrouter:anthropic/claude-haiku-4.5": [
+        {"reasoning": {"effort": "none"}},
+        *(
+            {"reasoning": {"effort": level, "enabled": True}}
+            for level in ("medium", "low", "high", "max")
+        ),
+    ],
+    "openrouter:openai/o3": [
+        {"reasoning": {"effort": "low"}},
+        *(
+            {"reasoning": {"effort": level, "enabled": True}}
+            for level in ("medium", "low", "high", "max")
+        ),
+    ],
+    "snowflake:claude-4-sonnet": [{}, *map(cortex, ("medium", "low", "high", "high"))],
+    "snowflake:openai-o3": ALWAYS_THINKS,
+    "vllm:Qwen/Qwen3-32B": CAN_THINK,
+    "vllm:Qwen/Qwen3-4B-Thinking-2507": ALWAYS_THINKS,
+    "vllm:Qwen/Qwen3-4B-Instruct-2507": NOTHING,
+    "xai:grok-2": NOTHING,
+    "xai:grok-4.5": ALWAYS_THINKS,
+    "xai:grok-4.7": efforts("low", "medium", "low", "high", "xhigh"),
+    "zai:glm-4.6": [DISABLED, *[ENABLED] * 4],
+    "zai:glm-5.3": [
+        ENABLED | effort("low"),
+        ENABLED,
+        *(ENABLED | effort(level) for level in ("low", "high", "max")),
+    ],
+}
+
+
+def test_thinking() -> None:
+    """A level of thinking is said as the gateway takes it, or not at all."""
+    made = {}
+    for model in THINKING:
+        url = "https://mine.test/v1" if model.startswith(("snowflake", "vllm")) else None
+        common = {"model": model.partition(":")[2], **PLAIN}
+        bodies = [sent(model, settings={"thinking": each}, url=url).body for each in LEVELS]
+        made[model] = [
+            {key: value for key, value in (body or {}).items() if key not in common}
+            for body in bodies
+        ]
+    assert made == THINKING
+
 
 TOLD = {"format": "anthropic-claude-v1", "index": 0}
 

@@ -452,6 +452,10 @@ MESSAGES: dict[str, Row] = {
         {"messages": returned(result({"a": 1}))},
         answers(says("user", response({"a": 1}))),
     ),
+    "a reference in a result": (
+        {"messages": returned(result({"a": [{"$ref": "#/x"}]}))},
+        answers(says("user", response({"output": '{"a":[{"$ref":"#/x"}]}'}))),
+    ),
     "a list for a result": (
         {"messages": returned(result(["a", 1]))},
         answers(says("user", response({"return_value": ["a", 1]}))),
@@ -640,7 +644,6 @@ TOOLS: dict[str, Row] = {
     "none beside an output tool": chosen("none", AUTO, OUT, **ALL),
     "none beside one that must be called": chosen("none", named("out"), F, G, OUT, **ALL, **MUST),
     "a call must be": chosen(None, ANY, F, G, OUT, **ALL, **MUST),
-    "on Google Cloud": chosen(["g"], named("g"), **ON_CLOUD),
     "of a model that has none": (
         {"function_tools": [LOOSE], "model": "google-gla:gemini-2.5-flash-image"},
         "gemini-2.5-flash-image calls no tools.",

@@ -358,8 +358,8 @@ def test_exact_bodies(table: str) -> None:
     assert made == wanted
 
 
-def test_address() -> None:
+async def test_address() -> None:
     """The path has the protocol's name in it."""
-    url, more = addressed(f"groq:{MODEL}")
+    url, more = await addressed(f"groq:{MODEL}")
     assert url == "https://api.groq.com/openai/v1/chat/completions"
     assert more == {"authorization": "Bearer key"}

@@ -263,8 +263,8 @@ def test_exact_bodies(table: str) -> None:
     assert made == wanted
 
 
-def test_address() -> None:
+async def test_address() -> None:
     """The path has a version."""
-    url, more = addressed("mistral:mistral-large-latest")
+    url, more = await addressed("mistral:mistral-large-latest")
     assert url == "https://api.mistral.ai/v1/chat/completions"
     assert more == {"authorization": "Bearer key"}

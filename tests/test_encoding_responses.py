@@ -448,6 +448,11 @@ MESSAGES: dict[str, Row] = {
         item("file_search_call", queries=["q"], status="completed"),
         of=[native("file_search", {"queries": ["q"]})],
     ),
+    "file search without queries": answer(
+        item("file_search_call", queries=[], status="completed"),
+        of=[native("file_search", {"a": 1})],
+    ),
+    "file search without arguments": answer(of=[native("file_search", {})]),
     "an image": answer(
         item("image_generation_call"),
         of=[native("image_generation", None), FilePart(PNG)],
@@ -694,10 +699,14 @@ REQUESTS: dict[str, Row] = {
     ),
     "nothing to go on with": (
         {
-            "messages": turn(CALL, provider="openai", provider_response_id="r1")[:2],
+            "messages": turn(provider="openai", provider_response_id="r1")[:2],
             "settings": {"openai_previous_response_id": "auto"},
         },
-        {"input": [HELLO_SAID, CALL_SAID]},
+        {},
+    ),
+    "nothing to say": (
+        {"messages": [ModelRequest([])]},
+        {"input": [{"role": "user", "content": ""}]},
     ),
     "nothing to go on from": (
         {
@@ -750,8 +759,11 @@ TOOLS: dict[str, Row] = {
         "none", named("out")[0], F, G, OUT, **ALL, **MUST
     ),
     "a call must be": chosen(None, "required", F, G, OUT, **ALL, **MUST),
-    "required where it cannot be": chosen("required", "auto", profile=OLD),
-    "one where it cannot be demanded": chosen(["g"], allowed("auto", "g"), profile=OLD),
+    "required where it cannot be": (
+        {"settings": {"tool_choice": "required"}, "profile": OLD} | BOTH,
+        "`tool_choice='required'` is not possible: gpt-4.1 cannot be forced to call a tool.",
+    ),
+    "a call must be where it cannot": chosen(None, "auto", F, G, OUT, **ALL, **MUST, profile=OLD),
 }
 
 
@@ -993,7 +1005,7 @@ def test_phases() -> None:
     assert made == wanted
 
 
-def test_address() -> None:
+async def test_address() -> None:
     """The path is that of the protocol."""
-    url, more = addressed(MODEL)
+    url, more = await addressed(MODEL)
     assert (url, more) == ("https://api.openai.com/v1/responses", {"authorization": "Bearer key"})
