@@ -1118,6 +1118,83 @@ def test_thinking_with_a_budget(model: str, efforts: tuple[Any, ...]) -> None:
     assert made == list(zip(enabled, efforts, strict=True))
 
 
+# The limit where none is asked for, and where 200,000 tokens are.
+LIMITS: dict[str, tuple[int, int]] = {
+    "claude-2.1": (4096, 200_000),
+    "claude-3-5-haiku-latest": (4096, 200_000),
+    "claude-3-opus-20240229": (4096, 200_000),
+    "claude-opus-4-0": (4096, 200_000),
+    "claude-opus-4-1": (4096, 200_000),
+    "claude-sonnet-4-20250514": (4096, 200_000),
+    "claude-haiku-4-5": (64_000, 64_000),
+    "claude-opus-4-5": (64_000, 64_000),
+    "claude-sonnet-4-5": (64_000, 64_000),
+    "claude-opus-4-6": (128_000, 128_000),
+    "claude-opus-4-8": (128_000, 128_000),
+    "claude-opus-5": (128_000, 128_000),
+    "claude-new": (16_384, 200_000),
+    "us.anthropic.claude-haiku-4-5-20251001-v1:0": (64_000, 64_000),
+    "anthropic/claude-haiku-4.5": (64_000, 64_000),
+}
+
+
+@pytest.mark.parametrize("model", LIMITS)
+def test_limits(model: str) -> None:
+    """A request without a limit has the model's own, and none asks for more than that."""
+    asked: tuple[Any, ...] = ({}, {"max_tokens": 200_000}, {"max_tokens": 9})
+    bodies = [sent(f"anthropic:{model}", settings=settings).body for settings in asked]
+    assert [body and body["max_tokens"] for body in bodies] == [*LIMITS[model], 9]
+
+
+TOO_SMALL = (
+    "The model 'claude-opus-4-1' thinks with 1024 tokens at least, and `max_tokens` is 1024: "
+    "raise it, or leave out `thinking`."
+)
+
+
+def thinking(budget: int, limit: int, **settings: Any) -> Row:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    return {"settings": settings}, {"thinking": thinking, "max_tokens": limit}
+
+
+BUDGETED: dict[str, Row] = {
+    "the limit makes room for a budget": thinking(10_000, 14_096, thinking="medium"),
+    "a limit that a budget is less than": thinking(
+        10_000, 10_001, thinking="medium", max_tokens=10_001
+    ),
+    "a limit that halves the budget": thinking(5000, 10_000, thinking="medium", max_tokens=10_000),
+    "the least budget": thinking(1024, 1025, thinking="medium", max_tokens=1025),
+    "no room for a budget": (
+        {"settings": {"thinking": "medium", "max_tokens": 1024}},
+        TOO_SMALL,
+    ),
+    "own budget": thinking(
+        5000, 9096, anthropic_thinking={"type": "enabled", "budget_tokens": 5000}
+    ),
+    "own budget and limit": thinking(
+        5000,
+        6000,
+        anthropic_thinking={"type": "enabled", "budget_tokens": 5000},
+        max_tokens=6000,
+    ),
+}
+
+
+def test_budgets_and_limits() -> None:
+    """A budget counts toward the limit, and is less than it."""
+    plain = PLAIN | {"model": "claude-opus-4-1"}
+    made, wanted = compared(BUDGETED, plain, model="anthropic:claude-opus-4-1")
+    assert made == wanted
+
+
+def test_a_beta_for_more_output() -> None:
+    """A beta feature may let a model write more than its limit."""
+    settings = {"max_tokens": 100_000, "anthropic_betas": ["output-128k-2025-02-19"]}
+    body = sent("anthropic:claude-haiku-4-5", settings=settings).body
+    assert body is not None
+    assert body["max_tokens"] == 100_000
+
+
 NEW, OLD = "code_execution_20260120", "code_execution_20250825"
 
 # Whether a model takes native output, and a temperature; its version of code execution.

@@ -237,6 +237,30 @@ EFFORTS: dict[str, tuple[str, ...]] = {
     "gpt-6-sol": ("none", "medium", "low", "low", "medium", "high", "xhigh", "max"),
 }
 
+SAMPLING: JSONObject = {
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "presence_penalty": 1,
+    "frequency_penalty": 1,
+    "logit_bias": {"1": 1},
+    "openai_logprobs": True,
+    "openai_top_logprobs": 2,
+}
+SAMPLED = {key.removeprefix("openai_"): value for key, value in SAMPLING.items()}
+
+# Whether sampling settings are sent: with nothing said of thinking, with False, with 'low'.
+SAMPLES: dict[str, tuple[bool, bool, bool]] = {
+    "gpt-4o": (True, True, True),
+    "gpt-5": (False, False, False),
+    "gpt-5.1": (True, True, False),
+    "gpt-5.2": (True, True, False),
+    "gpt-5.4": (True, True, False),
+    "gpt-5.4-pro": (False, False, False),
+    "gpt-5.5": (False, True, False),
+    "gpt-5.6-sol": (False, True, False),
+    "o3": (False, False, False),
+}
+
 UNKNOWN = "A part of kind 'new' cannot be sent"
 ELSEWHERE = "A file uploaded to 'anthropic' cannot be sent elsewhere"
 
@@ -916,6 +940,24 @@ def test_efforts(model: str) -> None:
     asked = (False, True, *LEVELS)
     bodies = [sent(f"openai-chat:{model}", settings={"thinking": each}).body for each in asked]
     assert tuple(body and body["reasoning_effort"] for body in bodies) == EFFORTS[model]
+
+
+@pytest.mark.parametrize("protocol", ["openai-chat", "openai-responses"])
+def test_sampling(protocol: str) -> None:
+    """Sampling settings go to a model of OpenAI's only while it does not reason."""
+    keys = {"openai-chat": SAMPLED, "openai-responses": ("temperature", "top_p", "top_logprobs")}
+    made = {}
+    for model in SAMPLES:
+        asked: tuple[Any, ...] = ({}, {"thinking": False}, {"thinking": "low"})
+        bodies = [sent(f"{protocol}:{model}", settings=SAMPLING | each).body for each in asked]
+        made[model] = tuple(
+            {key: (body or {}).get(key) for key in keys[protocol]}
+            == {key: SAMPLED[key] for key in keys[protocol]}
+            for body in bodies
+        )
+        for body in bodies:
+            assert len(SAMPLED.keys() & (body or {}).keys()) in (0, len(keys[protocol]))
+    assert made == SAMPLES
 
 
 MODELS: dict[str, Row] = {

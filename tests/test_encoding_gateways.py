@@ -330,6 +330,28 @@ THINKING: dict[str, list[JSONObject]] = {
 }
 
 
+LIMITS: dict[str, str] = {
+    "cerebras:llama3.1-8b": "max_completion_tokens",
+    "deepseek:deepseek-chat": "max_tokens",
+    "heroku:nova-pro": "max_tokens",
+    "huggingface:Qwen/Qwen3-32B": "max_tokens",
+    "moonshotai:kimi-k2": "max_completion_tokens",
+    "ollama:qwen3": "max_tokens",
+    "openrouter:openai/gpt-4o": "max_tokens",
+    "sambanova:DeepSeek-R1": "max_tokens",
+    "together:meta-llama/Llama-4": "max_tokens",
+    "xai:grok-4": "max_completion_tokens",
+    "zai:glm-4.6": "max_tokens",
+}
+
+
+def test_limits() -> None:
+    """`max_tokens` has the name that the gateway documents."""
+    rows = {model: at(model, {LIMITS[model]: 5}, settings={"max_tokens": 5}) for model in LIMITS}
+    made, wanted = compared(rows, PLAIN)
+    assert made == wanted
+
+
 def test_thinking() -> None:
     """A level of thinking is said as the gateway takes it, or not at all."""
     made = {}

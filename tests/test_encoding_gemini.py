@@ -854,6 +854,15 @@ BUILTIN_TOOLS: dict[str, Row] = {
     ),
 }
 
+
+def test_declarations_on_google_cloud() -> None:
+    """The documented spelling of a schema's member is the only one that Google Cloud takes."""
+    body = sent(CLOUD, url=CLOUD_URL, function_tools=[LOOSE]).body
+    assert body is not None
+    declaration = {"name": "f", "description": "Does f.", "parametersJsonSchema": SCHEMA}
+    assert body["tools"] == [{"functionDeclarations": [declaration]}]
+
+
 TABLES = {
     "settings": SETTINGS,
     "contents": CONTENTS,

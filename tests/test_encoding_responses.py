@@ -68,6 +68,7 @@ from .encoding import (
     compared,
     result,
     returned,
+    sent,
     turn,
     user,
 )
@@ -336,8 +337,39 @@ FILE: JSONObject = {"type": "file_citation", "file_id": "f1", "filename": "a", "
 CODE = {"container_id": "c1", "code": "1"}
 NAMED = {"id": "ts1", "call_id": "c1", "status": "incomplete"}
 
+
+def plain(text: str) -> JSONObject:
+    return {"role": "assistant", "content": text}
+
+
 # Of a model whose items go back with their ids.
 MESSAGES: dict[str, Row] = {
+    "a text without an id": answer(plain("Hi"), of=[TextPart("Hi")]),
+    "a text of another provider's": answer(
+        plain("Hi"), of=[TextPart("Hi", id="m1")], provider="anthropic"
+    ),
+    "a thought without an id": answer(
+        plain("<think>\nHm.\n</think>"), of=[ThinkingPart("Hm.", provider_name="openai")]
+    ),
+    "a thought of another provider's": answer(
+        plain("<think>\nHm.\n</think>"),
+        of=[ThinkingPart("Hm.", id="rs1", signature="s", provider_name="anthropic")],
+    ),
+    "a raw thought of another provider's": answer(
+        plain("<think>\nHm.\n</think>"),
+        of=[
+            ThinkingPart(
+                "Hm.",
+                id="rs1",
+                provider_name="anthropic",
+                provider_details={"raw_content": ["Raw."]},
+            )
+        ],
+    ),
+    "a thought in a field of Chat Completions": answer(
+        plain("<think>\nHm.\n</think>"),
+        of=[ThinkingPart("Hm.", id="reasoning", provider_name="openai")],
+    ),
     "a text": answer(message(text("Hi")), of=[TextPart("Hi", id="m1")]),
     "two texts of an item": answer(
         message(text("A"), text("B")), of=[TextPart("A", id="m1"), TextPart("B", id="m1")]
@@ -1003,6 +1035,14 @@ def test_phases() -> None:
     plain = PLAIN | ENCRYPTED | {"model": "gpt-5.4", "reasoning": {"context": "all_turns"}}
     made, wanted = compared(PHASES, plain, model="openai-responses:gpt-5.4")
     assert made == wanted
+
+
+@pytest.mark.parametrize(("model", "url"), [(MODEL, "https://mine.test/v1"), ("meta:llama", None)])
+def test_texts_elsewhere(model: str, url: str | None) -> None:
+    """A text says that it is a message to servers that do not know it by its role."""
+    body = sent(model, turn(TextPart("Hi"), provider="openai"), url=url).body
+    assert body is not None
+    assert body["input"] == [HELLO_SAID, plain("Hi") | {"type": "message"}, HELLO_SAID]
 
 
 async def test_address() -> None:
