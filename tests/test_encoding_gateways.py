@@ -16,6 +16,7 @@ from direct_anyio import (
 )
 from direct_anyio.builtin_tools import WebSearchTool
 from direct_anyio.content import DocumentUrl
+from direct_anyio.providers import PROVIDERS
 
 from .encoding import (
     HELLO_SAID,
@@ -99,8 +100,9 @@ ADDRESSES: dict[str, tuple[str, JSONObject]] = {
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the environment tells of providers out of addresses."""
-    for name in ("OPENAI_BASE_URL", "OLLAMA_BASE_URL", "OPENROUTER_APP_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for row in PROVIDERS.values():
+        for name in (*row.base_url_env, *row.header_env.values(), *row.query_env.values()):
+            monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize("model", ADDRESSES)
