@@ -27,6 +27,12 @@ class Choice:
     mode: Literal["none", "auto", "required"]
     names: tuple[str, ...] | None = None
 
+    @property
+    def demanded(self) -> str | None:
+        """The one tool that must be called, None where the model chooses."""
+        one = self.mode == "required" and self.names is not None and len(self.names) == 1
+        return self.names[0] if one and self.names else None
+
 
 def choice_of(
     settings: ModelSettings, parameters: ModelRequestParameters, cannot_force: str = ""

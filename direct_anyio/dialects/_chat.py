@@ -301,10 +301,8 @@ def tools_and_choice(
     """
     choice = choice_of(settings, parameters)
     offered = parameters.tool_defs
-    if choice.names is None:
-        return offered, choice.mode, None
-    if choice.mode == "required" and len(choice.names) == 1:
-        return offered, choice.mode, choice.names[0]
+    if choice.names is None or choice.demanded is not None:
+        return offered, choice.mode, choice.demanded
     return {name: offered[name] for name in choice.names}, choice.mode, None
 
 

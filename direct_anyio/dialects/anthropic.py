@@ -312,7 +312,7 @@ class AnthropicCodec(ModelCodec):
     ) -> list[JSONObject]:
         names = choice.names
         # The protocol cannot limit a choice to some tools, but to leave out the others does.
-        limited = names is not None and _forced_name(choice) is None
+        limited = names is not None and choice.demanded is None
         tools = [
             self._tool(tool)
             for tool in parameters.tool_defs.values()
@@ -405,21 +405,14 @@ def _output_format(parameters: ModelRequestParameters) -> JSONObject:
     return {"format": {"type": "json_schema", "schema": schema}}
 
 
-def _forced_name(choice: Choice) -> str | None:
-    """Return the one tool that must be called, None where there is a choice."""
-    one = choice.mode == "required" and choice.names is not None and len(choice.names) == 1
-    return choice.names[0] if one and choice.names else None
-
-
 def _tool_choice(
     settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
 ) -> JSONObject:
     if not parameters.tool_defs:
         return {}
-    name = _forced_name(choice)
     told: JSONObject = {"type": _TOOL_CHOICES[choice.mode]}
-    if name:
-        told = {"type": "tool", "name": name}
+    if choice.demanded is not None:
+        told = {"type": "tool", "name": choice.demanded}
     if choice.mode != "none" and "parallel_tool_calls" in settings:
         told["disable_parallel_tool_use"] = not settings["parallel_tool_calls"]
     return told

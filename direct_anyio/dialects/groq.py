@@ -190,7 +190,9 @@ class GroqCodec(ChatCodec):
             said["content"] = "\n\n".join(texts)
         if message.tool_calls:
             said["tool_calls"] = [call_of(part) for part in message.tool_calls]
-        yield said
+        if texts or message.tool_calls:
+            # A message of nothing is refused.
+            yield said
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
         return output_schema(output, self.profile) | {"strict": output.strict}

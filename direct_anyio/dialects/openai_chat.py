@@ -179,14 +179,15 @@ class OpenAIChatCodec(ChatCodec):
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))
         offered = parameters.tool_defs
-        by_name = self.profile.openai_chat_supports_allowed_tools
-        if choice.names is not None and not by_name and len(choice.names) > 1:
+        told = choice.demanded is not None or self.profile.openai_chat_supports_allowed_tools
+        if choice.names is not None and not told:
+            # The names cannot be told, but to leave out the other tools does.
             offered = {name: offered[name] for name in choice.names}
             choice = Choice(choice.mode)
         if not offered:
             return {}
         tools = [self._tool(tool) for tool in offered.values()]
-        said: JSONObject = {"tools": tools, "tool_choice": self._tool_choice(choice)}
+        said: JSONObject = {"tools": tools, "tool_choice": _tool_choice(choice)}
         parallel = settings.get("parallel_tool_calls")
         refused = "parallel_tool_calls" in self.profile.openai_unsupported_model_settings
         return said if parallel is None or refused else said | {"parallel_tool_calls": parallel}
@@ -196,15 +197,6 @@ class OpenAIChatCodec(ChatCodec):
         if tool.strict and self.profile.openai_supports_strict_tool_definition:
             said["function"]["strict"] = True
         return said
-
-    def _tool_choice(self, choice: Choice) -> Any:
-        mode = choice.mode
-        if choice.names is None:
-            return mode
-        functions = [{"type": "function", "function": {"name": name}} for name in choice.names]
-        if len(functions) == 1 and mode == "required":
-            return functions[0]
-        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": functions}}
 
     def _web_search(self, parameters: ModelRequestParameters) -> JSONObject:
         options: JSONObject = {}
@@ -315,6 +307,15 @@ class _Said:
         if self.calls:
             said["tool_calls"] = self.calls
         return said
+
+
+def _tool_choice(choice: Choice) -> Any:
+    if choice.names is None:
+        return choice.mode
+    functions = [{"type": "function", "function": {"name": name}} for name in choice.names]
+    if choice.demanded is not None:
+        return functions[0]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": functions}}
 
 
 def _file(data: str, format: str) -> JSONObject:

@@ -267,13 +267,12 @@ class OpenAIResponsesCodec(ModelCodec):
 
     def _tool_choice(self, settings: ModelSettings, parameters: ModelRequestParameters) -> Any:
         choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))
-        mode = choice.mode
         if choice.names is None:
-            return mode
+            return choice.mode
         functions = [{"type": "function", "name": name} for name in choice.names]
-        if mode == "required" and len(functions) == 1:
+        if choice.demanded is not None:
             return functions[0]
-        return {"type": "allowed_tools", "mode": mode, "tools": functions}
+        return {"type": "allowed_tools", "mode": choice.mode, "tools": functions}
 
 
 def _builtin_tools(parameters: ModelRequestParameters) -> Iterator[JSONObject]:
