@@ -38,8 +38,6 @@ from direct_anyio import (
     ModelServerError,
     ModelTimeoutError,
     StreamInterrupted,
-    ToolCallPart,
-    ToolReturnPart,
     UnexpectedModelBehavior,
     UserError,
     infer_model,
@@ -788,15 +786,6 @@ UNSAYABLE: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a line break in a header's name": (MESSAGES, {"extra_headers": {"x\r\na": "1"}}, "header"),
     "a letter outside of Latin-1": (MESSAGES, {"extra_headers": {"x-a": "\u20ac"}}, "'x-a'"),
     "not a number": (MESSAGES, {"temperature": float("nan")}, "(?i:nan|number|JSON)"),
-    "not a number in a tool's arguments": (
-        [
-            *MESSAGES,
-            ModelResponse([ToolCallPart("f", {"a": float("nan")}, "1")]),
-            ModelRequest([ToolReturnPart("f", "b", "1")]),
-        ],
-        {},
-        "JSON",
-    ),
     "infinity": (MESSAGES, {"extra_body": {"x": float("inf")}}, "(?i:inf|number|JSON)"),
 }
 
