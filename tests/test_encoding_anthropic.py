@@ -904,6 +904,10 @@ BUILTIN_TOOLS: dict[str, Row] = {
 }
 
 POINTS = [item for word in "ABCDE" for item in (word, CachePoint())]
+TYPELESS = (
+    "A strict schema must have 'type', 'enum', 'const', 'anyOf', 'oneOf' or 'allOf' in each of its "
+    "parts: {}"
+)
 STRING_FORMATS = (
     *("date", "date-time", "duration", "email", "hostname"),
     *("ipv4", "ipv6", "time", "uri", "uuid"),
@@ -955,6 +959,47 @@ SCHEMAS: dict[str, Row] = {
             ],
             "tool_choice": AUTO,
         },
+    ),
+    "definitions": (
+        {
+            "function_tools": [
+                ToolDefinition(
+                    name="g",
+                    parameters_json_schema={
+                        "type": "object",
+                        "properties": {"a": {"$ref": "#/$defs/A"}},
+                        "$defs": {"A": {"type": "string", "minLength": 1}},
+                    },
+                    strict=True,
+                )
+            ]
+        },
+        {
+            "tools": [
+                tool("g", strict=True)
+                | {
+                    "input_schema": {
+                        "$defs": {"A": {"type": "string", "description": "{minLength: 1}"}},
+                        "type": "object",
+                        "properties": {"a": {"$ref": "#/$defs/A"}},
+                        "additionalProperties": False,
+                    }
+                }
+            ],
+            "tool_choice": AUTO,
+        },
+    ),
+    "a part without a type": (
+        {
+            "function_tools": [
+                ToolDefinition(
+                    name="g",
+                    parameters_json_schema={"type": "object", "properties": {"a": {}}},
+                    strict=True,
+                )
+            ]
+        },
+        TYPELESS,
     ),
     "another format": of(
         {"type": "string", "format": "iban", "description": "A."},

@@ -254,6 +254,7 @@ SAMPLES: dict[str, tuple[bool, bool, bool]] = {
     "gpt-5": (False, False, False),
     "gpt-5.1": (True, True, False),
     "gpt-5.2": (True, True, False),
+    "gpt-5.3-codex": (True, True, False),
     "gpt-5.4": (True, True, False),
     "gpt-5.4-pro": (False, False, False),
     "gpt-5.5": (False, True, False),
