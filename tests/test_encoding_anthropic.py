@@ -769,6 +769,13 @@ OPUS_4_6: dict[str, Row] = {
     ),
 }
 
+# One that thinks unasked does not where a call is demanded.
+OPUS_5: dict[str, Row] = {
+    "required": chosen("required", ANY),
+    "a call must be": chosen(None, AUTO, F, G, OUT, **ALL, **MUST),
+    "none beside one that must be called": chosen("none", AUTO, OUT, **ALL, **MUST),
+}
+
 OUTPUTS: dict[str, Row] = {
     "native": (NATIVE, {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}),
     "native and effort": (
@@ -1083,6 +1090,7 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
     "contents": ("claude-sonnet-4-5", CONTENTS),
     "messages": ("claude-sonnet-4-5", MESSAGES),
     "tools": ("claude-sonnet-4-5", TOOLS),
+    "tools of 5": ("claude-opus-5", OPUS_5),
     "tools of 4.6": ("claude-opus-4-6", OPUS_4_6),
     "outputs": ("claude-sonnet-4-5", OUTPUTS),
     "builtin tools": ("claude-sonnet-4-5", BUILTIN_TOOLS),
@@ -1207,7 +1215,7 @@ BUDGETED: dict[str, Row] = {
     "a limit that a budget is less than": thinking(
         10_000, 10_001, thinking="medium", max_tokens=10_001
     ),
-    "a limit that halves the budget": thinking(5000, 10_000, thinking="medium", max_tokens=10_000),
+    "a limit that halves the budget": thinking(4999, 9999, thinking="medium", max_tokens=9999),
     "the least budget": thinking(1024, 1025, thinking="medium", max_tokens=1025),
     "no room for a budget": (
         {"settings": {"thinking": "medium", "max_tokens": 1024}},

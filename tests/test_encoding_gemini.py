@@ -688,6 +688,17 @@ SCHEMAS: dict[str, Row] = {
         {"anyOf": [{"const": "a", "description": "A."}, {"const": "b", "description": "B."}]},
         {"enum": ["a", "b"], "type": "string", "description": "a: A.\nb: B."},
     ),
+    "described constants that are described": fitted(
+        {"anyOf": [{"const": "a", "description": "A."}, {"const": "b"}], "description": "One."},
+        {"enum": ["a", "b"], "type": "string", "description": "One.\na: A."},
+    ),
+    "constants of another type": fitted(
+        {"type": "integer", "anyOf": [{"const": "a"}, {"const": "b"}]},
+        {
+            "type": "integer",
+            "anyOf": [{"enum": ["a"], "type": "string"}, {"enum": ["b"], "type": "string"}],
+        },
+    ),
     "constants beside others": fitted(
         {"anyOf": [{"const": "a"}, {"type": "string"}]},
         {"anyOf": [{"enum": ["a"], "type": "string"}, {"type": "string"}]},

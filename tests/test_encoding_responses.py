@@ -374,6 +374,15 @@ MESSAGES: dict[str, Row] = {
     "two texts of an item": answer(
         message(text("A"), text("B")), of=[TextPart("A", id="m1"), TextPart("B", id="m1")]
     ),
+    "two items": answer(
+        message(text("A")),
+        message(text("B"), id="m2"),
+        of=[TextPart("A", id="m1"), TextPart("B", id="m2")],
+    ),
+    "a thought under the name of a field, but encrypted": answer(
+        thought("Hm.", signature="s", id="reasoning"),
+        of=[ThinkingPart("Hm.", id="reasoning", signature="s", provider_name="openai")],
+    ),
     "its phase": answer(
         message(text("Hi")),
         of=[TextPart("Hi", id="m1", provider_details={"phase": "commentary"})],
