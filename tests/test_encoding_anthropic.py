@@ -1013,6 +1013,9 @@ SCHEMAS: dict[str, Row] = {
         {"type": "string", "description": "A.\n\n{format: iban}"},
     ),
     "constants": of({"const": None}, {"enum": [None]}),
+    "a constant that is not simple": of(
+        {"type": "array", "const": [1]}, {"type": "array", "description": "{const: [1]}"}
+    ),
     "simple values": of({"enum": ["a", 1, 1.5, True, None]}, {"enum": ["a", 1, 1.5, True, None]}),
     "other values": of(
         {"type": "array", "enum": [[1]]}, {"type": "array", "description": "{enum: [[1]]}"}

@@ -528,6 +528,16 @@ MESSAGES: dict[str, Row] = {
             says("user", MARKED[0], inline("video/mp4"), MARKED[1]),
         ),
     ),
+    "files that a result may hold and may not": (
+        {"messages": returned(result([PNG, VIDEO])), "model": NEW},
+        answers(
+            says(
+                "user",
+                response({"output": [{}, "See file t."]}, parts=[inline("image/png")]),
+            ),
+            says("user", MARKED[0], inline("video/mp4"), MARKED[1]),
+        ),
+    ),
     "a file in a result, and the user behind it": (
         {"messages": returned(result(TEXT), UserPromptPart("Hello"))},
         answers(
