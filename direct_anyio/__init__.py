@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         ModelResponsePart,
         ModelResponsePartDelta,
         ModelResponseStreamEvent,
+        MultiModalContent,
         OpaquePart,
         PartDeltaEvent,
         PartEndEvent,
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     )
     from .models.keys import (
         APIKey,
+        KeyFunction,
     )
     from .models.listing import (
         list_models,
@@ -163,14 +165,18 @@ if TYPE_CHECKING:
         WrapperModel,
     )
     from .profiles import (
+        DEFAULT_PROFILE,
         ModelProfile,
+        ModelProfileSpec,
     )
     from .settings import (
         ModelSettings,
+        ToolChoice,
     )
     from .tools import (
         OutputObjectDefinition,
         ToolDefinition,
+        ToolKind,
     )
     from .usage import (
         RequestUsage,
@@ -197,6 +203,7 @@ __all__ = (
     "ConcurrencyLimitedModel",
     "ConcurrencyLimiter",
     "ContentFilterError",
+    "DEFAULT_PROFILE",
     "DeltaThinkingPart",
     "DeltaToolCall",
     "DocumentFormat",
@@ -218,6 +225,7 @@ __all__ = (
     "ImageUrl",
     "InstrumentationSettings",
     "InstrumentedModel",
+    "KeyFunction",
     "KnownModelName",
     "MCPServerTool",
     "MemoryCache",
@@ -233,6 +241,7 @@ __all__ = (
     "ModelNotFoundError",
     "ModelOverloadedError",
     "ModelProfile",
+    "ModelProfileSpec",
     "ModelQuotaExceededError",
     "ModelRateLimitError",
     "ModelRequest",
@@ -248,6 +257,7 @@ __all__ = (
     "ModelSettings",
     "ModelTimeoutError",
     "ModelUnavailableError",
+    "MultiModalContent",
     "OpaquePart",
     "OutputObjectDefinition",
     "PartDeltaEvent",
@@ -275,7 +285,9 @@ __all__ = (
     "ThinkingPartDelta",
     "ToolCallPart",
     "ToolCallPartDelta",
+    "ToolChoice",
     "ToolDefinition",
+    "ToolKind",
     "ToolReturnPart",
     "UnexpectedModelBehavior",
     "UnheededSettingWarning",
@@ -328,6 +340,7 @@ _HOME = {
     "ConcurrencyLimitedModel": "models.concurrency",
     "ConcurrencyLimiter": "models.concurrency",
     "ContentFilterError": "exceptions",
+    "DEFAULT_PROFILE": "profiles",
     "DeltaThinkingPart": "models.function",
     "DeltaToolCall": "models.function",
     "DocumentFormat": "messages",
@@ -349,6 +362,7 @@ _HOME = {
     "ImageUrl": "messages",
     "InstrumentationSettings": "models.instrumented",
     "InstrumentedModel": "models.instrumented",
+    "KeyFunction": "models.keys",
     "KnownModelName": "models",
     "MCPServerTool": "builtin_tools",
     "MemoryCache": "models.cached",
@@ -364,6 +378,7 @@ _HOME = {
     "ModelNotFoundError": "exceptions",
     "ModelOverloadedError": "exceptions",
     "ModelProfile": "profiles",
+    "ModelProfileSpec": "profiles",
     "ModelQuotaExceededError": "exceptions",
     "ModelRateLimitError": "exceptions",
     "ModelRequest": "messages",
@@ -379,6 +394,7 @@ _HOME = {
     "ModelSettings": "settings",
     "ModelTimeoutError": "exceptions",
     "ModelUnavailableError": "exceptions",
+    "MultiModalContent": "messages",
     "OpaquePart": "messages",
     "OutputObjectDefinition": "tools",
     "PartDeltaEvent": "messages",
@@ -406,7 +422,9 @@ _HOME = {
     "ThinkingPartDelta": "messages",
     "ToolCallPart": "messages",
     "ToolCallPartDelta": "messages",
+    "ToolChoice": "settings",
     "ToolDefinition": "tools",
+    "ToolKind": "tools",
     "ToolReturnPart": "messages",
     "UnexpectedModelBehavior": "exceptions",
     "UnheededSettingWarning": "exceptions",

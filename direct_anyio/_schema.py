@@ -33,7 +33,7 @@ import attrs
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
 from ._types.compounds import Alias, Class, Limited, object_schema
-from ._types.guests import Guest
+from ._types.guests import Guest, guest
 from ._types.kinds import DEFS, Choice, Kind, Schema
 from ._types.members import Member, hints_of
 from .exceptions import UserError
@@ -283,11 +283,14 @@ def parameters_of(function: Any) -> Schema:
     """Return the JSON schema of a function's arguments, as they are given by name.
 
     A parameter without annotation takes anything. `*args` cannot be given by name and is left
-    out; what `**kwargs` takes may be added to the object, otherwise nothing may be.
+    out; what `**kwargs` takes may be added to the object, otherwise nothing may be. A class of
+    pydantic's has a schema of its own.
 
     Raises:
         UserError: A parameter can be given by position only, or has no JSON schema.
     """
+    if isinstance(function, type) and guest(function):
+        return schema_of(function)
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as exc:

@@ -89,6 +89,8 @@ class RequestUsage(Record):
         return cls(**own, details=more | (details or {}))
 
     def __add__(self, other: RequestUsage) -> RequestUsage:
+        if not isinstance(other, RequestUsage):
+            return NotImplemented
         mine, theirs = attrs.asdict(self), attrs.asdict(other)
         mine["details"] = _added(mine["details"], theirs.pop("details"))
         return RequestUsage(**_added(mine, theirs))

@@ -656,7 +656,7 @@ TOOLS: dict[str, Row] = {
     "a call must be": chosen(None, ANY, F, G, OUT, **ALL, **MUST),
     "of a model that has none": (
         {"function_tools": [LOOSE], "model": "google-gla:gemini-2.5-flash-image"},
-        "gemini-2.5-flash-image calls no tools.",
+        "Function tools are not supported by this model.",
     ),
 }
 

@@ -92,7 +92,7 @@ async def test_data_uris_of_each_kind(name: str, file: FileUrl, part: str) -> No
 @pytest.mark.parametrize("uri", ["data:image/png;base64,secret!", "data:secret", "data:a;base64"])
 async def test_a_data_uri_that_makes_no_sense(uri: str) -> None:
     """The error is short, and does not hold it."""
-    with pytest.raises(UserError, match=r"^(?!.*secret)The URL of a ImageUrl .{,80}$"):
+    with pytest.raises(UserError, match=r"^(?!.*secret)The URL of ImageUrl .{,80}$"):
         await sent("openai:m", said(ImageUrl(uri)))
 
 

@@ -369,6 +369,8 @@ def test_models_with_native_output(name: str) -> None:
     [
         ("snowflake:llama4-maverick", "prompted", False, False),
         ("heroku:claude-3-haiku", "tool", False, True),
+        ("local:smollm2", "native", True, False),
+        ("local:/models/other.gguf", "tool", True, True),
         ("groq:meta-llama/llama-guard-4-12b", "tool", False, True),
         ("anthropic:claude-opus-4-8", "tool", True, True),
         ("anthropic:claude-sonnet-5", "native", True, True),

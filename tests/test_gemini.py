@@ -794,7 +794,6 @@ def test_new_models_tell_of_builtin_tools_and_combine_them() -> None:
     [
         ("gemini-2.5-flash", {"builtin_tools": [WebSearchTool()], "function_tools": [WEATHER]}),
         ("gemini-2.5-flash", {"builtin_tools": [WebSearchTool()], "output_tools": [ANSWER]}),
-        ("gemini-2.5-flash-image", {"function_tools": [WEATHER]}),
         ("gemini-2.5-flash-image", {"output_mode": "prompted"}),
         ("gemini-2.5-flash", {"builtin_tools": [MemoryTool()]}),
         ("gemini-2.5-flash", {"builtin_tools": [WebSearchTool(allowed_domains=["a.b"])]}),

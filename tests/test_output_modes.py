@@ -40,7 +40,8 @@ CITY = OutputObjectDefinition.from_type(City)
 TOOL = ToolDefinition(name="f")
 
 
-# The mode that an output without a mode takes, alone and beside a function tool.
+# The mode that an output without a mode takes, alone and beside a function tool; None where the
+# model calls none.
 @pytest.mark.parametrize(
     ("name", "alone", "beside_tools"),
     [
@@ -49,16 +50,21 @@ TOOL = ToolDefinition(name="f")
         ("anthropic:claude-3-5-haiku-latest", "tool", "tool"),
         ("google:gemini-3-pro-preview", "native", "native"),
         ("google:gemini-2.5-flash", "native", "tool"),
-        ("google:gemini-2.5-flash-image", "prompted", "prompted"),
+        ("google:gemini-2.5-flash-image", "prompted", None),
+        ("local:smollm2", "native", None),
         ("mistral:mistral-large-latest", "tool", "tool"),
         ("vllm:llama", "native", "native"),
         ("test", "native", "native"),
     ],
 )
-def test_an_output_takes_the_best_mode(name: str, alone: str, beside_tools: str) -> None:
+def test_an_output_takes_the_best_mode(name: str, alone: str, beside_tools: str | None) -> None:
     model = infer_model(name, api_key="k", base_url="https://h.test/v1")
     for tools, mode in (([], alone), ([TOOL], beside_tools)):
         asked = ModelRequestParameters(output_object=CITY, function_tools=tools)
+        if mode is None:
+            with pytest.raises(UserError, match="Function tools are not supported"):
+                model.prepare_request(None, asked)
+            continue
         _, fitted = model.prepare_request(None, asked)
         assert fitted.output_mode == mode
         assert fitted.allow_text_output == (mode != "tool")

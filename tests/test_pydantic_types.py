@@ -220,6 +220,9 @@ def test_a_function_takes_models() -> None:
     }
     assert schema["required"] == ["city", "others"]
     assert list(schema["$defs"]) == ["City", "Country"]
+    for kind in (City, Point):  # whose signatures have lost their annotations or descriptions
+        tool = ToolDefinition.from_callable(kind)
+        assert tool.parameters_json_schema == OutputObjectDefinition.from_type(kind).json_schema
 
 
 def test_definitions_of_one_name_stay_apart() -> None:

@@ -20,7 +20,7 @@ from direct_anyio import (
     model_request_stream,
 )
 from direct_anyio._core.tool_choice import choice_of
-from direct_anyio._core.unheeded import unheeded
+from direct_anyio._core.unheeded import _ignored, unheeded
 
 TOOLS = ModelRequestParameters(function_tools=[ToolDefinition(name="f")])
 COMMON: ModelSettings = {
@@ -212,15 +212,26 @@ def test_own_settings_are_heeded(name: str) -> None:
 ANSWER = {"choices": [{"finish_reason": "stop", "message": {"content": "Yes."}}]}
 
 
+def test_numbers_and_texts_that_vary_are_tested_once() -> None:
+    """A seed, or the id of a user, costs no comparison in each request."""
+    model: Any = infer_model("anthropic:claude-haiku-4-5", api_key="k")
+    before = _ignored.cache_info().misses
+    for number in range(1, 5):
+        metadata = {"user_id": f"{number:032}"}
+        settings: Any = {"seed": number, "anthropic_metadata": metadata}
+        assert unheeded(model.codec, settings, TOOLS) == ("seed",)
+    assert _ignored.cache_info().misses == before + 1
+
+
 async def test_the_user_is_told() -> None:
     """A warning, once by Python's default filter, and a list in each response."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=ANSWER))
     client: Any = httpx.AsyncClient(transport=transport, trust_env=False)
     hello = [ModelRequest.user_text_prompt("Hi")]
-    settings: ModelSettings = {"top_k": 3, "seed": 1}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("default")
-        for _ in range(2):
+        for number in range(1, 3):
+            settings: ModelSettings = {"top_k": number, "seed": number}
             model = infer_model("openai:gpt-4.1", api_key="k", http_client=client)
             response = await model_request(model, hello, model_settings=settings)
             assert (response.provider_details or {})["direct_anyio"]["unheeded"] == ["top_k"]
@@ -229,7 +240,7 @@ async def test_the_user_is_told() -> None:
             assert (response.provider_details or {})["direct_anyio"]["unheeded"] == ["top_k"]
     (warning,) = told
     assert warning.category is UnheededSettingWarning
-    assert "'top_k' (3) has no effect on 'openai:gpt-4.1'" in str(warning.message)
+    assert "'top_k', as it is set, has no effect on 'openai:gpt-4.1'" in str(warning.message)
 
 
 @pytest.mark.parametrize("wanted", ["required", ["f"]])

@@ -555,6 +555,9 @@ def test_usages_add_up() -> None:
     assert a + b == RequestUsage(
         input_tokens=11, cache_read_tokens=2, output_tokens=5, details={"x": 1, "y": 5, "z": 4}
     )
+    other: Any = 3
+    with pytest.raises(TypeError, match="unsupported operand"):
+        a + other
     assert a.details == {"x": 1, "y": 2}
     assert ((a + b).total_tokens, a.requests) == (16, 1)
 

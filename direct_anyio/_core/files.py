@@ -61,5 +61,5 @@ def inlined(file: FileUrl) -> FileUrl | BinaryContent:
             identifier=file.identifier,
         )
     except ValueError as exc:
-        raise UserError(f"The URL of a {type(file).__name__} cannot be read: {exc}") from exc
+        raise UserError(f"The URL of {type(file).__name__} cannot be read: {exc}") from exc
     return BinaryContent.narrow_type(content)

@@ -66,6 +66,9 @@ _PREFIXES = frozenset(
 
 _TOOL = ToolDefinition(name="sample")
 
+_LONGEST_WORD = 24
+"""Characters of a text that may be a keyword, such as an effort or a tier."""
+
 
 def unheeded(
     codec: ModelCodec, settings: ModelSettings, parameters: ModelRequestParameters
@@ -94,10 +97,33 @@ def unheeded(
 
 
 class _Settings(dict[str, Any]):
-    """Settings that can be a key of a cache."""
+    """Settings as a key of a cache.
+
+    Those that differ only in numbers and long texts are equal, since a seed or the id of a user
+    may be another one in each request.
+    """
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(frozenset((key, repr(value)) for key, value in self.items()))
+        return hash(_shape(self))
+
+    def __eq__(self, other: object) -> bool:
+        return _shape(self) == _shape(other)
+
+
+def _shape(value: Any) -> object:
+    """Return what of a value may decide whether it is heeded."""
+    match value:
+        case bool() | None:
+            return value
+        case int() | float():
+            return type(value), value > 0
+        case str():
+            return value if len(value) <= _LONGEST_WORD else str
+        case Mapping():
+            return frozenset((key, _shape(each)) for key, each in value.items())
+        case list() | tuple():
+            return tuple(map(_shape, value))
+    return type(value)
 
 
 @lru_cache(maxsize=256)

@@ -301,8 +301,6 @@ class GeminiCodec(ModelCodec):
         }
 
     def _refuse_combinations(self, parameters: ModelRequestParameters) -> None:
-        if parameters.function_tools and not self.profile.supports_tools:
-            raise UserError(f"{self.model_name} calls no tools.")
         if not parameters.builtin_tools or self.profile.google_supports_tool_combination:
             return
         if parameters.function_tools:

@@ -290,6 +290,8 @@ def _refuse_unsupported(offered: ModelRequestParameters, profile: ModelProfile) 
         raise UserError("Native structured output is not supported by this model.")
     if mode == "tool" and not profile.supports_tools:
         raise UserError("Tool output is not supported by this model.")
+    if offered.function_tools and not profile.supports_tools:
+        raise UserError("Function tools are not supported by this model.")
     if offered.allow_image_output and not profile.supports_image_output:
         raise UserError("Image output is not supported by this model.")
 

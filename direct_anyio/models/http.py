@@ -212,8 +212,9 @@ class HTTPModel(Model):
         """Return the settings that have no effect, and warn of each."""
         ignored = unheeded(self.codec, settings, parameters)
         for key in ignored:
+            # Without its value, which may be another one in each request.
             warnings.warn(
-                f"The setting {key!r} ({settings.get(key)!r:.80}) has no effect on "
+                f"The setting {key!r}, as it is set, has no effect on "
                 f"'{self._provider.name}:{self._model_name}': leave it out, or set what the "
                 "provider has instead.",
                 UnheededSettingWarning,

@@ -28,8 +28,11 @@ def _openai(name: str) -> OpenAIModelProfile:
     return attrs.evolve(families.openai(name), openai_chat_supports_allowed_tools=True)
 
 
-def _json_schema(name: str) -> OpenAIModelProfile:
+def _local(name: str) -> OpenAIModelProfile:
+    is_other = name != "smollm2"  # whose chat template leaves tools out
     return OpenAIModelProfile(
+        supports_tools=is_other,
+        default_structured_output_mode="tool" if is_other else "native",
         supports_json_schema_output=True,
         supports_json_object_output=True,
         openai_supports_strict_tool_definition=False,
@@ -175,7 +178,7 @@ _ROWS = (
         name="local",
         codec=OpenAIChatCodec,
         default_key="none",
-        profile=_json_schema,
+        profile=_local,
         settings={"temperature": 0},
         local=True,
     ),
