@@ -128,6 +128,14 @@ def test_settings_without_effect(name: str, settings: Any, expected: set[str]) -
     assert ignored(name, settings) == expected
 
 
+def test_a_setting_that_cannot_be_written() -> None:
+    """It is told where it is to be written, and not here."""
+    endless: dict[str, Any] = {}
+    for _ in range(3000):
+        endless = {"a": endless}
+    assert ignored("openai-chat:gpt-4.1", {"openai_prediction": endless, "top_k": 1}) == set()
+
+
 def test_settings_about_tools_wait_for_tools() -> None:
     settings: Any = {"parallel_tool_calls": False, "anthropic_cache_tool_definitions": True}
     for name in ("google:gemini-2.5-flash", "anthropic:claude-sonnet-4-5"):

@@ -21,7 +21,7 @@ import attrs
 from attrs import define, field
 
 from ..content import TextContent
-from ..exceptions import UserError
+from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import (
     BuiltinToolCallPart,
@@ -67,7 +67,8 @@ def history_for(
             result may answer a call that is not in it.
 
     Raises:
-        UserError: A call has no result, or a result has no call.
+        UserError: A call has no result, a result has no call, or nothing is said but blanks
+            where they are refused.
     """
     links = _links(messages, follow=profile.tool_results_must_follow)
     said = _renamed(messages, links, profile)
@@ -78,6 +79,9 @@ def history_for(
         said = [each for run in _runs(said) for each in _together(run)]
     if profile.refuses_blank_text:
         said = [_without_blanks(message) for message in said]
+        parts = [part for message in said for part in message.parts]
+        if all(isinstance(part, SystemPromptPart) for part in parts):
+            raise UserError("There is nothing to answer: all that the messages say is blank.")
     return _without_trailing_blanks(said) if profile.refuses_trailing_blanks else said
 
 
@@ -159,10 +163,10 @@ def _check(links: _Links, continues: bool) -> None:
 
 
 def _unanswered(call: _Call) -> str:
-    id, name = call.part.tool_call_id, call.part.tool_name
+    id, name = shown(call.part.tool_call_id), shown(call.part.tool_name)
     return (
-        f"The call {id!r} of the tool {name!r} in message {call.place[0]} has no result in "
-        f"the request behind it: add ToolReturnPart({name!r}, ..., {id!r}) there, or leave out "
+        f"The call {id} of the tool {name} in message {call.place[0]} has no result in "
+        f"the request behind it: add ToolReturnPart({name}, ..., {id}) there, or leave out "
         "the call."
     )
 
@@ -173,7 +177,7 @@ def _stray(at: int, part: Result, known: Iterable[str]) -> str:
         why = "comes too late, or is a second one: a call has one, in the request behind it"
     else:
         why = "answers no call of the response before it: give it the call's id, or leave it out"
-    return f"The result {id!r} of the tool {part.tool_name!r} in message {at} {why}."
+    return f"The result {shown(id)} of the tool {shown(part.tool_name)} in message {at} {why}."
 
 
 def _output_tools(parameters: ModelRequestParameters) -> frozenset[str]:
