@@ -447,20 +447,6 @@ def test_anthropic_is_sent_no_blank_text(what: str) -> None:
     assert not body.get("system")
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        ModelRequest([UserPromptPart([" ", TextContent("")])]),
-        ModelRequest([], instructions="i"),
-        ModelResponse([TextPart("\n")]),
-    ],
-)
-def test_blanks_alone_are_nothing_to_answer(message: ModelMessage) -> None:
-    """Anthropic refuses a request without messages, which is told before."""
-    with pytest.raises(UserError, match="nothing to answer"):
-        sent(ANTHROPIC, [message])
-
-
 @pytest.mark.parametrize(("state", "answered"), [("interrupted", False), ("suspended", True)])
 def test_a_call_of_the_providers_own_whose_result_never_came(state: Any, answered: bool) -> None:
     """Anthropic would refuse the history for good; at its end the model has but paused."""

@@ -67,8 +67,7 @@ def history_for(
             result may answer a call that is not in it.
 
     Raises:
-        UserError: A call has no result, a result has no call, or nothing is said but blanks
-            where they are refused.
+        UserError: A call has no result, or a result has no call.
     """
     links = _links(messages, follow=profile.tool_results_must_follow)
     said = _renamed(messages, links, profile)
@@ -79,9 +78,6 @@ def history_for(
         said = [each for run in _runs(said) for each in _together(run)]
     if profile.refuses_blank_text:
         said = [_without_blanks(message) for message in said]
-        parts = [part for message in said for part in message.parts]
-        if all(isinstance(part, SystemPromptPart) for part in parts):
-            raise UserError("There is nothing to answer: all that the messages say is blank.")
     return _without_trailing_blanks(said) if profile.refuses_trailing_blanks else said
 
 
