@@ -456,7 +456,8 @@ class BinaryContent(Record):
     @property
     def is_image(self) -> bool:
         """Whether this is an image."""
-        return self.media_type.startswith("image/")
+        # Asked as parts are made, before anything tests what a field holds.
+        return isinstance(self.media_type, str) and self.media_type.startswith("image/")
 
     @property
     def is_video(self) -> bool:

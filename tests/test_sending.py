@@ -691,6 +691,14 @@ FIELDS: dict[str, tuple[Any, str]] = {
         _user([UploadedFile(file_id="f" * 5000, provider_name="openai")]),
         r"^Part 0 of message 0, a UserPromptPart, cannot be sent: .{,900}cannot read it.$",
     ),
+    "a media type": (
+        _model(FilePart(BinaryContent(b"x", media_type=WRONG_NUMBER))),
+        "Part 0 of message 1, a FilePart, .*`content.media_type` takes text, not 3",
+    ),
+    "a piece of a later version": (
+        _user(cast(Any, [OpaquePart({"kind": "k"})])),
+        "Part 0 of message 0, a UserPromptPart, cannot be sent: .*unknown kind 'k'",
+    ),
     "a file": (
         [ASKED, ModelRequest([USER, UserPromptPart([VideoUrl("http://x/a.mp4")])])],
         "^Part 1 of message 1, a UserPromptPart, cannot be sent: Anthropic cannot be sent VideoUrl",

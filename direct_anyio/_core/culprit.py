@@ -58,19 +58,21 @@ def check_messages(messages: Any) -> list[ModelMessage]:
                 raise UserError(f"Message {at} is made of parts, not of {shown(part)}")
             wrong = misfit(part)
             if wrong is not None:
-                _refuse_later_pieces(part)
-                raise UserError(f"{place(at, number, part)} has a wrong field: {wrong}")
+                named = place(at, number, part)
+                _refuse_later_pieces(part, named)
+                raise UserError(f"{named} has a wrong field: {wrong}")
         wrong = misfit(message)
         if wrong is not None:
             raise UserError(f"Message {at} has a wrong field: {wrong}")
     return said
 
 
-def _refuse_later_pieces(part: Any) -> None:
+def _refuse_later_pieces(part: Any, named: str) -> None:
     content = getattr(part, "content", None)
     for piece in content if isinstance(content, tuple) else ():
         if isinstance(piece, OpaquePart):
-            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
+            kind = shown(piece.part_kind)
+            raise UserError(f"{named} cannot be sent: it holds a piece of the unknown kind {kind}")
 
 
 def place(at: int, number: int, part: object) -> str:
