@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -203,8 +205,8 @@ def _type_of_url(url: str) -> str | None:
     return _types().guess_type(urlsplit(url).path)[0]
 
 
-def _data_uri(uri: str) -> tuple[str, bool, str] | None:
-    """Return a data URI's type, whether it is base64, and its content, None for any other URI.
+def _data_uri(uri: str) -> tuple[str, list[str], str] | None:
+    """Return a data URI's type, its parameters and its content, None for any other URI.
 
     Fact: RFC 2397.
     """
@@ -215,7 +217,7 @@ def _data_uri(uri: str) -> tuple[str, bool, str] | None:
     if not comma:
         raise ValueError("Data URI must have a comma before its content")
     media_type, *parameters = (each.strip().lower() for each in described.split(";"))
-    return media_type or "text/plain", "base64" in parameters, data
+    return media_type or "text/plain", parameters, data
 
 
 def is_text_like(media_type: str) -> bool:
@@ -223,6 +225,14 @@ def is_text_like(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type.endswith(
         ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml")
     )
+
+
+def _as_utf8(data: bytes, parameters: Iterable[str]) -> bytes:
+    """Return a text of any charset as the one that requests are written in."""
+    charsets = (each.partition("=")[2].strip('"') for each in parameters if "charset" in each)
+    with suppress(LookupError, ValueError):  # one that is not known, or not the one it says
+        return data.decode(next(charsets, "utf-8")).encode()
+    return data
 
 
 def _from_base64(data: bytes) -> bytes:
@@ -391,7 +401,7 @@ class BinaryContent(Record):
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> BinaryContent:
-        """Read a `data:` URI, in base64 or percent-encoded.
+        """Read a `data:` URI, in base64 or percent-encoded; a text becomes UTF-8.
 
         Raises:
             ValueError: It is not one; the message does not hold it.
@@ -401,10 +411,12 @@ class BinaryContent(Record):
         read = _data_uri(data_uri)
         if read is None:
             raise ValueError('Data URI must start with "data:"')
-        media_type, is_base64, content = read
+        media_type, parameters, content = read
         data = unquote_to_bytes(content)
-        if is_base64:
+        if "base64" in parameters:
             data = _from_base64(data)
+        if is_text_like(media_type):
+            data = _as_utf8(data, parameters)
         return cls.narrow_type(cls(data, media_type=media_type))
 
     @classmethod
@@ -444,7 +456,8 @@ class BinaryContent(Record):
     @property
     def is_image(self) -> bool:
         """Whether this is an image."""
-        return self.media_type.startswith("image/")
+        # Asked as parts are made, before anything tests what a field holds.
+        return isinstance(self.media_type, str) and self.media_type.startswith("image/")
 
     @property
     def is_video(self) -> bool:

@@ -74,6 +74,9 @@ MAX_MESSAGE = 512
 MAX_BODY = 4096
 """Characters of a provider's error body that an error keeps."""
 
+MAX_MISTAKE = 900
+"""Characters of a `UserError`, which may quote what the program passed."""
+
 
 def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     """Return `text` cut to `limit` characters, control and direction marks escaped.
@@ -143,6 +146,9 @@ class UserError(_Restorable, RuntimeError):
     message: str
 
     def __init__(self, message: str) -> None:
+        if len(message) > MAX_MISTAKE:
+            # Advice is at the end, and what is long is quoted before it.
+            message = f"{message[: MAX_MISTAKE // 2]} … {message[-MAX_MISTAKE // 2 :]}"
         self.message = message
         super().__init__(message)
 

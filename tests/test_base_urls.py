@@ -51,6 +51,7 @@ NONSENSE = {
     "http://h:http/v1": "port",
     "http://h:0/v1": "port",
     "http://[::1/v1": "host",
+    "http://h/v1/\udcff": "surrogate",
     "http://[::g]/v1": "host",
     "http://[::1]x/v1": "host",
     "http://256.0.0.1/v1": "host",

@@ -79,6 +79,9 @@ async def test_a_data_uri_goes_as_its_bytes(
         ("openai-responses:m", DocumentUrl(PDF), f'"file_data":"{PDF}"'),
         ("anthropic:m", DocumentUrl(PDF, force_download=True), '"type":"base64"'),
         ("anthropic:m", DocumentUrl("data:,a%20b"), '"data":"a b"'),
+        ("anthropic:m", DocumentUrl("data:text/plain;charset=latin-1,caf%E9"), "caf\\u00e9"),
+        ("anthropic:m", DocumentUrl('data:;charset="utf-16";base64,//5hAA=='), '"data":"a"'),
+        ("anthropic:m", DocumentUrl("data:text/plain;charset=x,caf%C3%A9"), "caf\\u00e9"),
         ("google:m", VideoUrl("data:video/mp4;base64,AAAA"), '"mimeType":"video/mp4"'),
         ("mistral:m", DocumentUrl(PDF), f'"document_url":"{PDF}"'),
     ],
@@ -92,7 +95,7 @@ async def test_data_uris_of_each_kind(name: str, file: FileUrl, part: str) -> No
 @pytest.mark.parametrize("uri", ["data:image/png;base64,secret!", "data:secret", "data:a;base64"])
 async def test_a_data_uri_that_makes_no_sense(uri: str) -> None:
     """The error is short, and does not hold it."""
-    with pytest.raises(UserError, match=r"^(?!.*secret)The URL of ImageUrl .{,80}$"):
+    with pytest.raises(UserError, match=r"^(?!.*secret)Part 0 of message 0, .{,80}$"):
         await sent("openai:m", said(ImageUrl(uri)))
 
 

@@ -31,9 +31,12 @@ from direct_anyio import (
     ToolReturnPart,
     UserError,
     UserPromptPart,
+    VideoUrl,
     WebSearchTool,
     infer_model,
+    model_request,
 )
+from direct_anyio._core.culprit import check_messages
 from direct_anyio._core.target import history_for
 from direct_anyio._json import dumps
 from direct_anyio.builtin_tools import FileSearchTool, ImageGenerationTool, MCPServerTool
@@ -75,7 +78,7 @@ def sent(
     """Return the body that a model is sent, as the JSON that it was written as."""
     model = MODELS[name]
     fitted, parameters = model.prepare_request(settings, offered)
-    call = encoded(model.codec, list(messages), fitted, parameters, stream=False)
+    call = encoded(model.codec, check_messages(messages), fitted, parameters, stream=False)
     return json.loads(dumps(call.body))
 
 
@@ -210,6 +213,40 @@ def test_the_two_ids_of_an_old_history_are_an_id_and_an_item() -> None:
         1:
     ]
     assert (call["call_id"], call["id"], result["call_id"]) == ("call_1", "fc_1", "call_1")
+
+
+@pytest.mark.parametrize(("length", "is_sent"), [(64, True), (65, False)])
+def test_an_items_id_that_is_too_long(length: int, is_sent: bool) -> None:
+    """Gateways make some that the API refuses; what was said goes without."""
+    id = "x" * length
+    parts = (
+        TextPart("t", id=id),
+        ThinkingPart("u", id=id, provider_name="openai"),
+        ToolCallPart("w", None, A, id=id),
+    )
+    for part in parts:
+        response = ModelResponse([part], provider_name="openai")
+        results = returned(A) if isinstance(part, ToolCallPart) else ASKED
+        body = sent(RESPONSES, [ASKED, response, results], {"openai_send_reasoning_ids": True})
+        assert (id in json.dumps(body)) == is_sent
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("vllm:mistralai/Devstral-Small", "openrouter:mistralai/mistral-large"),
+        *("github:mistral-ai/m", "azure:mistral-small", "vercel:mistral/m", "lmstudio:ministral"),
+    ],
+)
+def test_mistrals_models_take_short_ids_wherever_they_are_served(name: str) -> None:
+    """Its library checks ids when it writes the prompt."""
+    model: Any = infer_model(name, api_key="k", base_url="https://h.test/v1")
+    call = encoded(
+        model.codec, [ASKED, called("call_1"), returned("call_1")], {}, OFFERED, stream=False
+    )
+    (calls, results) = ids_in(call.body)
+    assert calls == results
+    assert re.fullmatch(FORMS[MISTRAL], calls[0])
 
 
 def test_a_pattern_of_the_users_own() -> None:
@@ -408,6 +445,17 @@ def test_anthropic_is_sent_no_blank_text(what: str) -> None:
     assert all(message["content"] for message in body["messages"])
     assert all(block["content"] for block in blocks if block.get("is_error"))
     assert not body.get("system")
+
+
+@pytest.mark.parametrize(("state", "answered"), [("interrupted", False), ("suspended", True)])
+def test_a_call_of_the_providers_own_whose_result_never_came(state: Any, answered: bool) -> None:
+    """Anthropic would refuse the history for good; at its end the model has but paused."""
+    call = BuiltinToolCallPart("web_search", {}, "srvtoolu_1", provider_name="anthropic")
+    result = BuiltinToolReturnPart("web_search", [], "srvtoolu_1", provider_name="anthropic")
+    cut = ModelResponse([TextPart("t"), call], provider_name="anthropic", state=state)
+    rest = [ModelResponse([result], provider_name="anthropic")] if answered else []
+    assert ("srvtoolu_1" in json.dumps(sent(ANTHROPIC, [ASKED, cut, *rest, ASKED]))) == answered
+    assert "srvtoolu_1" in json.dumps(sent(ANTHROPIC, [ASKED, cut]))
 
 
 def test_the_last_text_ends_in_no_blank() -> None:
@@ -639,6 +687,22 @@ FIELDS: dict[str, tuple[Any, str]] = {
         r"`content\[1\].url` takes text, not 3",
     ),
     "what does not print": (_model(TextPart(cast(Any, Strange()))), "a value of type Strange"),
+    "a text that is too long to show": (
+        _user([UploadedFile(file_id="f" * 5000, provider_name="openai")]),
+        r"^Part 0 of message 0, a UserPromptPart, cannot be sent: .{,900}cannot read it.$",
+    ),
+    "a media type": (
+        _model(FilePart(BinaryContent(b"x", media_type=WRONG_NUMBER))),
+        "Part 0 of message 1, a FilePart, .*`content.media_type` takes text, not 3",
+    ),
+    "a piece of a later version": (
+        _user(cast(Any, [OpaquePart({"kind": "k"})])),
+        "Part 0 of message 0, a UserPromptPart, cannot be sent: .*unknown kind 'k'",
+    ),
+    "a file": (
+        [ASKED, ModelRequest([USER, UserPromptPart([VideoUrl("http://x/a.mp4")])])],
+        "^Part 1 of message 1, a UserPromptPart, cannot be sent: Anthropic cannot be sent VideoUrl",
+    ),
     "what a codec trips over": (
         _model(TextPart("t"), CITED),
         "Part 1 of message 1, a TextPart, cannot be sent: TypeError",
@@ -651,7 +715,7 @@ def test_the_field_is_named(what: str) -> None:
     """The error names the message, the part and the field, and says what it takes."""
     messages, told = FIELDS[what]
     with pytest.raises(UserError, match=told) as caught:
-        encoded(MODELS[ANTHROPIC].codec, messages, {}, OFFERED, stream=False)
+        encoded(MODELS[ANTHROPIC].codec, check_messages(messages), {}, OFFERED, stream=False)
     assert isinstance(caught.value.__cause__, TypeError) == ("trips" in what)
 
 
@@ -726,6 +790,15 @@ def test_settings_of_a_provider_have_types(key: str, value: Any, takes: str) -> 
 def test_settings_that_fit(settings: ModelSettings) -> None:
     """What a provider may take is not refused for being written in another way."""
     assert sent(CHAT, [ASKED], settings)
+
+
+@pytest.mark.parametrize("url", [3, None, b"x"])
+async def test_a_url_that_is_none(url: Any) -> None:
+    """It is told before files are looked for, whether they are downloaded or not."""
+    for downloads in (False, True):
+        model = infer_model(CHAT, api_key="k", downloads=downloads)
+        with pytest.raises(UserError, match=r"message 0.*`content\[0\].url` takes text"):
+            await model_request(model, _user([ImageUrl(url)]))
 
 
 @pytest.mark.parametrize("make", [UserPromptPart, RetryPromptPart, FilePart])

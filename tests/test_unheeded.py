@@ -128,6 +128,14 @@ def test_settings_without_effect(name: str, settings: Any, expected: set[str]) -
     assert ignored(name, settings) == expected
 
 
+def test_a_setting_that_cannot_be_written() -> None:
+    """It is told where it is to be written, and not here."""
+    endless: dict[str, Any] = {}
+    for _ in range(3000):
+        endless = {"a": endless}
+    assert ignored("openai-chat:gpt-4.1", {"openai_prediction": endless, "top_k": 1}) == set()
+
+
 def test_settings_about_tools_wait_for_tools() -> None:
     settings: Any = {"parallel_tool_calls": False, "anthropic_cache_tool_definitions": True}
     for name in ("google:gemini-2.5-flash", "anthropic:claude-sonnet-4-5"):
@@ -240,7 +248,7 @@ async def test_the_user_is_told() -> None:
             assert (response.provider_details or {})["direct_anyio"]["unheeded"] == ["top_k"]
     (warning,) = told
     assert warning.category is UnheededSettingWarning
-    assert "'top_k', as it is set, has no effect on 'openai:gpt-4.1'" in str(warning.message)
+    assert "'top_k' has no effect on 'openai:gpt-4.1'" in str(warning.message)
 
 
 @pytest.mark.parametrize("wanted", ["required", ["f"]])

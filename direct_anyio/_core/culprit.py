@@ -20,7 +20,7 @@ from ..tools import ModelRequestParameters
 from .codec import Codec
 from .target import with_parts
 
-__all__ = ("check_messages", "explained", "listed")
+__all__ = ("check_messages", "explained", "listed", "place")
 
 _HELLO = ModelRequest([UserPromptPart("Hello")])
 
@@ -58,22 +58,25 @@ def check_messages(messages: Any) -> list[ModelMessage]:
                 raise UserError(f"Message {at} is made of parts, not of {shown(part)}")
             wrong = misfit(part)
             if wrong is not None:
-                _refuse_later_pieces(part)
-                raise UserError(f"{_place(at, number, part)} has a wrong field: {wrong}")
+                named = place(at, number, part)
+                _refuse_later_pieces(part, named)
+                raise UserError(f"{named} has a wrong field: {wrong}")
         wrong = misfit(message)
         if wrong is not None:
             raise UserError(f"Message {at} has a wrong field: {wrong}")
     return said
 
 
-def _refuse_later_pieces(part: Any) -> None:
+def _refuse_later_pieces(part: Any, named: str) -> None:
     content = getattr(part, "content", None)
     for piece in content if isinstance(content, tuple) else ():
         if isinstance(piece, OpaquePart):
-            raise UserError(f"A piece of kind {piece.part_kind!r} cannot be sent")
+            kind = shown(piece.part_kind)
+            raise UserError(f"{named} cannot be sent: it holds a piece of the unknown kind {kind}")
 
 
-def _place(at: int, number: int, part: object) -> str:
+def place(at: int, number: int, part: object) -> str:
+    """Return how a part is called in errors."""
     return f"Part {number} of message {at}, a {type(part).__name__},"
 
 
@@ -86,6 +89,9 @@ def explained(
 ) -> UserError:
     """Return the error for what a codec raised, with what it was raised for.
 
+    A `UserError` is returned as it is where no message is at fault: it says itself which
+    setting or tool is.
+
     Args:
         error: What the codec raised.
         codec: The codec.
@@ -93,32 +99,40 @@ def explained(
         settings: The settings of the request.
         parameters: The parameters of the request.
     """
-    culprits = (
-        each[0]
-        for each in _smaller(messages, settings, parameters)
-        if type(_raised(codec, *each[1:])) is type(error)
-    )
-    what = next(culprits, "The request")
-    return UserError(f"{what} cannot be sent: {_shown(error)}")
+    what = _message_at_fault(error, codec, messages)
+    if what is None and isinstance(error, UserError):
+        return error
+    if what is None:
+        smaller = _smaller(settings, parameters)
+        what = next((each[0] for each in smaller if _raises(error, codec, *each[1:])), None)
+    return UserError(f"{what or 'The request'} cannot be sent: {_shown(error)}")
 
 
 def _shown(error: Exception) -> str:
     # Those of the library itself say what is wrong; others only with their name.
-    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    is_own = type(error) in (ValueError, UserError)
+    return str(error) if is_own else f"{type(error).__name__}: {error}"
 
 
-_Request = tuple[str, list[ModelMessage], ModelSettings, ModelRequestParameters]
+def _message_at_fault(
+    error: Exception, codec: Codec, messages: Sequence[ModelMessage]
+) -> str | None:
+    """Return the part for which a codec raised an error, else the message, None for none."""
+    for at, message in enumerate(messages):
+        if not _raises(error, codec, [message]):
+            continue
+        for number, part in enumerate(message.parts):
+            if _raises(error, codec, [with_parts(message, [part])]):
+                return place(at, number, part)
+        return f"Message {at}"
+    return None
 
 
 def _smaller(
-    messages: Sequence[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
-) -> Iterator[_Request]:
-    """Yield requests of one part, one setting or one tool each, with what that is."""
+    settings: ModelSettings, parameters: ModelRequestParameters
+) -> Iterator[tuple[str, list[ModelMessage], ModelSettings, ModelRequestParameters]]:
+    """Yield requests of one setting or one tool each, with what that is."""
     plain = ModelRequestParameters()
-    for at, message in enumerate(messages):
-        for number, part in enumerate(message.parts):
-            yield _place(at, number, part), [with_parts(message, [part])], {}, plain
-        yield f"Message {at}", [with_parts(message, [])], {}, plain
     for key, value in settings.items():
         yield f"The setting {key!r}", [_HELLO], cast(ModelSettings, {key: value}), plain
     for field in ("function_tools", "output_tools", "builtin_tools"):
@@ -129,14 +143,18 @@ def _smaller(
     yield "Together with its parameters, the request", [_HELLO], settings, parameters
 
 
-def _raised(
+def _raises(
+    error: Exception,
     codec: Codec,
     messages: list[ModelMessage],
-    settings: ModelSettings,
-    parameters: ModelRequestParameters,
-) -> Exception | None:
+    settings: ModelSettings | None = None,
+    parameters: ModelRequestParameters | None = None,
+) -> bool:
+    """Return whether a codec raises an error like this one; of ours, the very same."""
+    parameters = parameters or ModelRequestParameters()
     try:
-        codec.encode(messages, settings, parameters, stream=False)
+        codec.encode(messages, settings or {}, parameters, stream=False)
     except Exception as exc:
-        return exc
-    return None
+        same = not isinstance(error, UserError) or str(exc) == str(error)
+        return type(exc) is type(error) and same
+    return False

@@ -9,8 +9,10 @@ import attrs
 
 from ..content import BinaryContent, FileUrl
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelRequest
-from ..parts import ModelRequestPart, ToolReturnPart, UserPromptPart
+from ..messages import ModelMessage
+from ..parts import ToolReturnPart, UserPromptPart
+from .culprit import place
+from .target import with_parts
 
 __all__ = ("inlined", "with_files")
 
@@ -19,20 +21,24 @@ Convert: TypeAlias = Callable[[FileUrl], FileUrl | BinaryContent]
 
 
 def with_files(messages: Sequence[ModelMessage], convert: Convert) -> list[ModelMessage]:
-    """Return messages with other files by URL; the messages given stay as they are."""
-    return [
-        _request_with_files(message, convert) if isinstance(message, ModelRequest) else message
-        for message in messages
-    ]
+    """Return messages with other files by URL; the messages given stay as they are.
+
+    Raises:
+        UserError: `convert` raised a `ValueError`; the message names the message and the part.
+    """
+    new = list(messages)
+    for at, message in enumerate(messages):
+        parts: list[Any] = list(message.parts)
+        for number, part in enumerate(parts):
+            try:
+                parts[number] = _part_with_files(part, convert)
+            except ValueError as exc:
+                raise UserError(f"{place(at, number, part)} cannot be sent: {exc}") from exc
+        new[at] = with_parts(message, parts)
+    return new
 
 
-def _request_with_files(message: ModelRequest, convert: Convert) -> ModelRequest:
-    parts = [_part_with_files(part, convert) for part in message.parts]
-    is_same = all(new is old for new, old in zip(parts, message.parts, strict=True))
-    return message if is_same else attrs.evolve(message, parts=parts)
-
-
-def _part_with_files(part: ModelRequestPart, convert: Convert) -> ModelRequestPart:
+def _part_with_files(part: Any, convert: Convert) -> Any:
     if not isinstance(part, (UserPromptPart, ToolReturnPart)):
         return part
     content: Any = part.content
@@ -48,18 +54,14 @@ def inlined(file: FileUrl) -> FileUrl | BinaryContent:
     """Return a file whose URL is a `data:` URI as its bytes, any other as it is.
 
     Raises:
-        UserError: The URI cannot be read; the message does not hold it.
+        ValueError: The URI cannot be read; the message does not hold it.
     """
     if file.url[:64].lstrip()[:5].lower() != "data:":
         return file
-    try:
-        data = BinaryContent.from_data_uri(file.url).data
-        content = BinaryContent(
-            data,
-            media_type=file.media_type,
-            vendor_metadata=file.vendor_metadata,
-            identifier=file.identifier,
-        )
-    except ValueError as exc:
-        raise UserError(f"The URL of {type(file).__name__} cannot be read: {exc}") from exc
+    content = BinaryContent(
+        BinaryContent.from_data_uri(file.url).data,
+        media_type=file.media_type,
+        vendor_metadata=file.vendor_metadata,
+        identifier=file.identifier,
+    )
     return BinaryContent.narrow_type(content)

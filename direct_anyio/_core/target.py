@@ -21,7 +21,7 @@ import attrs
 from attrs import define, field
 
 from ..content import TextContent
-from ..exceptions import UserError
+from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import (
     BuiltinToolCallPart,
@@ -159,10 +159,10 @@ def _check(links: _Links, continues: bool) -> None:
 
 
 def _unanswered(call: _Call) -> str:
-    id, name = call.part.tool_call_id, call.part.tool_name
+    id, name = shown(call.part.tool_call_id), shown(call.part.tool_name)
     return (
-        f"The call {id!r} of the tool {name!r} in message {call.place[0]} has no result in "
-        f"the request behind it: add ToolReturnPart({name!r}, ..., {id!r}) there, or leave out "
+        f"The call {id} of the tool {name} in message {call.place[0]} has no result in "
+        f"the request behind it: add ToolReturnPart({name}, ..., {id}) there, or leave out "
         "the call."
     )
 
@@ -173,7 +173,7 @@ def _stray(at: int, part: Result, known: Iterable[str]) -> str:
         why = "comes too late, or is a second one: a call has one, in the request behind it"
     else:
         why = "answers no call of the response before it: give it the call's id, or leave it out"
-    return f"The result {id!r} of the tool {part.tool_name!r} in message {at} {why}."
+    return f"The result {shown(id)} of the tool {shown(part.tool_name)} in message {at} {why}."
 
 
 def _output_tools(parameters: ModelRequestParameters) -> frozenset[str]:

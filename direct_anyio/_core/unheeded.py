@@ -93,7 +93,10 @@ def unheeded(
         and (has_tools or "tool" not in key)
         and (not _is_prefixed(key) or key.startswith(own))
     }
-    return _ignored(codec, _Settings(asked), has_tools) if asked else ()
+    try:
+        return _ignored(codec, _Settings(asked), has_tools) if asked else ()
+    except Exception:  # a value that cannot be written, which is told where it is to be
+        return ()
 
 
 class _Settings(dict[str, Any]):

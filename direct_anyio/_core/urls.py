@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 __all__ = ("has_user", "requestable")
 
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\s]")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\\s\ud800-\udfff]")
 _BRACKETED = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 _NAME = re.compile(r"[a-z0-9._~-]+")
 _IPV4_LIKE = re.compile(r"[0-9]+(\.[0-9]+){3}")
@@ -26,7 +26,9 @@ def requestable(url: str, schemes: Collection[str] = ("http", "https")) -> Split
         ValueError: No request can be sent to it; the message does not hold the URL.
     """
     if _FORBIDDEN.search(url):
-        raise ValueError("it has a blank, a control character or a backslash in it")
+        raise ValueError(
+            "it has a blank, a control character, a backslash or a lone surrogate in it"
+        )
     try:
         parts = urlsplit(url)
     except ValueError as exc:

@@ -3,7 +3,8 @@
 Promises:
 
 * a history of any provider makes valid messages: what another one signed is said as text,
-  and what it ran itself is left out;
+  and what it ran itself is left out, as is a call of the provider's own tools whose result
+  did not come before the answer broke off;
 * at most four cache points stay, the newest ones of the messages;
 * nothing is fetched: `needs_download` tells which files must be given as bytes.
 """
@@ -17,6 +18,7 @@ import attrs
 from attrs import frozen
 
 from .._core.returned import args_of
+from .._core.target import with_parts
 from .._values import as_text, plain
 from ..content import (
     BinaryContent,
@@ -102,7 +104,7 @@ class MessageWriter:
         Raises:
             UserError: One of them holds what the provider cannot be sent.
         """
-        for message in self._since_summary(messages):
+        for message in _without_open_calls(self._since_summary(messages)):
             if isinstance(message, ModelRequest):
                 turns = [("user", self._request(message))]
             else:
@@ -245,6 +247,24 @@ class MessageWriter:
             return {}
         details = part.data.get("provider_details") or {}
         return {"type": "compaction", "content": part.data.get("content"), **details}
+
+
+def _without_open_calls(messages: Sequence[ModelMessage]) -> Iterator[ModelMessage]:
+    """Yield messages without those calls of the provider's own tools that have no result.
+
+    Only an answer that is not complete has such. The provider refuses them, but for the last
+    message, in which it has paused.
+    """
+    parts = [part for message in messages for part in message.parts]
+    done = {part.tool_call_id for part in parts if isinstance(part, BuiltinToolReturnPart)}
+    for message in messages:
+        is_cut = isinstance(message, ModelResponse) and message.state != "complete"
+        kept = [
+            part
+            for part in message.parts
+            if not isinstance(part, BuiltinToolCallPart) or part.tool_call_id in done
+        ]
+        yield with_parts(message, kept) if is_cut and message is not messages[-1] else message
 
 
 def cache_control(ttl: Any) -> JSONObject:

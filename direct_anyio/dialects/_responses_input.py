@@ -53,6 +53,10 @@ _FILES: tuple[type, ...] = get_args(MultiModalContent)
 # Ids that are the name of a field of Chat Completions, and of no item here.
 _CHAT_FIELDS = ("content", "reasoning", "reasoning_content")
 
+MAX_ID = 64
+"""Characters of an item's id. Fact: the API's error "Invalid 'input[2].id': string too long.
+Expected a string with maximum length 64"; there are gateways that make longer ones."""
+
 _COMPACTION = "compaction"
 _PHASES = ("commentary", "final_answer")
 
@@ -223,8 +227,9 @@ class _Response:
     def _is_own(self, provider_name: str | None) -> bool:
         return (provider_name or self._message.provider_name) == self._writer.provider_name
 
-    def _goes_by_id(self, provider_name: str | None = None) -> bool:
-        return self._writer.sends_ids and self._is_own(provider_name)
+    def _goes_by_id(self, id: str | None, provider_name: str | None = None) -> bool:
+        fits = id is not None and 0 < len(id) <= MAX_ID
+        return fits and self._writer.sends_ids and self._is_own(provider_name)
 
     def _item(self, id: str, item: JSONObject) -> JSONObject:
         """Return the item of an id, which is said where its first part is."""
@@ -235,7 +240,7 @@ class _Response:
 
     def _text(self, part: TextPart) -> None:
         details = part.provider_details or {}
-        if part.id and self._goes_by_id():
+        if part.id and self._goes_by_id(part.id):
             named = {"role": "assistant", "id": part.id, "content": [], "type": "message"}
             item = self._item(part.id, {**named, "status": "completed"})
             said = {"text": part.content, "type": "output_text"}
@@ -262,7 +267,7 @@ class _Response:
         }
         if self._profile.openai_responses_requires_function_call_status_none:
             item["status"] = None
-        if part.id and self._goes_by_id():
+        if part.id and self._goes_by_id(part.id):
             item["id"] = part.id
         namespace = (part.provider_details or {}).get("namespace")
         if namespace and self._is_own(None):
@@ -275,7 +280,11 @@ class _Response:
         is_item = part.id is not None and (
             part.id not in _CHAT_FIELDS or bool(signature) or bool(raw)
         )
-        if part.id is None or not is_item or not (self._goes_by_id(part.provider_name) or raw):
+        if (
+            part.id is None
+            or not is_item
+            or not (self._goes_by_id(part.id, part.provider_name) or raw)
+        ):
             thought = tagged(part.content, self._profile.thinking_tags)
             if thought:
                 self._said_text(thought)

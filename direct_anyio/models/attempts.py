@@ -124,7 +124,7 @@ class Asking:
     async def _call(self, messages: list[ModelMessage]) -> HTTPCall:
         """Return what is to be sent, once the files are there and so is a local server."""
         with self._before("files, or a local server"):
-            messages = await self.model.with_files(messages, self.codec)
+            messages = await self.model.with_files(check_messages(messages), self.codec)
             call = encoded(self.codec, messages, self.settings, self.parameters, stream=self.stream)
             await self.model.locate()
         return call
@@ -320,16 +320,17 @@ def encoded(
 ) -> HTTPCall:
     """Return a request as `codec` writes it, the history fitted to the model first.
 
+    The messages hold what their types say, as `check_messages` has found.
+
     Raises:
         UserError: It cannot be written, whatever the codec trips over; the message names the
             message and the part.
     """
-    said = check_messages(messages)
     try:
         continues = codec.continues(settings)
-        said = history_for(said, codec.profile, parameters, continues=continues)
+        said = history_for(messages, codec.profile, parameters, continues=continues)
         return codec.encode(said, settings, parameters, stream=stream)
-    except UserError:
-        raise
+    except UserError as exc:
+        raise explained(exc, codec, messages, settings, parameters) from exc.__cause__
     except Exception as exc:
-        raise explained(exc, codec, said, settings, parameters) from exc
+        raise explained(exc, codec, messages, settings, parameters) from exc

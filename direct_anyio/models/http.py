@@ -212,11 +212,10 @@ class HTTPModel(Model):
         """Return the settings that have no effect, and warn of each."""
         ignored = unheeded(self.codec, settings, parameters)
         for key in ignored:
-            # Without its value, which may be another one in each request.
+            # Without its value: Python tells each text once, and a seed may always be another.
             warnings.warn(
-                f"The setting {key!r}, as it is set, has no effect on "
-                f"'{self._provider.name}:{self._model_name}': leave it out, or set what the "
-                "provider has instead.",
+                f"The setting {key!r} has no effect on '{self._provider.name}:"
+                f"{self._model_name}': leave it out, or set what the provider has instead.",
                 UnheededSettingWarning,
                 stacklevel=2,
             )

@@ -31,6 +31,7 @@ __all__ = (
     "groq",
     "harmony",
     "inlining",
+    "mistral",
     "moonshot",
     "openai",
     "plain",
@@ -179,6 +180,14 @@ def inlining(name: str) -> ModelProfile:
     return ModelProfile(json_schema_transformer=inlined_defs)
 
 
+def mistral(name: str) -> ModelProfile:
+    """Return the profile of a model of Mistral's, whose chat template takes no other ids.
+
+    Fact: mistral-common, which vLLM and others write prompts with, checks them like the API.
+    """
+    return ModelProfile(tool_call_id_pattern=r"[a-zA-Z0-9]{9}")
+
+
 def moonshot(name: str) -> OpenAIModelProfile:
     """Return the profile of Kimi."""
     return OpenAIModelProfile(
@@ -223,6 +232,9 @@ VENDORS: dict[str, Family] = {
     "meta-llama": inlining,
     "meta-models": inlining,
     "microsoft": openai,
+    "mistral": mistral,
+    "mistral-ai": mistral,
+    "mistralai": mistral,
     "moonshotai": moonshot,
     "openai": _of_openai,
     "qwen": qwen,
@@ -243,7 +255,11 @@ STARTS: dict[str, Family] = {
     "grok": grok,
     "kimi": moonshot,
     "llama": inlining,
+    "magistral": mistral,
     "meta-llama": inlining,
+    "ministral": mistral,
+    "mistral": mistral,
+    "mixtral": mistral,
     "qwen": qwen,
     "qwq": qwen,
 }

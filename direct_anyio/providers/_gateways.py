@@ -32,6 +32,7 @@ from ._families import (
     glm,
     grok,
     inlining,
+    mistral,
     moonshot,
     openai,
     qwen,
@@ -258,8 +259,10 @@ def _totals(usage: JSONObject) -> RequestUsage:
 
 _AT_AZURE = {
     "meta-": inlining,
-    **dict.fromkeys(("mistral", "ministral", "magistral"), lambda name: _OLDER_LIMIT),
     **STARTS,
+    **dict.fromkeys(
+        ("mistral", "ministral", "magistral"), lambda name: _OLDER_LIMIT.update(mistral(name))
+    ),
 }
 _AZURE_PROFILE = OpenAIModelProfile(openai_chat_supports_document_input=False)
 _AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=_filtered))
