@@ -11,6 +11,7 @@ from ..content import BinaryContent, FileUrl
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest
 from ..parts import ModelRequestPart, ToolReturnPart, UserPromptPart
+from .target import with_parts
 
 __all__ = ("inlined", "with_files")
 
@@ -21,19 +22,15 @@ Convert: TypeAlias = Callable[[FileUrl], FileUrl | BinaryContent]
 def with_files(messages: Sequence[ModelMessage], convert: Convert) -> list[ModelMessage]:
     """Return messages with other files by URL; the messages given stay as they are."""
     return [
-        _request_with_files(message, convert) if isinstance(message, ModelRequest) else message
+        with_parts(message, [_part_with_files(part, convert) for part in message.parts])
+        if isinstance(message, ModelRequest)
+        else message
         for message in messages
     ]
 
 
-def _request_with_files(message: ModelRequest, convert: Convert) -> ModelRequest:
-    parts = [_part_with_files(part, convert) for part in message.parts]
-    is_same = all(new is old for new, old in zip(parts, message.parts, strict=True))
-    return message if is_same else attrs.evolve(message, parts=parts)
-
-
 def _part_with_files(part: ModelRequestPart, convert: Convert) -> ModelRequestPart:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)):
+    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or isinstance(part.content, str):
         return part
     content: Any = part.content
     many = isinstance(content, (list, tuple))

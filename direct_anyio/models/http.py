@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
@@ -99,7 +100,7 @@ class HTTPModel(Model):
         """The base URL without its query, None for a local server that has not been started."""
         return self._base_url
 
-    @property
+    @cached_property
     def profile(self) -> ModelProfile:
         """What the model can do."""
         profile = self._profile(self._model_name) if callable(self._profile) else self._profile
@@ -192,9 +193,12 @@ class HTTPModel(Model):
                 "`ModelRequest.user_text_prompt('Hello')`."
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
-        ignored = self._report_unheeded(settings, parameters) if codec is None else ()
+        ignored: tuple[str, ...] = ()
+        if codec is None:
+            codec = own = self.codec
+            ignored = self._report_unheeded(own, settings, parameters)
         limits = limits_of(settings, stream=stream)
-        asking = Asking(self, codec or self.codec, parameters, settings, limits, stream)
+        asking = Asking(self, codec, parameters, settings, limits, stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if stream else open_task_group
         async with opened() as group:
@@ -207,10 +211,10 @@ class HTTPModel(Model):
                 await response.aclose()
 
     def _report_unheeded(
-        self, settings: ModelSettings, parameters: ModelRequestParameters
+        self, codec: ModelCodec, settings: ModelSettings, parameters: ModelRequestParameters
     ) -> tuple[str, ...]:
         """Return the settings that have no effect, and warn of each."""
-        ignored = unheeded(self.codec, settings, parameters)
+        ignored = unheeded(codec, settings, parameters)
         for key in ignored:
             warnings.warn(
                 f"The setting {key!r} ({settings.get(key)!r:.80}) has no effect on "
