@@ -316,14 +316,14 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
             "thinking, not graded": (
                 {
                     "settings": {"thinking": "high"},
-                    "profile": GroqModelProfile(groq_thinks=True),
+                    "profile": GroqModelProfile(supports_thinking=True),
                 },
                 {"reasoning_format": "parsed"},
             ),
             "no thinking": (
                 {
                     "settings": {"thinking": False},
-                    "profile": GroqModelProfile(groq_thinks=True),
+                    "profile": GroqModelProfile(supports_thinking=True),
                 },
                 {},
             ),

@@ -47,7 +47,8 @@ def inlined(file: FileUrl) -> FileUrl | BinaryContent:
     Raises:
         UserError: The URI cannot be read; the message does not hold it.
     """
-    if file.url[:64].lstrip()[:5].lower() != "data:":
+    # What is no text is reported where messages are tested, with its place.
+    if not isinstance(file.url, str) or file.url[:64].lstrip()[:5].lower() != "data:":
         return file
     try:
         data = BinaryContent.from_data_uri(file.url).data

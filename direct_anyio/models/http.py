@@ -13,11 +13,12 @@ from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
+from .._core.culprit import listed
 from .._core.files import inlined, with_files
 from .._core.unheeded import unheeded
 from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
-from .._io.download import Download, downloaded, needs_download_of
+from .._io.download import Download, downloaded
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
@@ -187,6 +188,7 @@ class HTTPModel(Model):
         """
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
+        messages = listed(messages or [])
         if not messages:
             raise UserError(
                 "There are no messages to answer: pass at least one, such as "
@@ -236,7 +238,7 @@ class HTTPModel(Model):
             return messages
         fetch = Download(self._model_name, await self.clients())
         try:
-            return await downloaded(messages, needs_download_of(codec), fetch)
+            return await downloaded(messages, codec.needs_download, fetch)
         except ValueError as exc:
             raise UserError(f"The messages cannot be sent: {exc}") from exc
 
