@@ -131,7 +131,7 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
     newest = name.startswith(_NEWEST)
     most = by_name(name, _MOST_TOKENS, None)
     unknown = _OLDER_MAX_TOKENS if _OLDER.match(name) else _UNKNOWN_MAX_TOKENS
-    off = by_name(name, _THINKING_OFF, None)
+    off: _Off | None = by_name(name, _THINKING_OFF, None)
     structured = name.startswith(_STRUCTURED)
     return AnthropicModelProfile(
         supports_json_schema_output=structured,

@@ -101,9 +101,14 @@ class HTTPModel(Model):
         """The base URL without its query, None for a local server that has not been started."""
         return self._base_url
 
-    @cached_property
+    @property
     def profile(self) -> ModelProfile:
         """What the model can do."""
+        return self._made_profile
+
+    @cached_property
+    def _made_profile(self) -> ModelProfile:
+        # Several steps of each request ask for it.
         profile = self._profile(self._model_name) if callable(self._profile) else self._profile
         return profile or self._provider.profile(self._model_name)
 
@@ -197,7 +202,7 @@ class HTTPModel(Model):
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         ignored: tuple[str, ...] = ()
         if codec is None:
-            codec = own = self.codec
+            own = codec = self.codec
             ignored = self._report_unheeded(own, settings, parameters)
         limits = limits_of(settings, stream=stream)
         asking = Asking(self, codec, parameters, settings, limits, stream)
