@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import attrs
 from attrs import frozen
@@ -26,8 +27,7 @@ _LISTS = (list, tuple, Sequence)
 # by itself.
 _UNTESTED = frozenset(
     (
-        *("dynamic_ref", "finish_reason", "metadata", "model_name", "part_kind"),
-        "parts",
+        *("dynamic_ref", "finish_reason", "metadata", "model_name", "parts"),
         *("provider_url", "run_id", "state", "timestamp", "usage"),
     )
 )
@@ -56,12 +56,15 @@ def misfit(record: Any) -> Misfit | None:
 
     The fields of records inside it count; what is never sent does not.
     """
-    for field, kind, test in _tests(cast(Any, type(record))):
-        value = getattr(record, field.name)
+    kind: Any = type(record)
+    values = _values_of(kind)(record)
+    for number in _untold(kind, tuple(map(type, values))):
+        field, takes, test = _tests(kind)[number]
+        value = values[number]
         if not test(value):
             path = field.alias or field.name
             holds = shown(value) if field.repr else type(value).__name__
-            return _inside(path, value) or Misfit(path, told(kind), holds)
+            return _inside(path, value) or Misfit(path, told(takes), holds)
     return None
 
 
@@ -77,7 +80,39 @@ def _inside(path: str, value: Any) -> Misfit | None:
 
 
 @cache
-def _tests(kind: type) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
+def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function from a record to the values of its tested fields."""
+    names = [field.name for field, _, _ in _tests(kind)]
+    if not names:
+        return lambda record: ()
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda record: (read(record),)
+
+
+@lru_cache(maxsize=1024)
+def _untold(kind: type, held: tuple[type, ...]) -> tuple[int, ...]:
+    """Return the numbers of the fields whose values must be tested: types do not tell of them.
+
+    Args:
+        kind: The class of the record.
+        held: The types of its fields' values.
+    """
+    tests = zip(_tests(kind), held, strict=True)
+    return tuple(n for n, ((_, takes, _), each) in enumerate(tests) if not _tells(takes, each))
+
+
+def _tells(takes: Any, held: type) -> bool:
+    """Return whether the type of a value tells that it fits, whatever it holds."""
+    origin, inner = get_origin(takes), get_args(takes)
+    if origin in (Union, types.UnionType):
+        return any(_tells(each, held) for each in inner)
+    if origin in (dict, Mapping) and inner[1] is Any:
+        return held is dict
+    return fits(takes) is _anything or (held is takes and not attrs.has(takes))
+
+
+@cache
+def _tests(kind: Any) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
     try:
         hints = get_type_hints(kind)
     except Exception:  # a subclass of the program's own, with names that only it knows
@@ -85,8 +120,13 @@ def _tests(kind: type) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
     return tuple(
         (field, hints[field.name], fits(hints[field.name]))
         for field in attrs.fields(kind)
-        if field.name in hints and field.name not in _UNTESTED
+        if field.name in hints and field.name not in _UNTESTED and not _is_tag(hints[field.name])
     )
+
+
+def _is_tag(kind: Any) -> bool:
+    """Return whether a field's only value is the name of its class, which nothing depends on."""
+    return get_origin(kind) is Literal and len(get_args(kind)) == 1
 
 
 @cache
@@ -100,6 +140,8 @@ def fits(kind: Any) -> Test:
     if origin in (Union, types.UnionType):
         tests = tuple(map(fits, inner))
         return lambda value: any(test(value) for test in tests)
+    if origin is Literal and all(isinstance(one, str) for one in inner):
+        return lambda value: isinstance(value, str) and value in inner
     if origin is Literal:
         return lambda value: any(isinstance(value, type(one)) and value == one for one in inner)
     if origin in _LISTS:

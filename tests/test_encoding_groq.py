@@ -193,7 +193,10 @@ MESSAGES: dict[str, Row] = {
         BuiltinToolCallPart("web_search", {"query": "x"}, "1", provider_name="groq"),
         TextPart("A"),
     ),
-    "nothing": ({"messages": turn()}, {"messages": [HELLO_SAID, HELLO_SAID]}),
+    "nothing": (
+        {"messages": turn()},
+        {"messages": [HELLO_SAID, {"role": "assistant"}, HELLO_SAID]},
+    ),
     "a text and a call": (
         {"messages": turn(TextPart("A"), CALL)},
         {
@@ -316,14 +319,14 @@ TABLES: dict[str, tuple[str, dict[str, Row]]] = {
             "thinking, not graded": (
                 {
                     "settings": {"thinking": "high"},
-                    "profile": GroqModelProfile(groq_thinks=True),
+                    "profile": GroqModelProfile(supports_thinking=True),
                 },
                 {"reasoning_format": "parsed"},
             ),
             "no thinking": (
                 {
                     "settings": {"thinking": False},
-                    "profile": GroqModelProfile(groq_thinks=True),
+                    "profile": GroqModelProfile(supports_thinking=True),
                 },
                 {},
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,12 +16,14 @@ from direct_anyio import (
     ImageUrl,
     ModelMessage,
     ModelRequest,
+    ModelRequestParameters,
     ModelResponse,
     ToolCallPart,
     ToolReturnPart,
     UserError,
     UserPromptPart,
     VideoUrl,
+    infer_model,
 )
 from direct_anyio._core.files import inlined, with_files
 
@@ -115,6 +117,22 @@ async def test_no_error_holds_a_whole_url(name: str) -> None:
         except UserError as exc:
             error = str(exc)
         assert len(error) < 600
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        (said(ImageUrl(cast(Any, 5))), "content.1..url. takes text, not 5"),
+        (said("hi")[0], "is a list of ModelRequest"),
+        (5, "is a list of ModelRequest"),
+        (None, "no messages"),
+    ],
+)
+async def test_a_mistake_is_told_before_files_are_looked_for(messages: Any, told: str) -> None:
+    """What is no list of messages, or holds a file of anything, is a `UserError`."""
+    model = infer_model("openai-chat:gpt-4.1", api_key="k", downloads=True)
+    with pytest.raises(UserError, match=told):
+        await model.request(messages, None, ModelRequestParameters())
 
 
 def test_messages_without_files_stay_the_same() -> None:

@@ -97,6 +97,12 @@ def test_common_settings_without_effect(name: str, expected: set[str]) -> None:
         ("cerebras:zai-glm-4.6", {"thinking": True}, set()),
         ("cerebras:zai-glm-4.6", {"thinking": "low"}, {"thinking"}),
         ("groq:deepseek-r1-distill-llama-70b", {"thinking": False}, {"thinking"}),
+        ("mistral:magistral-medium-2506", {"thinking": False}, {"thinking"}),
+        ("mistral:magistral-medium-latest", {"thinking": False}, set()),
+        ("cohere:command-a-reasoning-08-2025", {"thinking": False}, set()),
+        ("cohere:command-a-03-2025", {"thinking": True}, {"thinking"}),
+        # A value whose opposite cannot be written.
+        ("anthropic:claude-sonnet-4-5", {"anthropic_container": False}, set()),
         # One that another setting overrides has had its say.
         (
             "openai-chat:gpt-4.1",
@@ -140,6 +146,10 @@ def test_settings_about_tools_wait_for_tools() -> None:
     settings: Any = {"parallel_tool_calls": False, "anthropic_cache_tool_definitions": True}
     for name in ("google:gemini-2.5-flash", "anthropic:claude-sonnet-4-5"):
         assert ignored(name, settings, ModelRequestParameters()) == set()
+    # One that is itself a list of tools does not wait.
+    builtin = {"openai_builtin_tools": [{"type": "x"}]}
+    none = ModelRequestParameters()
+    assert ignored("openai-chat:gpt-4.1", builtin, none) == {"openai_builtin_tools"}
 
 
 # A value for each setting of a protocol's own, and a model that heeds it.

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
+from ..content import FileUrl
 from ..events import TextPartDelta, ThinkingPartDelta, ToolCallPartDelta
 from ..messages import FinishReason, ModelMessage
 from ..parts import ModelResponsePart
@@ -204,6 +205,10 @@ class Codec(Protocol):
     """
 
     profile: ModelProfile
+
+    def needs_download(self, item: FileUrl) -> bool:
+        """Return whether a file must be downloaded and sent as `BinaryContent`."""
+        return item.force_download
 
     def continues(self, settings: ModelSettings) -> bool:
         """Return whether the provider has kept messages from before the history."""

@@ -9,8 +9,8 @@ import attrs
 
 from ..content import BinaryContent, FileUrl
 from ..exceptions import UserError
-from ..messages import ModelMessage
-from ..parts import ToolReturnPart, UserPromptPart
+from ..messages import ModelMessage, ModelRequest
+from ..parts import ModelRequestPart, ToolReturnPart, UserPromptPart
 from .culprit import place
 from .target import with_parts
 
@@ -28,7 +28,9 @@ def with_files(messages: Sequence[ModelMessage], convert: Convert) -> list[Model
     """
     new = list(messages)
     for at, message in enumerate(messages):
-        parts: list[Any] = list(message.parts)
+        if not isinstance(message, ModelRequest):
+            continue
+        parts = list(message.parts)
         for number, part in enumerate(parts):
             try:
                 parts[number] = _part_with_files(part, convert)
@@ -38,8 +40,8 @@ def with_files(messages: Sequence[ModelMessage], convert: Convert) -> list[Model
     return new
 
 
-def _part_with_files(part: Any, convert: Convert) -> Any:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)):
+def _part_with_files(part: ModelRequestPart, convert: Convert) -> ModelRequestPart:
+    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or isinstance(part.content, str):
         return part
     content: Any = part.content
     many = isinstance(content, (list, tuple))
@@ -56,7 +58,8 @@ def inlined(file: FileUrl) -> FileUrl | BinaryContent:
     Raises:
         ValueError: The URI cannot be read; the message does not hold it.
     """
-    if file.url[:64].lstrip()[:5].lower() != "data:":
+    # What is no text is reported where messages are tested, with its place.
+    if not isinstance(file.url, str) or file.url[:64].lstrip()[:5].lower() != "data:":
         return file
     content = BinaryContent(
         BinaryContent.from_data_uri(file.url).data,

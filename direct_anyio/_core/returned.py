@@ -10,7 +10,7 @@ from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
 from ..exceptions import ResponseTooLarge, UserError
 from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart
 
-__all__ = ("args_of", "args_or_none", "args_text", "text_and_files")
+__all__ = ("args_object", "args_or_none", "args_text", "text_and_files")
 
 _FILES = (FileUrl, BinaryContent, UploadedFile)
 
@@ -32,7 +32,7 @@ def args_or_none(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any] | N
     return read if isinstance(read, dict) else None
 
 
-def args_of(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any]:
+def args_object(part: ToolCallPart | BuiltinToolCallPart) -> dict[str, Any]:
     """Return a call's arguments; what is no JSON object under a name that says so."""
     args = args_or_none(part)
     return _invalid(part.args) if args is None else args

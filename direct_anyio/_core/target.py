@@ -103,10 +103,19 @@ class _Call:
 
 @define(eq=False)
 class _Links:
-    """The calls of a history, and the results that answer none of them."""
+    """The calls of a history.
+
+    Attributes:
+        calls: The calls.
+        strays: The results that answer none of them.
+        builtin: The calls and results of the provider's own tools.
+    """
 
     calls: list[_Call] = field(factory=list)
     strays: list[tuple[tuple[int, int], Result]] = field(factory=list)
+    builtin: list[tuple[tuple[int, int], BuiltinToolCallPart | BuiltinToolReturnPart]] = field(
+        factory=list
+    )
 
 
 def _is_result(part: object) -> TypeGuard[Result]:
@@ -141,6 +150,8 @@ def _links(messages: Sequence[ModelMessage], *, follow: bool) -> _Links:
                 call = _Call((at, number), run, each)
                 links.calls.append(call)
                 pending[each.tool_call_id].append(call)
+            elif isinstance(each, (BuiltinToolCallPart, BuiltinToolReturnPart)):
+                links.builtin.append(((at, number), each))
     return links
 
 
@@ -219,7 +230,9 @@ def _renamed(
     messages: Sequence[ModelMessage], links: _Links, profile: ModelProfile
 ) -> list[ModelMessage]:
     """Return messages with ids that the target takes, a result's like that of its call."""
-    ids = _Ids(profile.tool_call_id_pattern, _ids_of(messages))
+    others = [*links.strays, *links.builtin]
+    known = [call.part.tool_call_id for call in links.calls]
+    ids = _Ids(profile.tool_call_id_pattern, [*known, *(part.tool_call_id for _, part in others)])
     new: dict[tuple[int, int], str] = {}
     uses: dict[str, int] = defaultdict(int)
     run = 0
@@ -233,29 +246,19 @@ def _renamed(
         uses[id] += 1
         if call.result is not None:
             new[call.result] = new[call.place]
-    new |= {place: ids.fitted(part.tool_call_id) for place, part in links.strays}
+    new |= {place: ids.fitted(part.tool_call_id) for place, part in others}
+    changed: dict[int, list[Any]] = {}
+    for (at, number), id in new.items():
+        part: Any = messages[at].parts[number]
+        if id != part.tool_call_id:
+            changed.setdefault(at, list(messages[at].parts))[number] = _named(part, id)
     return [
-        with_parts(message, [_named(part, new.get((at, n)), ids) for n, part in parts])
+        with_parts(message, changed[at]) if at in changed else message
         for at, message in enumerate(messages)
-        for parts in [list(enumerate(message.parts))]
     ]
 
 
-def _ids_of(messages: Iterable[ModelMessage]) -> Iterator[str]:
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, (ToolCallPart, BuiltinToolCallPart, *_RETURNS)):
-                yield part.tool_call_id
-
-
-_RETURNS = (ToolReturnPart, RetryPromptPart, BuiltinToolReturnPart)
-
-
-def _named(part: Any, id: str | None, ids: _Ids) -> Any:
-    if isinstance(part, (BuiltinToolCallPart, BuiltinToolReturnPart)):
-        id = ids.fitted(part.tool_call_id)
-    if id is None or id == part.tool_call_id:
-        return part
+def _named(part: Any, id: str) -> Any:
     head, _, tail = part.tool_call_id.partition("|")
     if isinstance(part, ToolCallPart) and head == id and part.id is None:
         # Histories of old hold the call's and the item's id in one.
@@ -275,12 +278,12 @@ class _Ids:
 
     def __init__(self, pattern: str | None, known: Iterable[str]) -> None:
         self._pattern = pattern
-        self._taken = {id for id in known if self._fits(id)}
+        self._taken = {id for id in set(known) if self._fits(id)}
         self._new: dict[tuple[str, int], str] = {}
 
     def fitted(self, id: str, use: int = 0) -> str:
         """Return the id to send for the first use of an id in the history, or for a later one."""
-        if not use and self._fits(id):
+        if not use and id in self._taken:
             return id
         if (id, use) not in self._new:
             new = next((n for n in self._candidates(id, use) if n not in self._taken), None)
@@ -337,7 +340,7 @@ def _runs(messages: Iterable[ModelMessage]) -> Iterator[list[Any]]:
 
 def _together(run: list[Any]) -> list[Any]:
     """Return a run whose calls are in one response, and whose results come before all else."""
-    if len(run) == 1 and isinstance(run[0], ModelResponse):
+    if len(run) == 1 and (isinstance(run[0], ModelResponse) or len(run[0].parts) == 1):
         return run
     if isinstance(run[0], ModelRequest):
         return _results_first(run)
@@ -369,32 +372,29 @@ def _results_first(requests: list[ModelRequest]) -> list[ModelMessage]:
 
 def _is_blank(item: object) -> bool:
     text = item.content if isinstance(item, TextContent) else item
-    return isinstance(text, str) and not text.strip()
+    return isinstance(text, str) and (not text or text.isspace())
 
 
 def _without_blanks(message: ModelMessage) -> ModelMessage:
     """Return a message without the texts that are nothing but blank space."""
     parts = [_without_blank_items(part) for part in message.parts]
-    texts = (TextPart, SystemPromptPart, UserPromptPart)
-    return with_parts(
-        message,
-        [
-            part
-            for part in parts
-            if not (isinstance(part, texts) and (not part.content or _is_blank(part.content)))
-        ],
-    )
+    return with_parts(message, [part for part in parts if part is not None])
 
 
 def _without_blank_items(part: Any) -> Any:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)):
+    """Return a part without blank texts, None where nothing is left of it."""
+    if not isinstance(part, (TextPart, SystemPromptPart, UserPromptPart, ToolReturnPart)):
         return part
-    if isinstance(part.content, (list, tuple)):
-        kept = [item for item in part.content if not _is_blank(item)]
-        return part if len(kept) == len(part.content) else attrs.evolve(part, content=kept)
-    if isinstance(part, ToolReturnPart) and _is_blank(part.content):
-        return attrs.evolve(part, content=[])
-    return part
+    content: Any = part.content
+    kept = content
+    if isinstance(content, (list, tuple)):
+        kept = [item for item in content if not _is_blank(item)]
+        kept = content if len(kept) == len(content) else kept
+    elif _is_blank(content):
+        kept = []
+    if not kept and not isinstance(part, ToolReturnPart):
+        return None
+    return part if kept is content else cast(Any, attrs.evolve)(part, content=kept)
 
 
 def _without_trailing_blanks(messages: list[ModelMessage]) -> list[ModelMessage]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import SystemPromptPart, TextPart, ThinkingPart, UserPromptPart
 from ..settings import ModelSettings
@@ -46,6 +45,9 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "temperature": (1,),
     "top_p": (1,),
 }
+
+# How the names of settings end that are of function tools, and say nothing where there are none.
+_OF_TOOLS = ("tool_calls", "tool_definitions")
 
 _PREFIXES = frozenset(
     (
@@ -90,7 +92,7 @@ def unheeded(
         if key not in _ELSEWHERE
         and value is not None
         and value not in _NEUTRAL.get(key, ())
-        and (has_tools or "tool" not in key)
+        and (has_tools or not key.endswith(_OF_TOOLS))
         and (not _is_prefixed(key) or key.startswith(own))
     }
     try:
@@ -163,7 +165,7 @@ def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools
 
 
 def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> Any:
-    """Return a request with these settings, or the error that it is."""
+    """Return a request with these settings, or what a codec says of why it cannot be written."""
     messages: list[ModelMessage] = [
         ModelRequest([SystemPromptPart("a"), UserPromptPart("b")], instructions="c"),
         ModelResponse(
@@ -178,7 +180,6 @@ def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> 
     ]
     parameters = ModelRequestParameters(function_tools=[_TOOL] if has_tools else [])
     try:
-        call = codec.encode(messages, cast(ModelSettings, dict(settings)), parameters, stream=True)
-    except UserError as exc:
-        return exc.message
-    return call
+        return codec.encode(messages, cast(ModelSettings, dict(settings)), parameters, stream=True)
+    except Exception as exc:  # the request itself will fail, too, and then it is explained
+        return repr(exc)

@@ -31,7 +31,7 @@ from .deadlines import Limits, timed_out
 from .run import Clients, transport
 from .tasks import open_task_group
 
-__all__ = ("Download", "downloaded", "is_public", "needs_download_of")
+__all__ = ("Download", "downloaded", "is_public")
 
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS = 30
@@ -260,12 +260,6 @@ def _media_type(item: FileUrl, served: str) -> str:
         if not served:
             raise
         return served
-
-
-def needs_download_of(codec: Any) -> NeedsDownload:
-    """Return what tells whether a file cannot be sent by its URL, for a dialect."""
-    own: NeedsDownload | None = getattr(codec, "needs_download", None)
-    return own or (lambda item: item.force_download)
 
 
 async def downloaded(

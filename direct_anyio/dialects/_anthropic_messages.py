@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import frozen
 
-from .._core.returned import args_of
+from .._core.returned import args_object
 from .._core.target import with_parts
 from .._values import as_text, plain
 from ..content import (
@@ -229,7 +229,7 @@ class MessageWriter:
             case ThinkingPart() if self._is_signed(part):
                 return _thought(part)
             case ToolCallPart():
-                return _tool_use("tool_use", part, part.tool_name, args_of(part))
+                return _tool_use("tool_use", part, part.tool_name, args_object(part))
             case BuiltinToolCallPart() if part.provider_name == self.provider_name:
                 return _builtin_call(part)
             case BuiltinToolReturnPart() if part.provider_name == self.provider_name:
@@ -397,14 +397,14 @@ def _builtin_call(part: BuiltinToolCallPart) -> JSONObject:
         return _mcp_call(part)
     if part.tool_name not in _SENT_BACK:
         return {}
-    name, args = _own_name(part), args_of(part)
+    name, args = _own_name(part), args_object(part)
     if part.tool_name == "tool_search":
         name, args = _tool_search(part, args)
     return _tool_use("server_tool_use", part, name, args) | _caller(part)
 
 
 def _mcp_call(part: BuiltinToolCallPart) -> JSONObject:
-    args = args_of(part)
+    args = args_object(part)
     if "tool_name" not in args:
         return {}
     used = _tool_use("mcp_tool_use", part, args["tool_name"], args.get("tool_args") or {})

@@ -7,7 +7,6 @@ overview and its pages on thinking, effort and structured outputs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -20,7 +19,7 @@ from ..builtin_tools import (
     WebFetchTool,
     WebSearchTool,
 )
-from ..profiles import ModelProfile
+from ..profiles import ModelProfile, by_name
 
 __all__ = ("AnthropicModelProfile", "Effort", "anthropic_profile")
 
@@ -88,9 +87,9 @@ _STRUCTURED = (*_NEWEST, *_OF_4_6, *_OF_4_5, "claude-haiku-4-5", "claude-opus-4-
 _NEW_CODE_EXECUTION = (*_NEWEST, *_OF_4_6, *_OF_4_5)
 
 # The most tokens that models write. Fact: `max_tokens` in Anthropic's Models API.
-_MOST_TOKENS = {
-    (*_NEWEST, *_OF_4_6): 128_000,
-    (*_OF_4_5, "claude-haiku-4-5"): 64_000,
+_MOST_TOKENS: dict[str, int | None] = {
+    **dict.fromkeys((*_NEWEST, *_OF_4_6), 128_000),
+    **dict.fromkeys((*_OF_4_5, "claude-haiku-4-5"), 64_000),
 }
 
 # Models that refuse a request whose input and `max_tokens` are together more than their
@@ -111,15 +110,15 @@ _UNFORCED = (
 
 # What `thinking=False` sends, the first that fits; a model of none of these does not think
 # unless it is told to.
-_THINKING_OFF: tuple[tuple[str, _Off], ...] = (
-    ("claude-fable-5", "adaptive"),
-    ("claude-mythos-", "adaptive"),
-    ("claude-opus-5-5", "adaptive"),
-    ("claude-sonnet-5-5", "between_tools"),
-    ("claude-haiku-5-5", "disabled"),
-    ("claude-opus-5", "disabled"),
-    ("claude-sonnet-5", "disabled"),
-)
+_THINKING_OFF: dict[str, _Off | None] = {
+    "claude-fable-5": "adaptive",
+    "claude-mythos-": "adaptive",
+    "claude-opus-5-5": "adaptive",
+    "claude-sonnet-5-5": "between_tools",
+    "claude-haiku-5-5": "disabled",
+    "claude-opus-5": "disabled",
+    "claude-sonnet-5": "disabled",
+}
 
 
 def anthropic_profile(name: str) -> AnthropicModelProfile:
@@ -130,10 +129,9 @@ def anthropic_profile(name: str) -> AnthropicModelProfile:
     """
     name = name.lower().rpartition("/")[2].rpartition("anthropic.")[2].replace(".", "-")
     newest = name.startswith(_NEWEST)
-    most = next((most for starts, most in _MOST_TOKENS.items() if name.startswith(starts)), None)
+    most = by_name(name, _MOST_TOKENS, None)
     unknown = _OLDER_MAX_TOKENS if _OLDER.match(name) else _UNKNOWN_MAX_TOKENS
-    fitting: Iterator[_Off] = (off for start, off in _THINKING_OFF if name.startswith(start))
-    off = next(fitting, None)
+    off: _Off | None = by_name(name, _THINKING_OFF, None)
     structured = name.startswith(_STRUCTURED)
     return AnthropicModelProfile(
         supports_json_schema_output=structured,

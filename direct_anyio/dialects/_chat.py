@@ -197,6 +197,8 @@ def _piece(item: str | TextContent | MultiModalContent, file: FileWriter) -> JSO
             return text_piece(item)
         case TextContent():
             return text_piece(item.content)
+        case FileUrl(force_download=True):
+            raise undownloaded(item)
     return file(item)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import frozen
 
-from .._core.returned import args_of, text_and_files
+from .._core.returned import args_object, text_and_files
 from .._values import as_text, plain
 from ..content import (
     BinaryContent,
@@ -237,7 +237,7 @@ class ContentWriter:
             case ThinkingPart():
                 return {"text": part.content, "thought": True} if part.content else None
             case ToolCallPart():
-                call = {"name": part.tool_name, "args": args_of(part), "id": part.tool_call_id}
+                call = {"name": part.tool_name, "args": args_object(part), "id": part.tool_call_id}
                 return {"functionCall": call}
             case FilePart():
                 return _inline(part.content)
@@ -256,7 +256,7 @@ class ContentWriter:
             return None
         named = {"id": part.tool_call_id, "tool_type": kind}
         if isinstance(part, BuiltinToolCallPart):
-            return {"toolCall": named | {"args": args_of(part)}}
+            return {"toolCall": named | {"args": args_object(part)}}
         return {"toolResponse": named | {"response": _tool_response(part)}}
 
 
@@ -321,7 +321,7 @@ _TO_URLSAFE = str.maketrans("+/", "-_")
 
 def _code_execution(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject | None:
     if isinstance(part, BuiltinToolCallPart):
-        return {"executableCode": _said_in(args_of(part))}
+        return {"executableCode": _said_in(args_object(part))}
     content = plain(part.content)
     return {"codeExecutionResult": _said_in(content)} if isinstance(content, dict) else None
 

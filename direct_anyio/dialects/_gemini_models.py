@@ -18,7 +18,7 @@ from ..builtin_tools import (
     WebSearchTool,
 )
 from ..exceptions import UserError
-from ..profiles import ModelProfile
+from ..profiles import ModelProfile, by_name
 from ._gemini_schema import google_json_schema
 
 __all__ = ("GoogleModelProfile", "google_model_profile", "thinking_config")
@@ -78,7 +78,6 @@ def google_model_profile(model_name: str) -> GoogleModelProfile:
     thinks = _thinking_of(name)
     # Gemini 3 and whatever comes after it.
     is_new = thinks == "level"
-    levels = next((known for start, known in _LEVELS.items() if name.startswith(start)), None)
     always = "pro" in name and "flash" not in name
     return GoogleModelProfile(
         json_schema_transformer=google_json_schema,
@@ -90,7 +89,7 @@ def google_model_profile(model_name: str) -> GoogleModelProfile:
         supports_native_output_with_tools=is_new,
         supported_builtin_tools=_BUILTIN_TOOLS | ({ImageGenerationTool} if draws else frozenset()),
         google_thinking=thinks,
-        google_thinking_levels=levels or _SCALE,
+        google_thinking_levels=by_name(name, _LEVELS, _SCALE),
         google_least_thinking_budget=128 if always else 0,
         google_supports_tool_combination=is_new,
         google_supports_validated_calls=thinks is not None and not draws,

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from ..content import BinaryContent
 from ..exceptions import UserError
-from ..profiles import ModelProfile
+from ..profiles import ModelProfile, by_name
 from ..settings import ModelSettings
 
 __all__ = (
@@ -21,7 +21,7 @@ __all__ = (
     "OpenAIModelProfile",
     "cannot_force",
     "effort_member",
-    "inlined",
+    "marked_text",
     "openai_profile",
     "reasoning_effort",
     "reasoning_efforts",
@@ -177,8 +177,7 @@ _RELUCTANT = ("gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4")
 
 def reasoning_efforts(model_name: str) -> tuple[str, ...]:
     """Return the efforts that a model of OpenAI's own takes, weakest first."""
-    fitting = (efforts for start, efforts in _EFFORTS_OF.items() if model_name.startswith(start))
-    return next(fitting, ())
+    return by_name(model_name, _EFFORTS_OF, ())
 
 
 def reasons_unasked(model_name: str) -> bool:
@@ -226,13 +225,13 @@ def effort_member(settings: ModelSettings, profile: OpenAIModelProfile) -> JSONO
     return {} if effort is None else {"reasoning_effort": effort}
 
 
-def inlined(text: str, item: BinaryContent) -> str:
+def marked_text(item: BinaryContent) -> str:
     """Return a text file with marks that let the model tell where it begins and ends."""
     name = f'id="{item.identifier}"'
     return "\n".join(
         (
             f'-----BEGIN FILE {name} type="{item.media_type}"-----',
-            text,
+            item.data.decode(errors="replace"),
             f"-----END FILE {name}-----",
         )
     )

@@ -116,7 +116,7 @@ class CohereCodec(ChatCodec):
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
-        if thinking is None or "reasoning" not in self.model_name:
+        if thinking is None or not self.profile.supports_thinking:
             return {}
         if isinstance(thinking, bool):
             return {"thinking": {"type": "enabled" if thinking else "disabled"}}

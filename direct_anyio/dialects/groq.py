@@ -27,7 +27,7 @@ from .._core.codec import (
 )
 from .._json import loads
 from ..builtin_tools import WebSearchTool
-from ..content import BinaryContent, FileUrl, ImageUrl, MultiModalContent
+from ..content import BinaryContent, ImageUrl, MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
 from ..parts import (
@@ -51,7 +51,6 @@ from ._chat import (
     output_schema,
     response_format,
     tagged,
-    undownloaded,
     usage_of,
 )
 from ._chat_reader import ChatReader
@@ -78,13 +77,11 @@ class GroqModelProfile(ModelProfile):
 
     Attributes:
         groq_always_has_web_search_builtin_tool: Whether it searches the web by itself.
-        groq_thinks: Whether it thinks.
         groq_supports_reasoning_disable: Whether thinking can be switched off.
         groq_supports_graded_reasoning_effort: Whether it takes low, medium and high.
     """
 
     groq_always_has_web_search_builtin_tool: bool = False
-    groq_thinks: bool = False
     groq_supports_reasoning_disable: bool = False
     groq_supports_graded_reasoning_effort: bool = False
 
@@ -153,7 +150,7 @@ class GroqCodec(ChatCodec):
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
         profile = GroqModelProfile.from_profile(self.profile)
-        if thinking is None or not profile.groq_thinks:
+        if thinking is None or not profile.supports_thinking:
             return {}
         if profile.groq_supports_graded_reasoning_effort:
             shown = "hidden" if thinking is False else "parsed"
@@ -190,9 +187,7 @@ class GroqCodec(ChatCodec):
             said["content"] = "\n\n".join(texts)
         if message.tool_calls:
             said["tool_calls"] = [call_of(part) for part in message.tool_calls]
-        if texts or message.tool_calls:
-            # A message of nothing is refused.
-            yield said
+        yield said
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
         return output_schema(output, self.profile) | {"strict": output.strict}
@@ -200,8 +195,6 @@ class GroqCodec(ChatCodec):
 
 def _file(item: MultiModalContent) -> JSONObject:
     match item:
-        case FileUrl(force_download=True):
-            raise undownloaded(item)
         case ImageUrl():
             return image_piece(item.url, item.vendor_metadata)
         case BinaryContent() if item.is_image:

@@ -37,10 +37,9 @@ from ._chat import (
     offer,
     refuse_builtin_tools,
     text_piece,
-    undownloaded,
 )
 from ._chat_reader import ChatReader
-from ._openai import inlined
+from ._openai import marked_text
 
 __all__ = ("MistralCodec", "MistralModelProfile", "MistralModelSettings")
 
@@ -65,25 +64,6 @@ _SETTINGS = {
     "stop_sequences": "stop",
     "mistral_prompt_cache_key": "prompt_cache_key",
 }
-
-# Models whose thinking can be switched; of the others the Magistrals always think, the rest
-# never do. Fact: https://docs.mistral.ai/capabilities/reasoning.
-_ADJUSTABLE = frozenset(
-    (
-        "magistral-medium-latest",
-        "magistral-small-latest",
-        "mistral-large-4",
-        "mistral-large-4-0",
-        "mistral-medium",
-        "mistral-medium-2604",
-        "mistral-medium-3",
-        "mistral-medium-3-5",
-        "mistral-medium-3.5",
-        "mistral-medium-latest",
-        "mistral-small-2603",
-        "mistral-small-latest",
-    )
-)
 
 
 @frozen(repr=False, kw_only=True)
@@ -148,7 +128,7 @@ class MistralCodec(ChatCodec):
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
-        if thinking is None or self.model_name not in _ADJUSTABLE:
+        if thinking is None or not self.profile.supports_thinking:
             return {}
         return {"reasoning_effort": "none" if thinking is False else "high"}
 
@@ -183,8 +163,6 @@ def _response(message: ModelResponse) -> Iterator[JSONObject]:
 
 def _file(item: MultiModalContent) -> JSONObject:
     match item:
-        case FileUrl(force_download=True):
-            raise undownloaded(item)
         case ImageUrl():
             return image_piece(item.url, item.vendor_metadata)
         case DocumentUrl(media_type="application/pdf"):
@@ -194,7 +172,7 @@ def _file(item: MultiModalContent) -> JSONObject:
         case BinaryContent(media_type="application/pdf"):
             return {"type": "document_url", "document_url": item.data_uri}
         case BinaryContent() if is_text_like(item.media_type):
-            return text_piece(inlined(item.data.decode(errors="replace"), item))
+            return text_piece(marked_text(item))
     raise UserError(f"Mistral reads texts, images and PDFs, no {type(item).__name__} such as this")
 
 

@@ -48,7 +48,7 @@ from ._openai import (
     JSONObject,
     OpenAIModelProfile,
     cannot_force,
-    inlined,
+    marked_text,
     openai_profile,
     taken_settings,
 )
@@ -227,8 +227,6 @@ class OpenAIChatCodec(ChatCodec):
 
     def _file(self, item: MultiModalContent) -> JSONObject:
         match item:
-            case FileUrl(force_download=True):
-                raise undownloaded(item)
             case ImageUrl():
                 return image_piece(item.url, item.vendor_metadata)
             case BinaryContent():
@@ -250,7 +248,7 @@ class OpenAIChatCodec(ChatCodec):
 
     def _binary(self, item: BinaryContent) -> JSONObject:
         if is_text_like(item.media_type):
-            return text_piece(inlined(item.data.decode(errors="replace"), item))
+            return text_piece(marked_text(item))
         if item.is_image:
             return image_piece(item.data_uri, item.vendor_metadata)
         if item.is_audio and item.format in _AUDIO_FORMATS:

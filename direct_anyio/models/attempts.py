@@ -225,7 +225,7 @@ class Asking:
             timestamp=now(),
             provider_name=self.model.system,
             provider_url=self.model.reported_url,
-            ending=Ending(self.model.profile.finish_reason_may_be_absent),
+            ending=Ending(self.codec.profile.finish_reason_may_be_absent),
         )
         fold = BytesFold(decoder, accumulator)
         while not fold.hold(await _received(exchange, fold)):

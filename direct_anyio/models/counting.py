@@ -9,6 +9,7 @@ import attrs
 from attrs import frozen
 
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd
+from ..content import FileUrl
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.gemini import GeminiCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
@@ -87,6 +88,10 @@ class Counting(Reader, Codec):
     def continues(self, settings: ModelSettings) -> bool:
         """Return whether the provider has kept messages from before the history."""
         return self.codec.continues(settings)
+
+    def needs_download(self, item: FileUrl) -> bool:
+        """Return whether a file must be downloaded and sent as `BinaryContent`."""
+        return self.codec.needs_download(item)
 
     def encode(
         self,

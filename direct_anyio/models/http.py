@@ -7,16 +7,18 @@ import os
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
+from .._core.culprit import listed
 from .._core.files import inlined, with_files
 from .._core.unheeded import unheeded
 from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
-from .._io.download import Download, downloaded, needs_download_of
+from .._io.download import Download, downloaded
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
@@ -102,6 +104,11 @@ class HTTPModel(Model):
     @property
     def profile(self) -> ModelProfile:
         """What the model can do."""
+        return self._made_profile
+
+    @cached_property
+    def _made_profile(self) -> ModelProfile:
+        # Several steps of each request ask for it.
         profile = self._profile(self._model_name) if callable(self._profile) else self._profile
         return profile or self._provider.profile(self._model_name)
 
@@ -186,15 +193,19 @@ class HTTPModel(Model):
         """
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
+        messages = listed(messages or [])
         if not messages:
             raise UserError(
                 "There are no messages to answer: pass at least one, such as "
                 "`ModelRequest.user_text_prompt('Hello')`."
             )
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
-        ignored = self._report_unheeded(settings, parameters) if codec is None else ()
+        ignored: tuple[str, ...] = ()
+        if codec is None:
+            own = codec = self.codec
+            ignored = self._report_unheeded(own, settings, parameters)
         limits = limits_of(settings, stream=stream)
-        asking = Asking(self, codec or self.codec, parameters, settings, limits, stream)
+        asking = Asking(self, codec, parameters, settings, limits, stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if stream else open_task_group
         async with opened() as group:
@@ -207,10 +218,10 @@ class HTTPModel(Model):
                 await response.aclose()
 
     def _report_unheeded(
-        self, settings: ModelSettings, parameters: ModelRequestParameters
+        self, codec: ModelCodec, settings: ModelSettings, parameters: ModelRequestParameters
     ) -> tuple[str, ...]:
         """Return the settings that have no effect, and warn of each."""
-        ignored = unheeded(self.codec, settings, parameters)
+        ignored = unheeded(codec, settings, parameters)
         for key in ignored:
             # Without its value: Python tells each text once, and a seed may always be another.
             warnings.warn(
@@ -232,7 +243,7 @@ class HTTPModel(Model):
             return messages
         fetch = Download(self._model_name, await self.clients())
         try:
-            return await downloaded(messages, needs_download_of(codec), fetch)
+            return await downloaded(messages, codec.needs_download, fetch)
         except ValueError as exc:
             raise UserError(f"The messages cannot be sent: {exc}") from exc
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -18,9 +18,11 @@ __all__ = (
     "JsonSchemaTransform",
     "ModelProfile",
     "ModelProfileSpec",
+    "by_name",
 )
 
 ProfileT = TypeVar("ProfileT", bound="ModelProfile")
+ValueT = TypeVar("ValueT")
 
 JsonSchemaTransform = Callable[[dict[str, Any], bool | None], tuple[dict[str, Any], bool]]
 """Takes a schema and `strict`; returns the schema as the model wants it, and whether it
@@ -50,6 +52,8 @@ class ModelProfile(Record):
         prompted_output_template: Tells the schema in output mode 'prompted'.
         native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
+        supports_thinking: Whether it can be told to think, where the protocol has no key of
+            its own for how.
         thinking_always_enabled: Whether it thinks even when it is told not to.
         tool_name_pattern: A regular expression of the names of tools, and of schemas that are
             sent with their names, where the provider refuses others.
@@ -83,6 +87,7 @@ class ModelProfile(Record):
     prompted_output_template: str = PROMPTED_OUTPUT_TEMPLATE
     native_output_requires_schema_in_instructions: bool = False
     json_schema_transformer: JsonSchemaTransform | None = None
+    supports_thinking: bool = False
     thinking_always_enabled: bool = False
     tool_name_pattern: str | None = None
     thinking_tags: tuple[str, str] = ("<think>", "</think>")
@@ -118,6 +123,12 @@ class ModelProfile(Record):
 
 ModelProfileSpec = ModelProfile | Callable[[str], ModelProfile | None]
 """A profile, or a function from a model's name to one."""
+
+
+def by_name(name: str, table: Mapping[str, ValueT], default: ValueT) -> ValueT:
+    """Return what a table has for a model, by the start of its name; the first that fits."""
+    return next((value for start, value in table.items() if name.startswith(start)), default)
+
 
 DEFAULT_PROFILE = ModelProfile()
 

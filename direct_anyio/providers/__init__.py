@@ -17,6 +17,7 @@ from ..dialects._gemini_models import google_model_profile
 from ..dialects._openai import OpenAIModelProfile
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..exceptions import UserError
+from ..profiles import by_name
 from . import _families as families
 from ._gateways import AZURE, GATEWAYS, behind_gateway
 from ._row import Late, MakeCodec, Provider, spoken_by
@@ -152,7 +153,7 @@ _ROWS = (
         base_url="https://api.mistral.ai",
         base_url_env=("MISTRAL_BASE_URL",),
         key_env=("MISTRAL_API_KEY",),
-        profile=families.plain,
+        profile=families.at_mistral,
     ),
     Provider(
         name="cohere",
@@ -160,7 +161,7 @@ _ROWS = (
         base_url="https://api.cohere.com",
         base_url_env=("CO_BASE_URL",),
         key_env=("CO_API_KEY",),
-        profile=families.plain,
+        profile=families.cohere,
     ),
     Provider(
         name="groq",
@@ -231,7 +232,7 @@ _OWN = {
 
 
 def _provider_for(name: str) -> str:
-    own = next((provider for start, provider in _OWN.items() if name.startswith(start)), None)
+    own = by_name(name, _OWN, "")
     if own:
         return f" Did you mean '{own}:{name}'?"
     return f" The providers are {', '.join(sorted(PROVIDERS))}."

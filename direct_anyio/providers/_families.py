@@ -16,15 +16,19 @@ from ..dialects._gemini_schema import google_json_schema
 from ..dialects._openai import OpenAIModelProfile, reasoning_efforts, reasons_unasked
 from ..dialects.groq import GroqModelProfile
 from ..exceptions import UserError
-from ..profiles import ModelProfile
+from ..profiles import ModelProfile, by_name
 
 __all__ = (
+    "ALWAYS_THINKS",
+    "CAN_THINK",
     "STARTS",
     "VENDORS",
     "Family",
     "anthropic",
+    "at_mistral",
     "by_start",
     "by_vendor",
+    "cohere",
     "compatible",
     "glm",
     "grok",
@@ -42,26 +46,44 @@ Family: TypeAlias = Callable[[str], ModelProfile]
 """From a model's name, without a vendor's, to what it can do."""
 
 # Efforts of models that are told how hard to think by gateways that speak OpenAI's protocol.
-_CAN_THINK = ("none", "low", "medium", "high")
-_ALWAYS_THINKS = ("low", "medium", "high")
+CAN_THINK = ("none", "low", "medium", "high")
+ALWAYS_THINKS = ("low", "medium", "high")
 
 # By the start of a name at xAI; facts: https://docs.x.ai/docs/guides/reasoning and its page on
 # retired models, which are redirected to Grok 4.3.
 _GROK_EFFORTS = {
     "grok-3-mini": ("none", "low", "high"),
-    "grok-3": ("none", "low", "medium", "high"),
-    "grok-4-0709": ("none", "low", "medium", "high"),
-    "grok-4-fast": ("none", "low", "medium", "high"),
-    "grok-4-1-fast": ("none", "low", "medium", "high"),
-    "grok-4.3": ("none", "low", "medium", "high"),
-    "grok-4.5": ("low", "medium", "high"),
-    "grok-4.6": ("low", "medium", "high"),
+    "grok-3": CAN_THINK,
+    "grok-4-0709": CAN_THINK,
+    "grok-4-fast": CAN_THINK,
+    "grok-4-1-fast": CAN_THINK,
+    "grok-4.3": CAN_THINK,
+    "grok-4.5": ALWAYS_THINKS,
+    "grok-4.6": ALWAYS_THINKS,
     "grok-4.7": ("low", "medium", "high", "xhigh"),
-    "grok-build-latest": ("low", "medium", "high"),
-    "grok-latest": ("none", "low", "medium", "high"),
+    "grok-build-latest": ALWAYS_THINKS,
+    "grok-latest": CAN_THINK,
 }
 
 _DEEPSEEK_CAN_THINK = ("deepseek-v4-", "deepseek-v4.", "deepseek-flash")
+
+# Models whose thinking can be switched. Fact: https://docs.mistral.ai/capabilities/reasoning.
+_MISTRAL_SWITCHED = frozenset(
+    (
+        "magistral-medium-latest",
+        "magistral-small-latest",
+        "mistral-large-4",
+        "mistral-large-4-0",
+        "mistral-medium",
+        "mistral-medium-2604",
+        "mistral-medium-3",
+        "mistral-medium-3-5",
+        "mistral-medium-3.5",
+        "mistral-medium-latest",
+        "mistral-small-2603",
+        "mistral-small-latest",
+    )
+)
 
 _KIMI_THINKS = (
     "kimi-k2.5",
@@ -101,7 +123,7 @@ def harmony(name: str) -> OpenAIModelProfile:
         OpenAIModelProfile(
             json_schema_transformer=inlined_defs,
             openai_supports_tool_choice_required=False,
-            openai_reasoning_efforts=_ALWAYS_THINKS,
+            openai_reasoning_efforts=ALWAYS_THINKS,
             ignore_streamed_leading_whitespace=True,
         )
     )
@@ -114,7 +136,7 @@ def anthropic(name: str) -> OpenAIModelProfile:
     return OpenAIModelProfile(
         thinking_tags=("<thinking>", "</thinking>"),
         supports_json_schema_output=own.supports_json_schema_output,
-        openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK,
+        openai_reasoning_efforts=ALWAYS_THINKS if always else CAN_THINK,
         openai_supports_tool_choice_required=own.anthropic_supports_forced_tool_choice,
         tool_call_id_pattern=r"[a-zA-Z0-9_-]{1,40}",
         tool_call_ids_must_be_unique=True,
@@ -127,7 +149,7 @@ def deepseek(name: str) -> OpenAIModelProfile:
     can = name.startswith(_DEEPSEEK_CAN_THINK)
     return OpenAIModelProfile(
         ignore_streamed_leading_whitespace=always,
-        openai_reasoning_efforts=_ALWAYS_THINKS if always else _CAN_THINK if can else (),
+        openai_reasoning_efforts=ALWAYS_THINKS if always else CAN_THINK if can else (),
     )
 
 
@@ -136,13 +158,12 @@ def glm(name: str) -> OpenAIModelProfile:
     if name.startswith("glm-5.3"):
         return OpenAIModelProfile(openai_reasoning_efforts=("low", "high", "max"))
     can = name.startswith(("glm-5", "glm-4.7", "glm-4.6", "glm-4.5"))
-    return OpenAIModelProfile(openai_reasoning_efforts=_CAN_THINK if can else ())
+    return OpenAIModelProfile(openai_reasoning_efforts=CAN_THINK if can else ())
 
 
 def grok(name: str) -> OpenAIModelProfile:
     """Return the profile of a Grok."""
-    known = (efforts for start, efforts in _GROK_EFFORTS.items() if name.startswith(start))
-    return OpenAIModelProfile(openai_reasoning_efforts=next(known, ()))
+    return OpenAIModelProfile(openai_reasoning_efforts=by_name(name, _GROK_EFFORTS, ()))
 
 
 def google(name: str) -> ModelProfile:
@@ -153,7 +174,7 @@ def google(name: str) -> ModelProfile:
     always = own.google_least_thinking_budget > 0
     return OpenAIModelProfile(
         json_schema_transformer=google_json_schema,
-        openai_reasoning_efforts=() if not thinks else _ALWAYS_THINKS if always else _CAN_THINK,
+        openai_reasoning_efforts=() if not thinks else ALWAYS_THINKS if always else CAN_THINK,
         supports_image_output="image" in name,
         supports_json_schema_output=writes,
         supports_json_object_output=writes,
@@ -167,12 +188,24 @@ def groq(name: str) -> ModelProfile:
     qwens, oss = lower.startswith("qwen/qwen3"), "gpt-oss" in lower
     own = GroqModelProfile(
         groq_always_has_web_search_builtin_tool=lower.startswith(("compound-", "groq/compound")),
-        groq_thinks=qwens or oss or "deepseek-r1" in lower,
+        supports_thinking=qwens or oss or "deepseek-r1" in lower,
         groq_supports_reasoning_disable=qwens,
         groq_supports_graded_reasoning_effort=oss,
         thinking_always_enabled="deepseek-r1" in lower,
     )
     return own.update(_AT_GROQ(name))
+
+
+def at_mistral(name: str) -> ModelProfile:
+    """Return the profile of a model at Mistral: a Magistral without a switch always thinks."""
+    switched = name in _MISTRAL_SWITCHED
+    always = name.startswith("magistral") and not switched
+    return ModelProfile(supports_thinking=switched, thinking_always_enabled=always)
+
+
+def cohere(name: str) -> ModelProfile:
+    """Return the profile of a model at Cohere."""
+    return ModelProfile(supports_thinking="reasoning" in name)
 
 
 def inlining(name: str) -> ModelProfile:
@@ -192,7 +225,7 @@ def moonshot(name: str) -> OpenAIModelProfile:
     """Return the profile of Kimi."""
     return OpenAIModelProfile(
         ignore_streamed_leading_whitespace=True,
-        openai_reasoning_efforts=_CAN_THINK if name.startswith(_KIMI_THINKS) else (),
+        openai_reasoning_efforts=CAN_THINK if name.startswith(_KIMI_THINKS) else (),
     )
 
 
@@ -273,8 +306,7 @@ def by_start(families: Mapping[str, Family] = STARTS, otherwise: Family = plain)
 
     def family(name: str) -> ModelProfile:
         lower = name.lower()
-        fitting = (each for start, each in families.items() if lower.startswith(start))
-        return next(fitting, otherwise)(lower)
+        return by_name(lower, families, otherwise)(lower)
 
     return family
 

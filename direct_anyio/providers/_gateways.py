@@ -19,10 +19,12 @@ from ..dialects._openai import OpenAIModelProfile, effort_member
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
 from ..exceptions import UserError
-from ..profiles import ModelProfile
+from ..profiles import ModelProfile, by_name
 from ..settings import ModelSettings
 from ..usage import RequestUsage
 from ._families import (
+    ALWAYS_THINKS,
+    CAN_THINK,
     STARTS,
     Family,
     anthropic,
@@ -146,18 +148,13 @@ def _ollama(name: str) -> ModelProfile:
     base = attrs.evolve(_OWN_SERVER, openai_chat_thinking_field="reasoning")
     profile = compatible(by_start(), base)(name)
     if name.startswith("qwen3") and "coder" not in name:
-        thinks = OpenAIModelProfile(openai_reasoning_efforts=("none", "low", "medium", "high"))
-        profile = profile.update(thinks)
+        profile = profile.update(OpenAIModelProfile(openai_reasoning_efforts=CAN_THINK))
     return profile
-
-
-def _fireworks(name: str) -> ModelProfile:
-    return compatible(by_start())(name.removeprefix("accounts/fireworks/models/"))
 
 
 # By the start of a name. Fact: https://inference-docs.cerebras.ai/capabilities/reasoning.
 _CEREBRAS_EFFORTS = {
-    "gpt-oss": ("low", "medium", "high"),
+    "gpt-oss": ALWAYS_THINKS,
     "kimi-k3": ("low", "high", "max"),
     "qwen-3.8": ("none",),
     "zai-glm-5.3": ("low", "high", "max"),
@@ -166,8 +163,7 @@ _CEREBRAS_EFFORTS = {
 
 
 def _cerebras(name: str) -> ModelProfile:
-    known = (efforts for start, efforts in _CEREBRAS_EFFORTS.items() if name.startswith(start))
-    efforts = OpenAIModelProfile(openai_reasoning_efforts=next(known, ()))
+    efforts = OpenAIModelProfile(openai_reasoning_efforts=by_name(name, _CEREBRAS_EFFORTS, ()))
     return compatible(by_start(), _CEREBRAS)(name).update(efforts)
 
 
@@ -194,16 +190,21 @@ def _zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) 
     return {"thinking": {"type": "enabled"}} | effort | said
 
 
+# By the start of a name; most Kimis that think cannot be stopped.
+_MOONSHOT_EFFORTS = {
+    "kimi-k2.5": CAN_THINK,
+    "kimi-k2.6": CAN_THINK,
+    "kimi-k2.7": ALWAYS_THINKS,
+    "kimi-k2-thinking": ALWAYS_THINKS,
+    "kimi-k3": ("low", "high", "max"),
+    "kimi-thinking": ALWAYS_THINKS,
+}
+
+
 def _moonshot(name: str) -> ModelProfile:
     base = attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=False)
-    can_stop = name.startswith(("kimi-k2.5", "kimi-k2.6"))
-    efforts = moonshot(name).openai_reasoning_efforts
-    if name.startswith("kimi-k3"):
-        efforts = ("low", "high", "max")
-    elif not can_stop:
-        efforts = efforts[1:]
-    profile = compatible(moonshot, base)(name)
-    return profile.update(OpenAIModelProfile(openai_reasoning_efforts=efforts))
+    efforts = OpenAIModelProfile(openai_reasoning_efforts=by_name(name, _MOONSHOT_EFFORTS, ()))
+    return compatible(moonshot, base)(name).update(efforts)
 
 
 def _moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
@@ -234,7 +235,7 @@ def _vllm(name: str) -> ModelProfile:
     can = own.startswith(("qwen3", "gemma-4", "deepseek-v4")) and not fixed
     if not can:
         return profile
-    efforts = ("none", "low", "medium", "high")["-thinking" in own :]
+    efforts = ALWAYS_THINKS if "-thinking" in own else CAN_THINK
     return profile.update(OpenAIModelProfile(openai_reasoning_efforts=efforts))
 
 
