@@ -199,7 +199,7 @@ class _Stored(Values):
                 if type(value) not in SCALARS:
                     done[name] = self._field(value, holds.get(name), depth)
         except Misfit as misfit:
-            misfit.inside(f".{name}")
+            misfit.inside(name)
             raise
         return done
 
@@ -220,7 +220,7 @@ class _Stored(Values):
                     refuse(f"one of {', '.join(names)}", value)
                 done.append(value if type(value) is str else self.member(value))
         except Misfit as misfit:
-            misfit.inside(f"[{len(done)}]")
+            misfit.inside(len(done))
             raise
         return done
 

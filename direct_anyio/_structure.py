@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from ._misfits import Misfit
 from ._schema import OUTER_KEY, Known, known
 from ._types.compounds import Alias, Limited, Union
 from ._types.kinds import Kind, Scalar
-from ._types.misfits import Misfit
 from .exceptions import UnexpectedModelBehavior, printable
 
 __all__ = ("structured",)

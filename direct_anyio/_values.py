@@ -26,9 +26,9 @@ from uuid import UUID
 import attrs
 
 from ._json import mended, text_of
-from ._misfits import Misfit, refuse, shown
+from ._misfits import Misfit, refuse
 from ._record import Record, public
-from .exceptions import UserError, printable
+from .exceptions import UserError
 
 __all__ = (
     "MAX_DEPTH",
@@ -161,7 +161,7 @@ class Values:
                 kept = type(value) in SCALARS
                 done.append(value if kept else self.tree(value, depth + 1))
         except Misfit as misfit:  # the length names the place
-            misfit.inside(f"[{len(done)}]")
+            misfit.inside(len(done))
             raise
         return done
 
@@ -176,7 +176,7 @@ class Values:
                 name = key if type(key) is str else self._key(key, values, done)
                 done[name] = value if type(value) in SCALARS else self.tree(value, depth + 1)
         except Misfit as misfit:
-            misfit.inside(f"[{shown(key)}]")
+            misfit.inside(key)
             raise
         return done
 
@@ -309,8 +309,8 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     try:
         return writer.tree(value)
     except Misfit as misfit:
-        place = printable(f"the value{misfit.place}", 200)
-        raise UserError(f"It cannot be written as JSON: {place} {misfit.said}") from misfit
+        said = misfit.told("the value", "{} {}")
+        raise UserError(f"It cannot be written as JSON: {said}") from misfit
     except Exception as exc:  # whatever a key's own methods raise
         raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -36,11 +36,11 @@ from types import GenericAlias
 from typing import Any, Final, Literal, TypeAlias, cast, get_args, get_origin
 
 import attrs
-from cattrs import Converter
+from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from ._json import parse, serialize
-from ._misfits import Misfit, at, inside, misfits, refuse, shown
+from ._misfits import Misfit, at, refuse
 from ._stored import (
     CONTENT,
     EVENTS,
@@ -58,7 +58,7 @@ from ._stored import (
 )
 from ._values import SCALARS, Values, default, iso_moment
 from .content import BinaryContent
-from .exceptions import UserError, printable
+from .exceptions import UserError, printable, shown
 from .messages import (
     ModelMessage,
     ModelResponse,
@@ -120,9 +120,9 @@ class _Revived(Values):
         if inner is None:
             return record
         if own == "metadata":
-            held = at(".metadata", self.tree, inner, depth + 1)
+            held = at("metadata", self.tree, inner, depth + 1)
         else:  # it is a dict, whatever it looks like
-            held = at(f".{own}", self.members, unmarked(inner), depth + 1)
+            held = at(own, self.members, unmarked(inner), depth + 1)
         return attrs.evolve(record, **{own: held})
 
 
@@ -163,7 +163,7 @@ def _counts(value: Any, _: Any) -> dict[str, int]:
         refuse("an object", value)
     if set(map(type, value.values())) <= {int}:
         return dict(value)
-    return {key: at(f"[{shown(key)}]", _count, number, None) for key, number in value.items()}
+    return {key: at(key, _count, number, None) for key, number in value.items()}
 
 
 def _moment(value: Any, _: Any) -> datetime:
@@ -236,8 +236,9 @@ def _each(read_one: Reader, value: Any, _: Any) -> list[Any]:
     try:
         for item in value:
             done.append(read_one(item, None))  # noqa: PERF401 - its length is the place
-    except Exception as exc:  # as cattrs does, whose errors name places by their notes
-        raise inside(exc, len(done)) from None
+    except Misfit as misfit:
+        misfit.inside(len(done))
+        raise
     return done
 
 
@@ -302,11 +303,24 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
             if value is None and cls is RequestUsage:
                 return RequestUsage()
             return value if isinstance(value, cls) else refuse("an object", value)
-        record = make(prepare(value), cls)
+        try:
+            record = make(prepare(value), cls)
+        except ClassValidationError as group:
+            raise _misfit(group.exceptions[0]) from None
         is_image = cls is BinaryContent and value.get(MARK) == IMAGE
         return BinaryContent.narrow_type(record) if is_image else record
 
     return read_record
+
+
+def _misfit(error: Exception) -> Misfit:
+    """Return the misfit that cattrs tells of: the error of a field, noted on it, or of a class."""
+    said = "is missing" if isinstance(error, KeyError) else str(error)
+    misfit = error if isinstance(error, Misfit) else Misfit(said)
+    note = next(reversed(getattr(error, "__notes__", ())), None)
+    if isinstance(note, AttributeValidationNote):
+        misfit.inside(note.name.lstrip("_"))
+    return misfit
 
 
 def _union_reader(converter: Converter, union: Union) -> Reader:
@@ -325,12 +339,12 @@ def _union_reader(converter: Converter, union: Union) -> Reader:
         if not isinstance(value, dict):
             refuse("an object", value)
         if union.tag not in value:
-            raise Misfit("is missing", f".{union.tag}")
-        tag = at(f".{union.tag}", _text, value[union.tag], None)
+            raise Misfit("is missing", union.tag)
+        tag = at(union.tag, _text, value[union.tag], None)
         if OpaquePart in union.members:
             return OpaquePart(VERBATIM.tree(value))
         tags = " or ".join(map(repr, union.classes))
-        raise Misfit(f"must be {tags}, not {shown(tag)}", f".{union.tag}")
+        raise Misfit(f"must be {tags}, not {shown(tag)}", union.tag)
 
     return read_member
 
@@ -379,9 +393,10 @@ def read(tree: Any, kind: Any, name: str) -> Any:
     """
     try:
         return _converter().structure(tree, kind)
-    except Exception as exc:  # what does not fit, whoever says so
-        place, said = next(misfits(exc, name))
-        raise UserError(f"{place}: {said}") from None
+    except Misfit as misfit:
+        raise UserError(misfit.told(name)) from None
+    except Exception as exc:  # whatever a class says to what does not fit it
+        raise UserError(f"{name}: {printable(str(exc), 200)}") from None
 
 
 def written(values: Any, union: Union, name: str) -> list[Any]:
@@ -398,7 +413,7 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
     try:
         return STORED.each(values, union)
     except Misfit as misfit:
-        raise UserError(f"{name}{misfit.place}: {misfit.said}") from None
+        raise UserError(misfit.told(name)) from None
     except Exception as exc:  # whatever a value's own methods raise
         raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -15,10 +15,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
+from .._misfits import MAX_PLACES, Misfit
 from ..exceptions import UserError, printable
 from .kinds import DEFS, Definitions, Kind, Schema, Tried
 from .members import has_members
-from .misfits import MAX_PLACES, Misfit
 
 __all__ = ("Guest", "guest")
 
@@ -51,7 +51,7 @@ class Guest(Kind):
         except RecursionError:
             raise
         except Exception as exc:
-            raise Misfit(*_places(exc)) from None
+            raise Misfit.of(_places(exc)) from None
 
     def key_schema(self) -> Schema | None:
         return None if self.is_class else {}
