@@ -22,7 +22,7 @@ MAX_PLACE = 400
 Said: TypeAlias = str | Callable[[], str]
 
 
-class Misfit(ValueError):
+class Misfit(Exception):
     """A value that does not fit where it stands.
 
     Each level of a tree that it leaves adds its step: the name of a field, a key, or an index.

@@ -16,6 +16,7 @@ import dataclasses
 import math
 import re
 from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -36,6 +37,7 @@ __all__ = (
     "Values",
     "as_text",
     "default",
+    "from_base64",
     "iso_duration",
     "iso_moment",
     "plain",
@@ -79,6 +81,19 @@ def iso_duration(value: timedelta) -> str:
         timed += f"{seconds}{fraction}S"
     sign = "-" if value < timedelta() else ""
     return f"{sign}P{dated}{'T' if timed else ''}{timed}"
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of base64, URL-safe or standard, padded or not.
+
+    Raises:
+        ValueError: It is no base64.
+    """
+    standard = text.translate(_STANDARD)
+    return a2b_base64(standard + "=" * (-len(standard) % 4), strict_mode=True)
 
 
 def default(value: object) -> str:

@@ -27,7 +27,6 @@ A lone surrogate is written as its escape, which pydantic-ai does not read.
 from __future__ import annotations
 
 import math
-from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -56,7 +55,7 @@ from ._stored import (
     renamed,
     unmarked,
 )
-from ._values import SCALARS, Values, default, iso_moment
+from ._values import SCALARS, Values, default, from_base64, iso_moment
 from .content import BinaryContent
 from .exceptions import UserError, printable, shown
 from .messages import (
@@ -175,16 +174,12 @@ def _moment(value: Any, _: Any) -> datetime:
         return value if isinstance(value, datetime) else refuse("a time in ISO 8601", value)
 
 
-_STANDARD = str.maketrans("-_", "+/")
-
-
 def _data(value: Any, _: Any = None) -> bytes:
-    """Read base64, URL-safe or standard, padded or not; bytes stay themselves."""
+    """Read base64; bytes stay themselves."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    plain = _text(value, None).translate(_STANDARD)
     try:
-        return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
+        return from_base64(_text(value, None))
     except ValueError as exc:
         raise Misfit(f"must be base64: {exc}") from None
 
