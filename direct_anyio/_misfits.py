@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from .exceptions import printable
 
-__all__ = ("MAX_PLACES", "MAX_VALUE", "Misfit", "at", "refuse")
+__all__ = ("MAX_PLACES", "MAX_VALUE", "Misfit", "at", "each", "refuse")
 
 MAX_PLACES = 3
 """Places that an error names."""
@@ -94,6 +94,18 @@ _NOUNS: dict[type, str] = {
 def refuse(wanted: str, value: object) -> NoReturn:
     """Raise that a value is not what is wanted; its type is told, but not the value."""
     raise Misfit(f"must be {wanted}, not {_NOUNS.get(type(value), type(value).__name__)}")
+
+
+def each(read: Callable[..., Any], values: Iterable[Any], *args: Any) -> list[Any]:
+    """Return what `read` gives for each value; a misfit in one is inside of its index."""
+    done: list[Any] = []
+    try:
+        for value in values:
+            done.append(read(value, *args))  # noqa: PERF401 - its length is the index
+    except Misfit as misfit:
+        misfit.inside(len(done))
+        raise
+    return done
 
 
 def at(step: Any, hook: Callable[..., Any], *args: Any) -> Any:

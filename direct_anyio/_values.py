@@ -27,7 +27,7 @@ from uuid import UUID
 import attrs
 
 from ._json import mended, text_of
-from ._misfits import Misfit, refuse
+from ._misfits import Misfit, each, refuse
 from ._record import Record, public
 from .exceptions import UserError
 
@@ -170,15 +170,7 @@ class Values:
         """Write a list."""
         if depth >= MAX_DEPTH:
             _refuse_depth()
-        done: list[Any] = []
-        try:
-            for value in values:
-                kept = type(value) in SCALARS
-                done.append(value if kept else self.tree(value, depth + 1))
-        except Misfit as misfit:  # the length names the place
-            misfit.inside(len(done))
-            raise
-        return done
+        return each(self.tree, values, depth + 1)
 
     def members(self, values: dict[Any, Any], depth: int) -> dict[str, Any]:
         """Write a dict, without asking `mapping` about the dict itself."""

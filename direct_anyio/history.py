@@ -39,7 +39,7 @@ from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from ._json import parse, serialize
-from ._misfits import Misfit, at, refuse
+from ._misfits import Misfit, at, each, refuse
 from ._stored import (
     CONTENT,
     EVENTS,
@@ -55,7 +55,7 @@ from ._stored import (
     renamed,
     unmarked,
 )
-from ._values import SCALARS, Values, default, from_base64, iso_moment
+from ._values import Values, default, from_base64, iso_moment
 from .content import BinaryContent
 from .exceptions import UserError, printable, shown
 from .messages import (
@@ -160,8 +160,6 @@ def _counts(value: Any, _: Any) -> dict[str, int]:
         return {}
     if not isinstance(value, dict):
         refuse("an object", value)
-    if set(map(type, value.values())) <= {int}:
-        return dict(value)
     return {key: at(key, _count, number, None) for key, number in value.items()}
 
 
@@ -184,10 +182,6 @@ def _data(value: Any, _: Any = None) -> bytes:
         raise Misfit(f"must be base64: {exc}") from None
 
 
-def _is_choice(kind: Any) -> bool:
-    return get_origin(kind) is Literal
-
-
 def _one_of(kind: Any) -> Reader:
     names = get_args(kind)
 
@@ -197,10 +191,6 @@ def _one_of(kind: Any) -> Reader:
         raise Misfit(f"must be one of {', '.join(map(repr, names))}")
 
     return read_choice
-
-
-def _anything(value: Any, _: Any) -> Any:
-    return value if type(value) in SCALARS else _REVIVED.tree(value)
 
 
 def _object(value: Any, _: Any) -> dict[str, Any] | None:
@@ -227,14 +217,7 @@ def _error(value: Any, _: Any) -> dict[str, Any]:
 def _each(read_one: Reader, value: Any, _: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         refuse("a list", value)
-    done: list[Any] = []
-    try:
-        for item in value:
-            done.append(read_one(item, None))  # noqa: PERF401 - its length is the place
-    except Misfit as misfit:
-        misfit.inside(len(done))
-        raise
-    return done
+    return each(read_one, value, None)
 
 
 def _text_or_each(read_one: Reader) -> Reader:
@@ -251,7 +234,7 @@ _READERS: dict[Any, Reader] = {
     dict[str, Any] | None: _object,
     str | dict[str, Any] | None: _args,
     str | Sequence[dict[str, Any]]: _text_or_each(_error),
-    Any: _anything,
+    Any: lambda value, _: _REVIVED.tree(value),
 }
 
 
@@ -269,7 +252,9 @@ def _converter() -> Converter:
             converter.register_structure_hook_func(partial(eq, kind), reader)
 
     converter.register_structure_hook_factory(attrs.has, partial(_record_reader, converter))
-    converter.register_structure_hook_factory(_is_choice, _one_of)
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(cast(Any, kind)) is Literal, _one_of
+    )
     for kind, reader in _READERS.items():
         register(kind, reader)
     for kind, union in UNIONS.items():
