@@ -25,6 +25,7 @@ import itertools
 import re
 import typing
 from collections import Counter
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Final, get_args, get_origin
 
@@ -79,15 +80,12 @@ class _Definitions:
             self._variants[origin] += 1
             if self._variants[origin] > MAX_VARIANTS or len(kind.name) > MAX_WRITTEN:
                 raise UserError(f"{kind.name:.80} has no JSON schema: it holds endless other types")
-            name = self._names[kind.key] = self._new_name(kind)
+            plain = _fit_name(_short(kind.key)) or "type"
+            name = next(plain + end for end in _endings() if plain + end not in self._defs)
+            self._names[kind.key] = name
             self._defs[name] = {}
             self._waiting.append(kind)
         return {"$ref": DEFS + self._names[kind.key]}
-
-    def _new_name(self, kind: Class | Alias) -> str:
-        plain = _fit_name(_short(kind.key)) or "type"
-        numbered = (f"{plain}_{number}" for number in itertools.count(2))
-        return next(n for n in itertools.chain([plain], numbered) if n not in self._defs)
 
     def adopt(self, guest: Guest) -> Schema:
         """Return a guest's schema, a reference to it where it is a class."""
@@ -106,8 +104,7 @@ class _Definitions:
             guest: The guest.
             refers: Whether the schema itself becomes a definition.
         """
-        number, ending = 1, ""
-        while True:
+        for ending in _endings():
             root = guest.json_schema(ending)
             defs = {name + ending: each for name, each in root.pop("$defs", {}).items()}
             name = root.get("$ref", "").removeprefix(DEFS)
@@ -118,20 +115,15 @@ class _Definitions:
                 while name in defs:
                     name += "_"
                 defs[name] = root
-            if all(self._is_free(each, defs[each]) for each in defs):
+            # A name is free, or has this very definition from another guest.
+            known = {each: self._defs[each] for each in defs.keys() & self._defs.keys()}
+            if known.keys() <= self._of_guests and all(defs[each] == known[each] for each in known):
                 break
-            number += 1
-            ending = f"_{number}"
         self._defs |= defs
         self._of_guests |= defs.keys()
         if name:
             self._names[guest.key] = name
         return root
-
-    def _is_free(self, name: str, schema: Schema) -> bool:
-        """Return whether a definition of this name may be added, or is there already."""
-        is_same = name in self._of_guests and self._defs[name] == schema
-        return name not in self._defs or is_same
 
     def whole(self, kind: Kind) -> Schema:
         """Return the schema of a kind with its definitions, written out where it is a class."""
@@ -149,6 +141,12 @@ class _Definitions:
         for kind in self._waiting:  # which grows
             self._defs[self._names[kind.key]] |= kind.definition(self)
         return schema | {"$defs": self._defs} if self._defs else schema
+
+
+def _endings() -> Iterator[str]:
+    """Yield what a name may end with, so that it differs from others."""
+    yield ""
+    yield from (f"_{number}" for number in itertools.count(2))
 
 
 def _fit_name(name: str) -> str:
@@ -188,18 +186,17 @@ def known(annotation: Any) -> Known:
         UserError: The type has no JSON schema.
     """
     try:
-        hash(annotation)
-    except TypeError:
-        cached = _known  # what is said in an `Annotated` may have no hash
-    else:
-        cached = _remembered
-    try:
         # Unions that differ in their order are equal, but are not written alike.
-        return cached(annotation, repr(annotation))
+        written = repr(annotation)
+        try:
+            return _known(annotation, written)
+        except TypeError:  # what is said in an `Annotated` may have no hash
+            return _known.__wrapped__(annotation, written)
     except RecursionError:
         raise UserError("The type is nested too deeply") from None
 
 
+@functools.lru_cache(256)
 def _known(annotation: Any, written: str) -> Known:
     kind = Resolver().kind(annotation)
     schema = _Definitions().whole(kind)
@@ -208,9 +205,6 @@ def _known(annotation: Any, written: str) -> Known:
     defs = _Definitions()
     outer = object_schema([Member(OUTER_KEY, kind, required=True)], defs)
     return Known(kind, defs.complete(outer), is_wrapped=True)
-
-
-_remembered = functools.lru_cache(256)(_known)
 
 
 def schema_of(annotation: Any) -> Schema:

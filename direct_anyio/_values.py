@@ -294,8 +294,10 @@ _RULES: tuple[Rule, ...] = (
     (_is(Set), lambda to, value, depth: to.items(_in_order(value), depth)),
     (_is(Sequence, ValuesView, Iterator), lambda to, value, depth: to.items(value, depth)),
     (_is(BaseException), lambda to, value, _: str(value)),
-    (_is_from("decimal", "fractions", "ipaddress"), lambda to, value, _: str(value)),
-    (_is_from("pydantic", "pydantic_core"), lambda to, value, _: str(value)),
+    (
+        _is_from("decimal", "fractions", "ipaddress", "pydantic", "pydantic_core"),
+        lambda to, value, _: str(value),
+    ),
     (_is_from("numpy"), lambda to, value, depth: to.tree(value.tolist(), depth + 1)),
 )
 

@@ -202,10 +202,6 @@ def _object(value: Any, _: Any) -> dict[str, Any] | None:
     return _REVIVED.members(unmarked(value), 0)
 
 
-def _args(value: Any, _: Any) -> str | dict[str, Any] | None:
-    return value if isinstance(value, str) else _object(value, None)
-
-
 def _error(value: Any, _: Any) -> dict[str, Any]:
     error = _object(value, None)
     if error is None:
@@ -232,7 +228,9 @@ _READERS: dict[Any, Reader] = {
     datetime: _moment,
     dict[str, int]: _counts,
     dict[str, Any] | None: _object,
-    str | dict[str, Any] | None: _args,
+    str | dict[str, Any] | None: lambda value, _: (
+        value if isinstance(value, str) else _object(value, None)
+    ),
     str | Sequence[dict[str, Any]]: _text_or_each(_error),
     Any: lambda value, _: _REVIVED.tree(value),
 }

@@ -393,15 +393,15 @@ def _file(item: object, binary: bool) -> JSON:
             head, _, data = item.url.partition(",")
             return _blob(head[5:].partition(";")[0], data if binary else None)
         case FileUrl():
-            return {"type": "uri", "modality": _modality(item), "uri": item.url}
+            return {
+                "type": "uri",
+                "modality": _MODALITIES.get(type(item), "document"),
+                "uri": item.url,
+            }
         case UploadedFile():
             return _kind("file", item.media_type) | {"file_id": item.file_id}
         case _:
             return {"type": type(item).__name__}
-
-
-def _modality(url: FileUrl) -> str:
-    return _MODALITIES.get(type(url), "document")
 
 
 def _blob(media_type: str, data: str | None) -> JSON:
