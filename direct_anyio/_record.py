@@ -1,4 +1,4 @@
-"""What all words share: how a record prints, and how its sequences are checked and stored."""
+"""What all records share: how a record prints, and how its sequences are checked and stored."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ import attrs
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
 from ._types.compounds import Alias, Class, Limited, object_schema
-from ._types.guests import Guest
+from ._types.external import External
 from ._types.kinds import DEFS, Choice, Kind, Schema
 from ._types.members import Member, hints_of
 from .exceptions import UserError
@@ -64,13 +64,13 @@ _MAX_NAME = 64  # of a tool or a schema, at OpenAI and Anthropic
 
 
 class _Definitions:
-    """The definitions of one schema: of classes, of aliases that hold themselves, of guests."""
+    """The definitions of one schema: classes, aliases that hold themselves, external types."""
 
     def __init__(self) -> None:
         self._defs: dict[str, Schema] = {}
         self._names: dict[Any, str] = {}
         self._waiting: list[Class | Alias] = []
-        self._of_guests: set[str] = set()
+        self._of_external: set[str] = set()
         self._variants: Counter[Any] = Counter()
 
     def refer(self, kind: Class | Alias) -> Schema:
@@ -87,42 +87,44 @@ class _Definitions:
             self._waiting.append(kind)
         return {"$ref": DEFS + self._names[kind.key]}
 
-    def adopt(self, guest: Guest) -> Schema:
-        """Return a guest's schema, a reference to it where it is a class."""
-        if not guest.is_class:
-            return self.adopted(guest)
-        if guest.key not in self._names:
-            self.adopted(guest, refers=True)
-        return {"$ref": DEFS + self._names[guest.key]}
+    def embed(self, external: External) -> Schema:
+        """Return the schema of an external type, a reference to it where it is a class."""
+        if not external.is_class:
+            return self._embedded(external)
+        if external.key not in self._names:
+            self._embedded(external, refers=True)
+        return {"$ref": DEFS + self._names[external.key]}
 
-    def adopted(self, guest: Guest, *, refers: bool = False) -> Schema:
-        """Return a guest's schema, whose definitions are taken over.
+    def _embedded(self, external: External, *, refers: bool = False) -> Schema:
+        """Return the schema of an external type, whose definitions are taken over.
 
-        Where other ones have their names, the guest is asked again with other names.
+        Where other ones have their names, it is asked again with other names.
 
         Args:
-            guest: The guest.
+            external: The type.
             refers: Whether the schema itself becomes a definition.
         """
         for ending in _endings():
-            root = guest.json_schema(ending)
+            root = external.json_schema(ending)
             defs = {name + ending: each for name, each in root.pop("$defs", {}).items()}
             name = root.get("$ref", "").removeprefix(DEFS)
             if name:  # it holds itself
                 root = defs[name]
             elif refers:
-                name = guest.name + ending
+                name = external.name + ending
                 while name in defs:
                     name += "_"
                 defs[name] = root
-            # A name is free, or has this very definition from another guest.
+            # A name is free, or has this very definition from another such type.
             known = {each: self._defs[each] for each in defs.keys() & self._defs.keys()}
-            if known.keys() <= self._of_guests and all(defs[each] == known[each] for each in known):
+            if known.keys() <= self._of_external and all(
+                defs[each] == known[each] for each in known
+            ):
                 break
         self._defs |= defs
-        self._of_guests |= defs.keys()
+        self._of_external |= defs.keys()
         if name:
-            self._names[guest.key] = name
+            self._names[external.key] = name
         return root
 
     def whole(self, kind: Kind) -> Schema:
@@ -130,8 +132,8 @@ class _Definitions:
         match kind.inner if isinstance(kind, Limited) else kind:
             case Class() as cls:
                 schema = cls.definition(self)
-            case Guest() as guest:
-                schema = self.adopted(guest)
+            case External() as external:
+                schema = self._embedded(external)
             case _:
                 schema = kind.schema(self)
         return self.complete({key: each for key, each in schema.items() if key != "description"})
@@ -228,7 +230,7 @@ def title_of(annotation: Any) -> str | None:
     while isinstance(kind, (Limited, Alias)):
         kind = kind.inner
     match kind:
-        case Class(key=cls) | Guest(key=cls) | Choice(cls=type() as cls):
+        case Class(key=cls) | External(key=cls) | Choice(cls=type() as cls):
             return _fit_name(_short(cls)) or None
     return None
 
@@ -243,7 +245,7 @@ def said_of(annotation: Any) -> str | None:
     match kind:
         case Class(said=said) | Choice(said=said):
             return said
-        case Guest():
+        case External():
             return kind.json_schema("").get("description")
     return None
 

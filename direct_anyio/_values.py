@@ -1,4 +1,4 @@
-"""Any value as JSON: the one way for all that leaves the program.
+"""Conversion of any value to JSON, for all that leaves the program.
 
 Tool results, call arguments, retry prompts and schemas are written by `Values` as it is here.
 Stored histories, traces and cache keys derive from it and differ in what JSON has no form for.
@@ -119,7 +119,7 @@ class Values:
     strict = False
     """Whether a value that JSON has no form for is refused, instead of being written by `str`."""
 
-    # -- what other writers do otherwise ----------------------------------------------------------
+    # -- overridden by other writers --------------------------------------------------------------
 
     def number(self, value: float) -> Any:
         """Write a float."""

@@ -355,7 +355,7 @@ def _dated(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "provider_details": {**details, "timestamp": moment}}
 
 
-# -- the doors -------------------------------------------------------------------------------------
+# -- public functions ------------------------------------------------------------------------------
 
 
 def read(tree: Any, kind: Any, name: str) -> Any:

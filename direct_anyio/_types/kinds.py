@@ -21,7 +21,7 @@ from ..exceptions import printable
 
 if TYPE_CHECKING:
     from .compounds import Alias, Class
-    from .guests import Guest
+    from .external import External
 
 __all__ = ("DEFS", "Choice", "Definitions", "Kind", "Scalar", "Schema", "Tried", "unfit")
 
@@ -43,8 +43,8 @@ class Definitions(Protocol):
         """Return a reference to the definition of a kind."""
         ...
 
-    def adopt(self, guest: Guest) -> Schema:
-        """Return the schema of a guest, a reference to it where it is a class."""
+    def embed(self, external: External) -> Schema:
+        """Return the schema of an external type, a reference to it where it is a class."""
         ...
 
 

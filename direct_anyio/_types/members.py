@@ -40,7 +40,7 @@ class Member:
     name: str
     kind: Any
     required: bool
-    default: Any = ...  # this, as any default that JSON has no word for, is not said
+    default: Any = ...  # no default; one that JSON cannot hold is left out of schemas, too
     description: str | None = None
 
     @property
@@ -50,7 +50,7 @@ class Member:
 
 
 def is_json(value: Any) -> bool:
-    """Return whether a value is one that JSON has a word for, without parts."""
+    """Return whether a value is text, a number, a bool or None, as JSON has them."""
     return (
         value is None
         or type(value) in (str, int, bool)
