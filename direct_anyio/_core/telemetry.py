@@ -284,16 +284,12 @@ class _Traced(Values):
 
 
 def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
-    return {name: _json(value, binary) for name, value in values.items()}
-
-
-def _json(value: object, binary: bool) -> str:
+    writer = _Traced(binary)
     try:
-        text = text_of(_Traced(binary).tree(value))
+        # A lone surrogate would keep an exporter from sending the whole batch.
+        return {name: mended(text_of(writer.tree(value))) for name, value in values.items()}
     except Misfit as misfit:  # the span tells the class of the value's own error
         raise misfit.__cause__ or misfit from None
-    # A lone surrogate would keep an exporter from sending the whole batch.
-    return str(mended(text))
 
 
 def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
