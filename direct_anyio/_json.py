@@ -39,7 +39,8 @@ __all__ = (
 )
 
 MAX_DEPTH = 100
-"""The most lists and objects within each other; the two readers alone differ in theirs."""
+"""The most lists and objects within each other, in what is read and what is written; the two
+readers alone differ in theirs, and some others give up at 200."""
 
 MAX_VALUES = 2_000_000
 """The most values, counted by the brackets and commas outside of texts: some 200 MB as objects."""

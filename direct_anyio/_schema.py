@@ -33,7 +33,7 @@ import attrs
 
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
-from ._types.compounds import Alias, Class, Limited, object_schema
+from ._types.compounds import Alias, Class, Limited, bare, object_schema
 from ._types.external import External
 from ._types.kinds import DEFS, Choice, Kind, Schema
 from ._types.members import Member, hints_of
@@ -104,7 +104,9 @@ class _Definitions:
             external: The type.
             refers: Whether the schema itself becomes a definition.
         """
-        for ending in _endings():
+        endings = _endings()
+        while True:
+            ending = next(endings)
             root = external.json_schema(ending)
             defs = {name + ending: each for name, each in root.pop("$defs", {}).items()}
             name = root.get("$ref", "").removeprefix(DEFS)
@@ -226,10 +228,7 @@ def schema_of(annotation: Any) -> Schema:
 
 def title_of(annotation: Any) -> str | None:
     """Return a name for a class or an enum, None for any other type."""
-    kind = known(annotation).kind
-    while isinstance(kind, (Limited, Alias)):
-        kind = kind.inner
-    match kind:
+    match bare(known(annotation).kind):
         case Class(key=cls) | External(key=cls) | Choice(cls=type() as cls):
             return _fit_name(_short(cls)) or None
     return None

@@ -26,13 +26,12 @@ from uuid import UUID
 
 import attrs
 
-from ._json import mended, text_of
+from ._json import MAX_DEPTH, mended, text_of
 from ._misfits import Misfit, each, refuse
 from ._record import Record, public
 from .exceptions import UserError
 
 __all__ = (
-    "MAX_DEPTH",
     "SCALARS",
     "Values",
     "as_text",
@@ -44,9 +43,6 @@ __all__ = (
     "to_json",
     "whole_minutes",
 )
-
-MAX_DEPTH: Final = 100
-"""Levels of lists and dicts in one value; some JSON readers give up at 200 in all."""
 
 SCALARS: Final = frozenset({str, int, bool, type(None)})
 

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from direct_anyio import _json
-from direct_anyio._values import MAX_DEPTH, Values
+from direct_anyio._json import MAX_DEPTH
+from direct_anyio._values import Values
 from direct_anyio.exceptions import UserError
 from direct_anyio.history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from direct_anyio.messages import (

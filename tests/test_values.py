@@ -24,7 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from direct_anyio._core.telemetry import content_attributes
-from direct_anyio._values import MAX_DEPTH, as_text, iso_duration, plain, to_json
+from direct_anyio._json import MAX_DEPTH
+from direct_anyio._values import as_text, iso_duration, plain, to_json
 from direct_anyio.exceptions import UserError
 from direct_anyio.history import dump_messages, load_messages
 from direct_anyio.messages import (

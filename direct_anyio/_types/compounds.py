@@ -15,7 +15,7 @@ from .kinds import Choice, Definitions, Kind, Scalar, Schema, Tried, unfit
 from .limits import Limit
 from .members import Member, is_json
 
-__all__ = ("Alias", "Array", "Class", "Dict", "Limited", "Union", "object_schema")
+__all__ = ("Alias", "Array", "Class", "Dict", "Limited", "Union", "bare", "object_schema")
 
 
 def _read_each(
@@ -203,7 +203,7 @@ class Union(Kind):
         """Return the members to try, of classes those that know more of the keys first."""
         if type(value) is not dict:
             return list(self.members)
-        classes = {each: _bare(each) for each in self.members}
+        classes = {each: bare(each) for each in self.members}
         known = {each: cls for each, cls in classes.items() if isinstance(cls, Class)}
         tagged = [each for each, cls in known.items() if cls.is_tagged(value)]
         return tagged or sorted(
@@ -274,7 +274,7 @@ class Limited(Kind):
         yield self.inner
 
 
-def _bare(kind: Kind) -> Kind:
+def bare(kind: Kind) -> Kind:
     """Return a kind without limits and other names."""
     while isinstance(kind, (Limited, Alias)):
         kind = kind.inner
@@ -283,7 +283,7 @@ def _bare(kind: Kind) -> Kind:
 
 def _shape(kind: Kind) -> type | None:
     """Return the type of JSON values with parts that a kind is written as."""
-    kind = _bare(kind)
+    kind = bare(kind)
     if isinstance(kind, Array):
         return list
     return dict if isinstance(kind, (Class, Dict)) else None
