@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeAlias
 
-from .exceptions import printable
+from .exceptions import printable, shown
 
 __all__ = ("MAX_PLACES", "MAX_VALUE", "Misfit", "at", "each", "refuse")
 
@@ -76,8 +76,9 @@ def _place(root: str, steps: list[Any]) -> str:
 
 def _step(step: Any) -> str:
     if isinstance(step, str):
-        return f".{step}" if step.isidentifier() else f"[{printable(json.dumps(step), MAX_VALUE)}]"
-    return f"[{printable(repr(step), MAX_VALUE)}]"
+        is_name = step.isidentifier() and len(step) <= MAX_VALUE
+        return f".{step}" if is_name else f"[{printable(json.dumps(step), MAX_VALUE)}]"
+    return f"[{printable(shown(step), MAX_VALUE)}]"
 
 
 _NOUNS: dict[type, str] = {

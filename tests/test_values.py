@@ -313,6 +313,7 @@ class Broken:
         raise KeyError("a")
 
     __str__ = None  # type: ignore[assignment]
+    __repr__ = None  # type: ignore[assignment]
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
@@ -321,6 +322,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "depth beyond all recursion": (nested(100_000), "nested more than 100"),
     "a dump without end": (Endless(), "nested more than 100"),
     "an error of its own": ({"a": [Broken()]}, r"\.a\[0\] cannot be written as JSON: KeyError"),
+    "a key that cannot be shown": ({Broken(): 1}, "value of type Broken.* KeyError"),
     "digits": (10**5000, "4300 digits"),
 }
 TELLERS: dict[str, Callable[[Any], Any]] = {
