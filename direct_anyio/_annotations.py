@@ -13,11 +13,11 @@ from operator import attrgetter
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import attrs
-from attrs import frozen
 
+from ._misfits import Misfit
 from .exceptions import shown
 
-__all__ = ("Misfit", "fits", "misfit", "told")
+__all__ = ("fits", "told", "wrong_field")
 
 Test: TypeAlias = Callable[[Any], bool]
 
@@ -33,49 +33,37 @@ _UNTESTED = frozenset(
 )
 
 
-@frozen
-class Misfit:
-    """A field that holds something else than it takes.
-
-    Attributes:
-        path: The field, such as `content[1].url`.
-        takes: What it takes, in words.
-        holds: What it holds; the type alone where the value never prints.
-    """
-
-    path: str
-    takes: str
-    holds: str
-
-    def __str__(self) -> str:
-        return f"`{self.path}` takes {self.takes}, not {self.holds}"
-
-
-def misfit(record: Any) -> Misfit | None:
-    """Return the first field of a record that holds something else than it takes.
+def wrong_field(record: Any) -> str | None:
+    """Return what is wrong with the first field of a record whose value is not of its type.
 
     The fields of records inside it count; what is never sent does not.
     """
+    misfit = _misfit(record)
+    return None if misfit is None else misfit.told("", "`{}` {}")
+
+
+def _misfit(record: Any) -> Misfit | None:
     kind: Any = type(record)
     values = _values_of(kind)(record)
     for number in _untold(kind, tuple(map(type, values))):
         field, takes, test = _tests(kind)[number]
         value = values[number]
         if not test(value):
-            path = field.alias or field.name
             holds = shown(value) if field.repr else type(value).__name__
-            return _inside(path, value) or Misfit(path, told(takes), holds)
+            found = _inside(value) or Misfit(f"takes {told(takes)}, not {holds}")
+            found.inside(field.alias)
+            return found
     return None
 
 
-def _inside(path: str, value: Any) -> Misfit | None:
+def _inside(value: Any) -> Misfit | None:
     """Return what is wrong with a record that is a field's value, or an item of it."""
-    items = value if isinstance(value, (list, tuple)) else [value]
-    for number, item in enumerate(items):
-        found = misfit(item) if attrs.has(type(item)) else None
-        if found is not None:
-            index = "" if items is not value else f"[{number}]"
-            return attrs.evolve(found, path=f"{path}{index}.{found.path}")
+    if attrs.has(type(value)):
+        return _misfit(value)
+    for number, item in enumerate(value if isinstance(value, (list, tuple)) else ()):
+        if attrs.has(type(item)) and (found := _misfit(item)) is not None:
+            found.inside(number)
+            return found
     return None
 
 
@@ -174,7 +162,7 @@ def _plain(kind: type) -> Test:
     if kind is bytes:
         return lambda value: isinstance(value, (bytes, bytearray, memoryview))
     if attrs.has(kind):
-        return lambda value: isinstance(value, kind) and misfit(value) is None
+        return lambda value: isinstance(value, kind) and _misfit(value) is None
     if issubclass(kind, dict):  # a TypedDict
         return lambda value: isinstance(value, dict)
     if getattr(kind, "_is_protocol", False):

@@ -28,6 +28,7 @@ __all__ = (
     "MAX_DEPTH",
     "MAX_VALUES",
     "MAX_VALUES_IN_ALL",
+    "STRICT",
     "dumps",
     "loads",
     "mended",
@@ -38,7 +39,8 @@ __all__ = (
 )
 
 MAX_DEPTH = 100
-"""The most lists and objects within each other; the two readers alone differ in theirs."""
+"""The most lists and objects within each other, in what is read and what is written; the two
+readers alone differ in theirs, and some others give up at 200."""
 
 MAX_VALUES = 2_000_000
 """The most values, counted by the brackets and commas outside of texts: some 200 MB as objects."""
@@ -69,7 +71,9 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+STRICT = json.JSONDecoder(parse_constant=_refuse)
+"""Reads JSON, but no `NaN` and no `Infinity`."""
+
 _finite_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)
 
 
@@ -130,8 +134,8 @@ def parse(data: bytes | bytearray | memoryview | str) -> Any:
         try:
             return parse(data.encode())
         except UnicodeEncodeError:  # a surrogate that the text holds as it is
-            return _decoder.decode(data)
-    return _read(bytes(data), lambda data: _decoder.decode(data.decode()))
+            return STRICT.decode(data)
+    return _read(bytes(data), lambda data: STRICT.decode(data.decode()))
 
 
 def _read(data: bytes, read: Callable[[bytes], Any]) -> Any:

@@ -62,6 +62,6 @@ def _serialized(value: Any, info: core_schema.SerializationInfo) -> Any:
     try:
         tree = STORED.member(value)
     except Misfit as misfit:
-        raise UserError(f"{type(value).__name__}{misfit.place}: {misfit.said}") from None
+        raise UserError(misfit.told(type(value).__name__)) from None
     # pydantic writes no lone surrogates.
     return mended(parse(serialize(tree, default))) if info.mode == "json" else tree

@@ -1,4 +1,4 @@
-"""What all words share: how a record prints, and how its sequences are checked and stored."""
+"""What all records share: how a record prints, and how its sequences are checked and stored."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ import attrs
 
 from .exceptions import UserError, shown
 
-__all__ = ("Record", "as_dict", "as_tuple", "public", "tuple_of")
+__all__ = ("Record", "as_dict", "public", "tuple_of")
 
 ItemT = TypeVar("ItemT")
-
-
-def as_tuple(value: Iterable[ItemT]) -> tuple[ItemT, ...]:
-    """Freeze a sequence; the converter of every field that takes one."""
-    return tuple(value)
 
 
 def tuple_of(

@@ -25,6 +25,7 @@ import itertools
 import re
 import typing
 from collections import Counter
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Final, get_args, get_origin
 
@@ -32,8 +33,8 @@ import attrs
 
 from ._docstrings import own_doc, summary, told, told_of_class
 from ._types.annotations import Resolver, named
-from ._types.compounds import Alias, Class, Limited, object_schema
-from ._types.guests import Guest, guest
+from ._types.compounds import Alias, Class, Limited, bare, object_schema
+from ._types.external import External, external_kind
 from ._types.kinds import DEFS, Choice, Kind, Schema
 from ._types.members import Member, hints_of
 from .exceptions import UserError
@@ -63,13 +64,13 @@ _MAX_NAME = 64  # of a tool or a schema, at OpenAI and Anthropic
 
 
 class _Definitions:
-    """The definitions of one schema: of classes, of aliases that hold themselves, of guests."""
+    """The definitions of one schema: classes, aliases that hold themselves, external types."""
 
     def __init__(self) -> None:
         self._defs: dict[str, Schema] = {}
         self._names: dict[Any, str] = {}
         self._waiting: list[Class | Alias] = []
-        self._of_guests: set[str] = set()
+        self._of_external: set[str] = set()
         self._variants: Counter[Any] = Counter()
 
     def refer(self, kind: Class | Alias) -> Schema:
@@ -79,67 +80,62 @@ class _Definitions:
             self._variants[origin] += 1
             if self._variants[origin] > MAX_VARIANTS or len(kind.name) > MAX_WRITTEN:
                 raise UserError(f"{kind.name:.80} has no JSON schema: it holds endless other types")
-            name = self._names[kind.key] = self._new_name(kind)
+            plain = _fit_name(_short(kind.key)) or "type"
+            name = next(plain + end for end in _endings() if plain + end not in self._defs)
+            self._names[kind.key] = name
             self._defs[name] = {}
             self._waiting.append(kind)
         return {"$ref": DEFS + self._names[kind.key]}
 
-    def _new_name(self, kind: Class | Alias) -> str:
-        plain = _fit_name(_short(kind.key)) or "type"
-        numbered = (f"{plain}_{number}" for number in itertools.count(2))
-        return next(n for n in itertools.chain([plain], numbered) if n not in self._defs)
+    def embed(self, external: External) -> Schema:
+        """Return the schema of an external type, a reference to it where it is a class."""
+        if not external.is_class:
+            return self._embedded(external)
+        if external.key not in self._names:
+            self._embedded(external, refers=True)
+        return {"$ref": DEFS + self._names[external.key]}
 
-    def adopt(self, guest: Guest) -> Schema:
-        """Return a guest's schema, a reference to it where it is a class."""
-        if not guest.is_class:
-            return self.adopted(guest)
-        if guest.key not in self._names:
-            self.adopted(guest, refers=True)
-        return {"$ref": DEFS + self._names[guest.key]}
+    def _embedded(self, external: External, *, refers: bool = False) -> Schema:
+        """Return the schema of an external type, whose definitions are taken over.
 
-    def adopted(self, guest: Guest, *, refers: bool = False) -> Schema:
-        """Return a guest's schema, whose definitions are taken over.
-
-        Where other ones have their names, the guest is asked again with other names.
+        Where other ones have their names, it is asked again with other names.
 
         Args:
-            guest: The guest.
+            external: The type.
             refers: Whether the schema itself becomes a definition.
         """
-        number, ending = 1, ""
+        endings = _endings()
         while True:
-            root = guest.json_schema(ending)
+            ending = next(endings)
+            root = external.json_schema(ending)
             defs = {name + ending: each for name, each in root.pop("$defs", {}).items()}
             name = root.get("$ref", "").removeprefix(DEFS)
             if name:  # it holds itself
                 root = defs[name]
             elif refers:
-                name = guest.name + ending
+                name = external.name + ending
                 while name in defs:
                     name += "_"
                 defs[name] = root
-            if all(self._is_free(each, defs[each]) for each in defs):
+            # A name is free, or has this very definition from another such type.
+            known = {each: self._defs[each] for each in defs.keys() & self._defs.keys()}
+            if known.keys() <= self._of_external and all(
+                defs[each] == known[each] for each in known
+            ):
                 break
-            number += 1
-            ending = f"_{number}"
         self._defs |= defs
-        self._of_guests |= defs.keys()
+        self._of_external |= defs.keys()
         if name:
-            self._names[guest.key] = name
+            self._names[external.key] = name
         return root
-
-    def _is_free(self, name: str, schema: Schema) -> bool:
-        """Return whether a definition of this name may be added, or is there already."""
-        is_same = name in self._of_guests and self._defs[name] == schema
-        return name not in self._defs or is_same
 
     def whole(self, kind: Kind) -> Schema:
         """Return the schema of a kind with its definitions, written out where it is a class."""
         match kind.inner if isinstance(kind, Limited) else kind:
             case Class() as cls:
                 schema = cls.definition(self)
-            case Guest() as guest:
-                schema = self.adopted(guest)
+            case External() as external:
+                schema = self._embedded(external)
             case _:
                 schema = kind.schema(self)
         return self.complete({key: each for key, each in schema.items() if key != "description"})
@@ -149,6 +145,12 @@ class _Definitions:
         for kind in self._waiting:  # which grows
             self._defs[self._names[kind.key]] |= kind.definition(self)
         return schema | {"$defs": self._defs} if self._defs else schema
+
+
+def _endings() -> Iterator[str]:
+    """Yield what a name may end with, so that it differs from others."""
+    yield ""
+    yield from (f"_{number}" for number in itertools.count(2))
 
 
 def _fit_name(name: str) -> str:
@@ -188,18 +190,17 @@ def known(annotation: Any) -> Known:
         UserError: The type has no JSON schema.
     """
     try:
-        hash(annotation)
-    except TypeError:
-        cached = _known  # what is said in an `Annotated` may have no hash
-    else:
-        cached = _remembered
-    try:
         # Unions that differ in their order are equal, but are not written alike.
-        return cached(annotation, repr(annotation))
+        written = repr(annotation)
+        try:
+            return _known(annotation, written)
+        except TypeError:  # what is said in an `Annotated` may have no hash
+            return _known.__wrapped__(annotation, written)
     except RecursionError:
         raise UserError("The type is nested too deeply") from None
 
 
+@functools.lru_cache(256)
 def _known(annotation: Any, written: str) -> Known:
     kind = Resolver().kind(annotation)
     schema = _Definitions().whole(kind)
@@ -208,9 +209,6 @@ def _known(annotation: Any, written: str) -> Known:
     defs = _Definitions()
     outer = object_schema([Member(OUTER_KEY, kind, required=True)], defs)
     return Known(kind, defs.complete(outer), is_wrapped=True)
-
-
-_remembered = functools.lru_cache(256)(_known)
 
 
 def schema_of(annotation: Any) -> Schema:
@@ -230,11 +228,8 @@ def schema_of(annotation: Any) -> Schema:
 
 def title_of(annotation: Any) -> str | None:
     """Return a name for a class or an enum, None for any other type."""
-    kind = known(annotation).kind
-    while isinstance(kind, (Limited, Alias)):
-        kind = kind.inner
-    match kind:
-        case Class(key=cls) | Guest(key=cls) | Choice(cls=type() as cls):
+    match bare(known(annotation).kind):
+        case Class(key=cls) | External(key=cls) | Choice(cls=type() as cls):
             return _fit_name(_short(cls)) or None
     return None
 
@@ -249,7 +244,7 @@ def said_of(annotation: Any) -> str | None:
     match kind:
         case Class(said=said) | Choice(said=said):
             return said
-        case Guest():
+        case External():
             return kind.json_schema("").get("description")
     return None
 
@@ -289,7 +284,7 @@ def parameters_of(function: Any) -> Schema:
     Raises:
         UserError: A parameter can be given by position only, or has no JSON schema.
     """
-    if isinstance(function, type) and guest(function):
+    if isinstance(function, type) and external_kind(function):
         return schema_of(function)
     try:
         parameters = inspect.signature(function).parameters.values()

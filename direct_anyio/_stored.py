@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 
 import attrs
 
-from ._misfits import Misfit, refuse
+from ._misfits import Misfit, each, refuse
 from ._record import Record, public
 from ._values import SCALARS, Values, whole_minutes
 from .content import BinaryImage, UserContent
@@ -199,7 +199,7 @@ class _Stored(Values):
                 if type(value) not in SCALARS:
                     done[name] = self._field(value, holds.get(name), depth)
         except Misfit as misfit:
-            misfit.inside(f".{name}")
+            misfit.inside(name)
             raise
         return done
 
@@ -212,17 +212,13 @@ class _Stored(Values):
         """Write a list of a union's members."""
         if not isinstance(values, (list, tuple)):
             refuse("a list", values)
-        done: list[Any] = []
-        try:
-            for value in values:
-                if type(value) not in union.members:
-                    names = sorted(cls.__name__ for cls in union.classes.values())
-                    refuse(f"one of {', '.join(names)}", value)
-                done.append(value if type(value) is str else self.member(value))
-        except Misfit as misfit:
-            misfit.inside(f"[{len(done)}]")
-            raise
-        return done
+        return each(self._member_of, values, union)
+
+    def _member_of(self, value: Any, union: Union) -> Any:
+        if type(value) not in union.members:
+            names = sorted(cls.__name__ for cls in union.classes.values())
+            refuse(f"one of {', '.join(names)}", value)
+        return value if type(value) is str else self.member(value)
 
     def _field(self, value: Any, holds: Any, depth: int) -> Any:
         if holds is Any:

@@ -11,15 +11,15 @@ Promises:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
+from ._json import STRICT
+from ._misfits import Misfit
 from ._schema import OUTER_KEY, Known, known
 from ._types.compounds import Alias, Limited, Union
 from ._types.kinds import Kind, Scalar
-from ._types.misfits import Misfit
 from .exceptions import UnexpectedModelBehavior, printable
 
 __all__ = ("structured",)
@@ -105,18 +105,11 @@ def _document(text: str) -> Any:
         RecursionError: It is nested too deeply.
     """
     try:
-        return _DECODER.decode(text)
+        return STRICT.decode(text)
     except ValueError:
         for document in _fenced(text):
             return document
         raise
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _fenced(text: str) -> Iterator[Any]:
@@ -130,7 +123,7 @@ def _fenced(text: str) -> Iterator[Any]:
             start = info.match(text, opening.end())
             assert start is not None  # it may be empty
             try:
-                document, end = _DECODER.raw_decode(text, start.end())
+                document, end = STRICT.raw_decode(text, start.end())
             except ValueError:
                 continue
             if closing := _CLOSED.match(text, end):

@@ -1,4 +1,4 @@
-"""Any value as JSON: the one way for all that leaves the program.
+"""Conversion of any value to JSON, for all that leaves the program.
 
 Tool results, call arguments, retry prompts and schemas are written by `Values` as it is here.
 Stored histories, traces and cache keys derive from it and differ in what JSON has no form for.
@@ -16,6 +16,7 @@ import dataclasses
 import math
 import re
 from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -25,26 +26,23 @@ from uuid import UUID
 
 import attrs
 
-from ._json import mended, text_of
-from ._misfits import Misfit, refuse, shown
+from ._json import MAX_DEPTH, mended, text_of
+from ._misfits import Misfit, each, refuse
 from ._record import Record, public
-from .exceptions import UserError, printable
+from .exceptions import UserError
 
 __all__ = (
-    "MAX_DEPTH",
     "SCALARS",
     "Values",
     "as_text",
     "default",
+    "from_base64",
     "iso_duration",
     "iso_moment",
     "plain",
     "to_json",
     "whole_minutes",
 )
-
-MAX_DEPTH: Final = 100
-"""Levels of lists and dicts in one value; some JSON readers give up at 200 in all."""
 
 SCALARS: Final = frozenset({str, int, bool, type(None)})
 
@@ -81,6 +79,19 @@ def iso_duration(value: timedelta) -> str:
     return f"{sign}P{dated}{'T' if timed else ''}{timed}"
 
 
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of base64, URL-safe or standard, padded or not.
+
+    Raises:
+        ValueError: It is no base64.
+    """
+    standard = text.translate(_STANDARD)
+    return a2b_base64(standard + "=" * (-len(standard) % 4), strict_mode=True)
+
+
 def default(value: object) -> str:
     """Return the JSON text of bytes and of a `datetime`, for a JSON writer.
 
@@ -104,7 +115,7 @@ class Values:
     strict = False
     """Whether a value that JSON has no form for is refused, instead of being written by `str`."""
 
-    # -- what other writers do otherwise ----------------------------------------------------------
+    # -- overridden by other writers --------------------------------------------------------------
 
     def number(self, value: float) -> Any:
         """Write a float."""
@@ -155,15 +166,7 @@ class Values:
         """Write a list."""
         if depth >= MAX_DEPTH:
             _refuse_depth()
-        done: list[Any] = []
-        try:
-            for value in values:
-                kept = type(value) in SCALARS
-                done.append(value if kept else self.tree(value, depth + 1))
-        except Misfit as misfit:  # the length names the place
-            misfit.inside(f"[{len(done)}]")
-            raise
-        return done
+        return each(self.tree, values, depth + 1)
 
     def members(self, values: dict[Any, Any], depth: int) -> dict[str, Any]:
         """Write a dict, without asking `mapping` about the dict itself."""
@@ -176,7 +179,7 @@ class Values:
                 name = key if type(key) is str else self._key(key, values, done)
                 done[name] = value if type(value) in SCALARS else self.tree(value, depth + 1)
         except Misfit as misfit:
-            misfit.inside(f"[{shown(key)}]")
+            misfit.inside(key)
             raise
         return done
 
@@ -287,8 +290,10 @@ _RULES: tuple[Rule, ...] = (
     (_is(Set), lambda to, value, depth: to.items(_in_order(value), depth)),
     (_is(Sequence, ValuesView, Iterator), lambda to, value, depth: to.items(value, depth)),
     (_is(BaseException), lambda to, value, _: str(value)),
-    (_is_from("decimal", "fractions", "ipaddress"), lambda to, value, _: str(value)),
-    (_is_from("pydantic", "pydantic_core"), lambda to, value, _: str(value)),
+    (
+        _is_from("decimal", "fractions", "ipaddress", "pydantic", "pydantic_core"),
+        lambda to, value, _: str(value),
+    ),
     (_is_from("numpy"), lambda to, value, depth: to.tree(value.tolist(), depth + 1)),
 )
 
@@ -309,8 +314,8 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     try:
         return writer.tree(value)
     except Misfit as misfit:
-        place = printable(f"the value{misfit.place}", 200)
-        raise UserError(f"It cannot be written as JSON: {place} {misfit.said}") from misfit
+        said = misfit.told("the value", "{} {}")
+        raise UserError(f"It cannot be written as JSON: {said}") from misfit
     except Exception as exc:  # whatever a key's own methods raise
         raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -27,7 +27,6 @@ A lone surrogate is written as its escape, which pydantic-ai does not read.
 from __future__ import annotations
 
 import math
-from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
@@ -36,11 +35,11 @@ from types import GenericAlias
 from typing import Any, Final, Literal, TypeAlias, cast, get_args, get_origin
 
 import attrs
-from cattrs import Converter
+from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from ._json import parse, serialize
-from ._misfits import Misfit, at, inside, misfits, refuse, shown
+from ._misfits import Misfit, at, each, refuse
 from ._stored import (
     CONTENT,
     EVENTS,
@@ -56,9 +55,9 @@ from ._stored import (
     renamed,
     unmarked,
 )
-from ._values import SCALARS, Values, default, iso_moment
+from ._values import Values, default, from_base64, iso_moment
 from .content import BinaryContent
-from .exceptions import UserError, printable
+from .exceptions import UserError, printable, shown
 from .messages import (
     ModelMessage,
     ModelResponse,
@@ -120,9 +119,9 @@ class _Revived(Values):
         if inner is None:
             return record
         if own == "metadata":
-            held = at(".metadata", self.tree, inner, depth + 1)
+            held = at("metadata", self.tree, inner, depth + 1)
         else:  # it is a dict, whatever it looks like
-            held = at(f".{own}", self.members, unmarked(inner), depth + 1)
+            held = at(own, self.members, unmarked(inner), depth + 1)
         return attrs.evolve(record, **{own: held})
 
 
@@ -161,9 +160,7 @@ def _counts(value: Any, _: Any) -> dict[str, int]:
         return {}
     if not isinstance(value, dict):
         refuse("an object", value)
-    if set(map(type, value.values())) <= {int}:
-        return dict(value)
-    return {key: at(f"[{shown(key)}]", _count, number, None) for key, number in value.items()}
+    return {key: at(key, _count, number, None) for key, number in value.items()}
 
 
 def _moment(value: Any, _: Any) -> datetime:
@@ -175,22 +172,14 @@ def _moment(value: Any, _: Any) -> datetime:
         return value if isinstance(value, datetime) else refuse("a time in ISO 8601", value)
 
 
-_STANDARD = str.maketrans("-_", "+/")
-
-
 def _data(value: Any, _: Any = None) -> bytes:
-    """Read base64, URL-safe or standard, padded or not; bytes stay themselves."""
+    """Read base64; bytes stay themselves."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    plain = _text(value, None).translate(_STANDARD)
     try:
-        return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
+        return from_base64(_text(value, None))
     except ValueError as exc:
         raise Misfit(f"must be base64: {exc}") from None
-
-
-def _is_choice(kind: Any) -> bool:
-    return get_origin(kind) is Literal
 
 
 def _one_of(kind: Any) -> Reader:
@@ -204,10 +193,6 @@ def _one_of(kind: Any) -> Reader:
     return read_choice
 
 
-def _anything(value: Any, _: Any) -> Any:
-    return value if type(value) in SCALARS else _REVIVED.tree(value)
-
-
 def _object(value: Any, _: Any) -> dict[str, Any] | None:
     """Read an object, which is no record whatever it looks like, or null."""
     if value is None:
@@ -215,10 +200,6 @@ def _object(value: Any, _: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         refuse("an object or null", value)
     return _REVIVED.members(unmarked(value), 0)
-
-
-def _args(value: Any, _: Any) -> str | dict[str, Any] | None:
-    return value if isinstance(value, str) else _object(value, None)
 
 
 def _error(value: Any, _: Any) -> dict[str, Any]:
@@ -232,13 +213,7 @@ def _error(value: Any, _: Any) -> dict[str, Any]:
 def _each(read_one: Reader, value: Any, _: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         refuse("a list", value)
-    done: list[Any] = []
-    try:
-        for item in value:
-            done.append(read_one(item, None))  # noqa: PERF401 - its length is the place
-    except Exception as exc:  # as cattrs does, whose errors name places by their notes
-        raise inside(exc, len(done)) from None
-    return done
+    return each(read_one, value, None)
 
 
 def _text_or_each(read_one: Reader) -> Reader:
@@ -253,9 +228,11 @@ _READERS: dict[Any, Reader] = {
     datetime: _moment,
     dict[str, int]: _counts,
     dict[str, Any] | None: _object,
-    str | dict[str, Any] | None: _args,
+    str | dict[str, Any] | None: lambda value, _: (
+        value if isinstance(value, str) else _object(value, None)
+    ),
     str | Sequence[dict[str, Any]]: _text_or_each(_error),
-    Any: _anything,
+    Any: lambda value, _: _REVIVED.tree(value),
 }
 
 
@@ -273,7 +250,9 @@ def _converter() -> Converter:
             converter.register_structure_hook_func(partial(eq, kind), reader)
 
     converter.register_structure_hook_factory(attrs.has, partial(_record_reader, converter))
-    converter.register_structure_hook_factory(_is_choice, _one_of)
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(cast(Any, kind)) is Literal, _one_of
+    )
     for kind, reader in _READERS.items():
         register(kind, reader)
     for kind, union in UNIONS.items():
@@ -302,11 +281,24 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
             if value is None and cls is RequestUsage:
                 return RequestUsage()
             return value if isinstance(value, cls) else refuse("an object", value)
-        record = make(prepare(value), cls)
+        try:
+            record = make(prepare(value), cls)
+        except ClassValidationError as group:
+            raise _misfit(group.exceptions[0]) from None
         is_image = cls is BinaryContent and value.get(MARK) == IMAGE
         return BinaryContent.narrow_type(record) if is_image else record
 
     return read_record
+
+
+def _misfit(error: Exception) -> Misfit:
+    """Return the misfit that cattrs tells of: the error of a field, noted on it, or of a class."""
+    said = "is missing" if isinstance(error, KeyError) else str(error)
+    misfit = error if isinstance(error, Misfit) else Misfit(said)
+    note = next(reversed(getattr(error, "__notes__", ())), None)
+    if isinstance(note, AttributeValidationNote):
+        misfit.inside(note.name.lstrip("_"))
+    return misfit
 
 
 def _union_reader(converter: Converter, union: Union) -> Reader:
@@ -325,12 +317,12 @@ def _union_reader(converter: Converter, union: Union) -> Reader:
         if not isinstance(value, dict):
             refuse("an object", value)
         if union.tag not in value:
-            raise Misfit("is missing", f".{union.tag}")
-        tag = at(f".{union.tag}", _text, value[union.tag], None)
+            raise Misfit("is missing", union.tag)
+        tag = at(union.tag, _text, value[union.tag], None)
         if OpaquePart in union.members:
             return OpaquePart(VERBATIM.tree(value))
         tags = " or ".join(map(repr, union.classes))
-        raise Misfit(f"must be {tags}, not {shown(tag)}", f".{union.tag}")
+        raise Misfit(f"must be {tags}, not {shown(tag)}", union.tag)
 
     return read_member
 
@@ -363,7 +355,7 @@ def _dated(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "provider_details": {**details, "timestamp": moment}}
 
 
-# -- the doors -------------------------------------------------------------------------------------
+# -- public functions ------------------------------------------------------------------------------
 
 
 def read(tree: Any, kind: Any, name: str) -> Any:
@@ -379,9 +371,10 @@ def read(tree: Any, kind: Any, name: str) -> Any:
     """
     try:
         return _converter().structure(tree, kind)
-    except Exception as exc:  # what does not fit, whoever says so
-        place, said = next(misfits(exc, name))
-        raise UserError(f"{place}: {said}") from None
+    except Misfit as misfit:
+        raise UserError(misfit.told(name)) from None
+    except Exception as exc:  # whatever a class says to what does not fit it
+        raise UserError(f"{name}: {printable(str(exc), 200)}") from None
 
 
 def written(values: Any, union: Union, name: str) -> list[Any]:
@@ -398,7 +391,7 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
     try:
         return STORED.each(values, union)
     except Misfit as misfit:
-        raise UserError(f"{name}{misfit.place}: {misfit.said}") from None
+        raise UserError(misfit.told(name)) from None
     except Exception as exc:  # whatever a value's own methods raise
         raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -165,7 +165,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "models.rate_limit",
         },
     ),
-    "the converter": ({"cattrs"}, {"history", "_misfits"}),
+    "the converter": ({"cattrs"}, {"history"}),
 }
 
 

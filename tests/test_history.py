@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from direct_anyio import _json
-from direct_anyio._values import MAX_DEPTH, Values
+from direct_anyio._json import MAX_DEPTH
+from direct_anyio._values import Values
 from direct_anyio.exceptions import UserError
 from direct_anyio.history import ModelMessagesTypeAdapter, dump_messages, load_messages
 from direct_anyio.messages import (
@@ -452,7 +453,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     ),
     "a detail": (
         response(usage={"details": {"a": 0.5}}),
-        "messages[0].usage.details['a']: must be a whole number, not a number",
+        "messages[0].usage.details.a: must be a whole number, not a number",
     ),
     "base64": (
         response(parts=[{"part_kind": "file", "content": {"data": "a", "media_type": "x"}}]),
@@ -460,7 +461,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
     ),
     "marked base64": (
         part("tool-return", tool_name="t", content={"a": [{"$direct_anyio": "bytes", "data": 1}]}),
-        "messages[0].parts[1].content['a'][0]: must be text, not a number",
+        "messages[0].parts[1].content.a[0]: must be text, not a number",
     ),
     "depth in a result": (
         part("tool-return", tool_name="t", content=DEEP),
@@ -545,14 +546,14 @@ def loop() -> list[Any]:
 UNWRITABLE: dict[str, tuple[Any, str]] = {
     "objects": (
         {"a": [object()]},
-        "content['a'][0]: must be a value that JSON can hold, not object",
+        "content.a[0]: must be a value that JSON can hold, not object",
     ),
     "classes": ([int], "content[0]: must be a value that JSON can hold, not type"),
-    "keys": ({"a": {b"k": 1}}, "content['a'][b'k']: is a key that JSON cannot hold"),
+    "keys": ({"a": {b"k": 1}}, "content.a[b'k']: is a key that JSON cannot hold"),
     "equal keys": ({1: 1, "1": 2}, "content[1]: is a key that JSON cannot hold"),
     "depth": (DEEP, f"content{'[0]' * MAX_DEPTH}: is nested more than {MAX_DEPTH} levels"),
     "loops": (loop(), "content[0][0][0]"),
-    "nested records": (TextContent("", metadata={"a": object()}), "content.metadata['a']: must be"),
+    "nested records": (TextContent("", metadata={"a": object()}), "content.metadata.a: must be"),
 }
 
 
@@ -577,7 +578,7 @@ NO_MESSAGES: dict[str, tuple[Any, str]] = {
     ),
     "an opaque part that is no JSON": (
         [ModelResponse([OpaquePart({"a": math.nan})])],
-        "messages[0].parts[0]['a']: must be a value that JSON can hold",
+        "messages[0].parts[0].a: must be a value that JSON can hold",
     ),
     "digits": (
         [ModelResponse([ToolCallPart("t", {"a": 10**5000})])],

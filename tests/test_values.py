@@ -24,7 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from direct_anyio._core.telemetry import content_attributes
-from direct_anyio._values import MAX_DEPTH, as_text, iso_duration, plain, to_json
+from direct_anyio._json import MAX_DEPTH
+from direct_anyio._values import as_text, iso_duration, plain, to_json
 from direct_anyio.exceptions import UserError
 from direct_anyio.history import dump_messages, load_messages
 from direct_anyio.messages import (
@@ -312,14 +313,16 @@ class Broken:
         raise KeyError("a")
 
     __str__ = None  # type: ignore[assignment]
+    __repr__ = None  # type: ignore[assignment]
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "a loop": (loop(), r"\[1\]\['a'\]\[1\].* is nested more than 100 levels deep"),
+    "a loop": (loop(), r"\[1\]\.a\[1\].* is nested more than 100 levels deep"),
     "depth": (nested(MAX_DEPTH + 1), "nested more than 100"),
     "depth beyond all recursion": (nested(100_000), "nested more than 100"),
     "a dump without end": (Endless(), "nested more than 100"),
-    "an error of its own": ({"a": [Broken()]}, r"\['a'\]\[0\] cannot be written as JSON: KeyError"),
+    "an error of its own": ({"a": [Broken()]}, r"\.a\[0\] cannot be written as JSON: KeyError"),
+    "a key that cannot be shown": ({Broken(): 1}, "value of type Broken.* KeyError"),
     "digits": (10**5000, "4300 digits"),
 }
 TELLERS: dict[str, Callable[[Any], Any]] = {

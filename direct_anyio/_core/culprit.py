@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import attrs
 
-from .._annotations import misfit
+from .._annotations import wrong_field
 from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelRequest, ModelResponse, OpaquePart, UserPromptPart
 from ..settings import ModelSettings
@@ -56,12 +56,12 @@ def check_messages(messages: Any) -> list[ModelMessage]:
         for number, part in enumerate(message.parts):
             if not attrs.has(type(part)):
                 raise UserError(f"Message {at} is made of parts, not of {shown(part)}")
-            wrong = misfit(part)
+            wrong = wrong_field(part)
             if wrong is not None:
                 named = place(at, number, part)
                 _refuse_later_pieces(part, named)
                 raise UserError(f"{named} has a wrong field: {wrong}")
-        wrong = misfit(message)
+        wrong = wrong_field(message)
         if wrong is not None:
             raise UserError(f"Message {at} has a wrong field: {wrong}")
     return said

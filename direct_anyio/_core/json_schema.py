@@ -31,8 +31,8 @@ MAX_INLINED = 250_000
 _DEFS = "#/$defs/"
 _UNIONS = ("allOf", "anyOf", "oneOf")
 
-# Where schemas are inside of a schema.
-_ONE = (
+# Where schemas are inside of a schema: one, or a list of them; and some that have names.
+_SCHEMAS = (
     "additionalItems",
     "additionalProperties",
     "contains",
@@ -40,6 +40,7 @@ _ONE = (
     "if",
     "items",
     "not",
+    "prefixItems",
     "propertyNames",
     "then",
     "unevaluatedItems",
@@ -131,35 +132,26 @@ class _Walk:
             raise UserError(message) from None
 
     def _with_children(self, schema: Schema) -> Schema:
-        self._count()
+        self._inlined += bool(self._open)
+        if self._inlined > MAX_INLINED:
+            message = f"The JSON schema's references expand to more than {MAX_INLINED} schemas"
+            raise UserError(message)
         schema = dict(schema)
         kind = schema.get("type")
         for union in _UNIONS:
             if isinstance(schema.get(union), (list, tuple)) and schema[union]:
                 schema[union] = [self._node(member) for member in schema[union]]
                 schema = _flat(schema, union) if kind is None else schema
-        for key in _ONE:
-            if schema.get(key):
-                schema[key] = self._one(schema[key])
-        if isinstance(schema.get("prefixItems"), (list, tuple)):
-            schema["prefixItems"] = [self._node(each) for each in schema["prefixItems"]]
+        for key in _SCHEMAS:
+            value = schema.get(key)
+            if isinstance(value, (list, tuple)):  # older drafts have one in `items`, too
+                schema[key] = [self._node(each) for each in value]
+            elif value:
+                schema[key] = self._node(value)
         for key in _MAPS:
             if isinstance(schema.get(key), dict):
                 schema[key] = {name: self._node(each) for name, each in schema[key].items()}
         return schema
-
-    def _one(self, value: Any) -> Any:
-        # Older drafts have a list of schemas in `items`.
-        return (
-            [self._node(each) for each in value] if isinstance(value, list) else self._node(value)
-        )
-
-    def _count(self) -> None:
-        self._inlined += bool(self._open)
-        if self._inlined > MAX_INLINED:
-            raise UserError(
-                f"The JSON schema's references expand to more than {MAX_INLINED} schemas"
-            )
 
 
 def _flat(schema: Schema, union: str) -> Schema:
@@ -284,7 +276,8 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
         fitted.pop("$ref", None)
         fitted.pop("anyOf", None)
         fitted |= fitted.get("$defs", {}).get(_name(root), {})
-    untyped = [place for place, each in _places(fitted) if not _is_typed(each)]
+    values = list(_values(fitted))
+    untyped = [place for place, _, each in values if not _is_typed(each)]
     if strict:
         if untyped:
             raise UserError(
@@ -293,7 +286,16 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
             )
         warn_of_closed(schema, "set `strict=False`")
     is_object = fitted.keys().isdisjoint(("anyOf", "enum", "const"))
-    return fitted, fitting.fits and is_object and not untyped and not _is_too_big(fitted)
+    objects = [
+        (depth, each["properties"])
+        for _, depth, each in values
+        if isinstance(each, dict) and isinstance(each.get("properties"), dict)
+    ]
+    is_small = (
+        all(depth < MAX_STRICT_DEPTH for depth, _ in objects)
+        and sum(len(properties) for _, properties in objects) <= MAX_STRICT_PROPERTIES
+    )
+    return fitted, fitting.fits and is_object and not untyped and is_small
 
 
 def _is_typed(schema: Any) -> bool:
@@ -308,21 +310,25 @@ def _types(schema: Schema) -> list[Any]:
     return kind if isinstance(kind, list) else [kind]
 
 
-def _places(schema: Any, place: str = "$") -> Iterator[tuple[str, Any]]:
-    """Yield the schemas of a schema's values, each with the place of the value."""
-    yield place, schema
+def _values(schema: Any, place: str = "$", depth: int = 0) -> Iterator[tuple[str, int, Any]]:
+    """Yield place, number of objects around it and schema of each value that a schema describes."""
+    yield place, depth, schema
     if not isinstance(schema, dict):
         return
-    for key, before in (("properties", f"{place}."), ("$defs", ""), ("definitions", "")):
+    for key, before, inner in (
+        ("properties", f"{place}.", depth + 1),
+        ("$defs", "", 0),
+        ("definitions", "", 0),
+    ):
         if isinstance(schema.get(key), dict):
             for name, each in schema[key].items():
-                yield from _places(each, f"{before}{name}")
+                yield from _values(each, f"{before}{name}", inner)
     if isinstance(schema.get("items"), dict):
-        yield from _places(schema["items"], f"{place}[]")
+        yield from _values(schema["items"], f"{place}[]", depth)
     for union in _UNIONS:
         if isinstance(schema.get(union), list):
             for each in schema[union]:
-                yield from _places(each, place)
+                yield from _values(each, place, depth)
 
 
 def warn_of_closed(schema: Schema, instead: str) -> None:
@@ -332,7 +338,7 @@ def warn_of_closed(schema: Schema, instead: str) -> None:
         schema: The schema before it is closed.
         instead: What else the program can do.
     """
-    for place, each in _places(schema):
+    for place, _, each in _values(schema):
         if not isinstance(each, dict) or "object" not in _types(each):
             continue
         open_ended = each.get("additionalProperties", False) is not False
@@ -425,26 +431,3 @@ class _Fitting:
                 schema["additionalProperties"] = False
             required = schema.get("required")
             self.fits = self.fits and required is not None and set(properties) <= set(required)
-
-
-def _is_too_big(schema: Schema) -> bool:
-    """Return whether strict mode would refuse a schema, or a definition in it, for its size."""
-    parts = [schema, *schema.get("$defs", {}).values(), *schema.get("definitions", {}).values()]
-    return any(
-        max((depth for depth, _ in sizes), default=0) > MAX_STRICT_DEPTH
-        or sum(count for _, count in sizes) > MAX_STRICT_PROPERTIES
-        for sizes in (list(_sizes(part, 1)) for part in parts)
-    )
-
-
-def _sizes(schema: Any, depth: int) -> Iterator[tuple[int, int]]:
-    """Yield depth and number of properties of each object in a schema."""
-    if not isinstance(schema, dict):
-        return
-    inner = [schema.get("items"), *schema.get("anyOf", ())]
-    if isinstance(schema.get("properties"), dict):
-        yield depth, len(schema["properties"])
-        inner.extend(schema["properties"].values())
-        depth += 1
-    for each in inner:
-        yield from _sizes(each, depth)

@@ -284,16 +284,12 @@ class _Traced(Values):
 
 
 def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
-    return {name: _json(value, binary) for name, value in values.items()}
-
-
-def _json(value: object, binary: bool) -> str:
+    writer = _Traced(binary)
     try:
-        text = text_of(_Traced(binary).tree(value))
+        # A lone surrogate would keep an exporter from sending the whole batch.
+        return {name: mended(text_of(writer.tree(value))) for name, value in values.items()}
     except Misfit as misfit:  # the span tells the class of the value's own error
         raise misfit.__cause__ or misfit from None
-    # A lone surrogate would keep an exporter from sending the whole batch.
-    return str(mended(text))
 
 
 def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
@@ -393,15 +389,15 @@ def _file(item: object, binary: bool) -> JSON:
             head, _, data = item.url.partition(",")
             return _blob(head[5:].partition(";")[0], data if binary else None)
         case FileUrl():
-            return {"type": "uri", "modality": _modality(item), "uri": item.url}
+            return {
+                "type": "uri",
+                "modality": _MODALITIES.get(type(item), "document"),
+                "uri": item.url,
+            }
         case UploadedFile():
             return _kind("file", item.media_type) | {"file_id": item.file_id}
         case _:
             return {"type": type(item).__name__}
-
-
-def _modality(url: FileUrl) -> str:
-    return _MODALITIES.get(type(url), "document")
 
 
 def _blob(media_type: str, data: str | None) -> JSON:

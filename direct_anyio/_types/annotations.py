@@ -16,7 +16,7 @@ import attrs
 from .._docstrings import own_doc, summary
 from ..exceptions import UserError
 from .compounds import Alias, Array, Class, Dict, Limited, Union
-from .guests import guest
+from .external import external_kind
 from .kinds import Choice, Kind
 from .limits import limits_of
 from .members import (
@@ -127,7 +127,7 @@ class Resolver:
     def _limited(self, annotation: Any, owner: Any) -> Kind:
         extras = annotation.__metadata__
         said = next(_texts(extras), None)
-        if (validated := guest(annotation)) is not None:  # which checks the limits too
+        if (validated := external_kind(annotation)) is not None:  # which checks the limits too
             return Limited(validated.name, validated, (), said)
         inner = self.kind(get_args(annotation)[0], owner)
         return Limited(inner.name, inner, tuple(limits_of(extras)), said)
@@ -182,7 +182,7 @@ class Resolver:
         return Dict(named(annotation), make, key, value)
 
     def _class(self, annotation: Any, cls: Any) -> Kind:
-        if (found := guest(annotation)) is not None:
+        if (found := external_kind(annotation)) is not None:
             return found
         if not has_members(cls):
             raise UserError(f"{named(annotation)} has no JSON schema")
@@ -208,7 +208,7 @@ class Resolver:
 def _choice(annotation: Any, members: tuple[Any, ...]) -> Choice:
     options = tuple((each.value if isinstance(each, Enum) else each, each) for each in members)
     if bad := [value for value, _ in options if not is_json(value)]:
-        raise UserError(f"{named(annotation)} has a value that JSON has no word for: {bad[0]!r}")
+        raise UserError(f"{named(annotation)} has a value that JSON cannot hold: {bad[0]!r}")
     return Choice(named(annotation), options)
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, repeat
 from typing import Any
 
 import attrs
 
+from .._misfits import MAX_PLACES, Misfit
 from ..exceptions import UserError
-from .kinds import Choice, Definitions, Kind, Scalar, Schema, Tried
+from .kinds import Choice, Definitions, Kind, Scalar, Schema, Tried, unfit
 from .limits import Limit
 from .members import Member, is_json
-from .misfits import MAX_PLACES, Misfit, made, refuse, unfit
 
-__all__ = ("Alias", "Array", "Class", "Dict", "Limited", "Union", "object_schema")
+__all__ = ("Alias", "Array", "Class", "Dict", "Limited", "Union", "bare", "object_schema")
 
 
 def _read_each(
-    entries: Iterable[tuple[Any, Any, Kind]], tried: Tried, exact: bool, *found: Any
+    entries: Iterable[tuple[Any, Any, Kind]], tried: Tried, exact: bool, missing: Iterable[str] = ()
 ) -> list[Any]:
     """Return the values of a list or an object, each read as its kind.
 
@@ -27,21 +27,31 @@ def _read_each(
         entries: Of each value, the step that leads to it, the value and its kind.
         tried: See `Tried`.
         exact: See `Kind.read`.
-        found: What is known not to fit before.
+        missing: Names of what is missing.
     """
-    done, misfits = [], list(found)
+    done: list[Any] = []
+    found: list[Any] = [([name], "is missing") for name in missing]
     for step, value, kind in entries:
         try:
             done.append(kind.read(value, tried, exact))
         except Misfit as exc:
-            for steps, _ in exc.found:
-                steps.append(step)
-            misfits += exc.found
-            if len(misfits) >= MAX_PLACES:
+            exc.inside(step)
+            found += exc.found
+            if len(found) >= MAX_PLACES:
                 break
-    if misfits:
-        raise Misfit(*misfits[:MAX_PLACES])
+    if found:
+        raise Misfit.of(found[:MAX_PLACES])
     return done
+
+
+def _made(make: Callable[..., Any], /, *args: Any, **members: Any) -> Any:
+    """Return what a class makes of values; whatever it raises is a misfit."""
+    try:
+        return make(*args, **members)
+    except RecursionError:
+        raise
+    except Exception as exc:
+        raise Misfit(str(exc) or type(exc).__name__) from None
 
 
 @attrs.frozen(eq=False)
@@ -80,16 +90,16 @@ class Array(Kind):
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
         if type(value) is not list:
-            refuse("a list", value)
+            raise unfit("a list", value)
         between = len(value) - len(self.first) - len(self.last)
         if between < 0 or (between and self.rest is None):
             least = "" if self.rest is None else "at least "
             count = len(self.first) + len(self.last)
-            raise Misfit(([], f"must have {least}{count} items, not {len(value)}"))
+            raise Misfit(f"must have {least}{count} items, not {len(value)}")
         rest = repeat(self.rest, between) if self.rest is not None else ()
         kinds = chain(self.first, rest, self.last)
         entries = zip(range(len(value)), value, kinds, strict=True)
-        return made(self.make, _read_each(entries, tried, exact))
+        return _made(self.make, _read_each(entries, tried, exact))
 
     def parts(self) -> Iterator[Kind]:
         yield from (*self.first, *([self.rest] if self.rest else ()), *self.last)
@@ -118,11 +128,11 @@ class Dict(Kind):
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
         if type(value) is not dict:
-            refuse("an object", value)
+            raise unfit("an object", value)
         keys = _read_each(((key, key, _Key(self.key)) for key in value), tried, exact)
         entries = zip(value, value.values(), repeat(self.value), strict=False)
         values = _read_each(entries, tried, exact)
-        return made(self.make, dict(zip(keys, values, strict=True)))
+        return _made(self.make, dict(zip(keys, values, strict=True)))
 
     def parts(self) -> Iterator[Kind]:
         yield self.value
@@ -167,7 +177,7 @@ class Union(Kind):
             if type(value) in (dict, list):
                 tried[key] = found
         if isinstance(found, Misfit):
-            raise found.copy()
+            raise Misfit.of(found.found)  # whose places grow
         return found
 
     def _first_fit(self, value: Any, tried: Tried, exact: bool) -> Any:
@@ -187,13 +197,13 @@ class Union(Kind):
         ]
         if len(fitting) == 1:  # which says more
             return fitting[0]
-        return Misfit(([], partial(unfit, self._wanted, value)))
+        return unfit(self._wanted, value)
 
     def _likely(self, value: Any) -> list[Kind]:
         """Return the members to try, of classes those that know more of the keys first."""
         if type(value) is not dict:
             return list(self.members)
-        classes = {each: _bare(each) for each in self.members}
+        classes = {each: bare(each) for each in self.members}
         known = {each: cls for each, cls in classes.items() if isinstance(cls, Class)}
         tagged = [each for each, cls in known.items() if cls.is_tagged(value)]
         return tagged or sorted(
@@ -207,7 +217,7 @@ class Union(Kind):
                 return member.read_key(text, tried)
             except Misfit:
                 continue
-        refuse(self._wanted, text)
+        raise unfit(self._wanted, text)
 
     def key_schema(self) -> Schema | None:
         keys = [member.key_schema() for member in self.members]
@@ -249,7 +259,7 @@ class Limited(Kind):
     def _checked(self, made: Any, value: Any) -> Any:
         for limit in self.limits:
             if not limit.holds(made):
-                refuse(limit.told, value)
+                raise unfit(limit.told, value)
         return made
 
     def key_schema(self) -> Schema | None:
@@ -264,7 +274,7 @@ class Limited(Kind):
         yield self.inner
 
 
-def _bare(kind: Kind) -> Kind:
+def bare(kind: Kind) -> Kind:
     """Return a kind without limits and other names."""
     while isinstance(kind, (Limited, Alias)):
         kind = kind.inner
@@ -273,7 +283,7 @@ def _bare(kind: Kind) -> Kind:
 
 def _shape(kind: Kind) -> type | None:
     """Return the type of JSON values with parts that a kind is written as."""
-    kind = _bare(kind)
+    kind = bare(kind)
     if isinstance(kind, Array):
         return list
     return dict if isinstance(kind, (Class, Dict)) else None
@@ -391,16 +401,12 @@ class Class(Kind):
         if self.is_tuple and type(value) is list and len(value) <= len(self.members):
             value = dict(zip((each.name for each in self.members), value, strict=False))
         if type(value) is not dict:
-            refuse("an object", value)
+            raise unfit("an object", value)
         given = {each.name: each.kind for each in self.members if each.name in value}
-        missing = [
-            ([each.name], "is missing")
-            for each in self.members
-            if each.required and each.name not in given
-        ]
+        missing = (each.name for each in self.members if each.required and each.name not in given)
         entries = ((name, value[name], kind) for name, kind in given.items())
-        values = _read_each(entries, tried, False, *missing)
-        return made(self.make, **dict(zip(given, values, strict=True)))
+        values = _read_each(entries, tried, False, missing)
+        return _made(self.make, **dict(zip(given, values, strict=True)))
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 
-from .misfits import Misfit, refuse
+from .._misfits import MAX_VALUE, Misfit
+from ..exceptions import printable
 
 if TYPE_CHECKING:
     from .compounds import Alias, Class
-    from .guests import Guest
+    from .external import External
 
-__all__ = ("DEFS", "Choice", "Definitions", "Kind", "Scalar", "Schema", "Tried")
+__all__ = ("DEFS", "Choice", "Definitions", "Kind", "Scalar", "Schema", "Tried", "unfit")
 
 DEFS = "#/$defs/"
 """What a reference to a definition starts with."""
@@ -41,9 +43,23 @@ class Definitions(Protocol):
         """Return a reference to the definition of a kind."""
         ...
 
-    def adopt(self, guest: Guest) -> Schema:
-        """Return the schema of a guest, a reference to it where it is a class."""
+    def embed(self, external: External) -> Schema:
+        """Return the schema of an external type, a reference to it where it is a class."""
         ...
+
+
+def unfit(wanted: str, value: object) -> Misfit:
+    """Return the error for a JSON value that is not what is wanted."""
+    return Misfit(partial(_said, wanted, value))
+
+
+def _said(wanted: str, value: object) -> str:
+    text = ""
+    for piece in json.JSONEncoder().iterencode(value):  # only as much as is shown
+        text += piece
+        if len(text) > MAX_VALUE:
+            break
+    return f"must be {wanted}, not {printable(text, MAX_VALUE)}"
 
 
 class Kind:
@@ -112,14 +128,13 @@ class Scalar(Kind):
         return dict(self.own_schema)
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
-        if self.takes and type(value) not in self.takes:
-            refuse(self.wanted, value)
-        if exact and not self.is_exact(value):
-            refuse(self.wanted, value)
+        is_taken = not self.takes or type(value) in self.takes
+        if not is_taken or (exact and not self.is_exact(value)):
+            raise unfit(self.wanted, value)
         try:
             return self.make(value)
         except (ValueError, ArithmeticError, LookupError):
-            refuse(self.wanted, value)
+            raise unfit(self.wanted, value) from None
 
     def read_key(self, text: str, tried: Tried) -> Any:
         if not self.takes or str in self.takes:
@@ -127,7 +142,7 @@ class Scalar(Kind):
         try:
             return self.read(json.loads(text), tried)
         except (ValueError, RecursionError, Misfit):
-            refuse(self.wanted, text)
+            raise unfit(self.wanted, text) from None
 
     def key_schema(self) -> Schema | None:
         if self.own_schema in ({}, {"type": "string"}):
@@ -160,6 +175,10 @@ class Choice(Kind):
     said: str | None = None
     cls: type | None = None
 
+    @property
+    def _wanted(self) -> str:
+        return f"one of {', '.join(json.dumps(said) for said, _ in self.options)}"
+
     def schema(self, defs: Definitions) -> Schema:
         values = [value for value, _ in self.options]
         types = sorted({_CHOICE_TYPES.get(type(value), "null") for value in values})
@@ -172,16 +191,13 @@ class Choice(Kind):
             whole = not exact and {type(said), type(value)} == {int, float}
             if (same or whole) and said == value:
                 return choice
-        self._refuse(value)
-
-    def _refuse(self, value: Any) -> NoReturn:
-        refuse(f"one of {', '.join(json.dumps(said) for said, _ in self.options)}", value)
+        raise unfit(self._wanted, value)
 
     def read_key(self, text: str, tried: Tried) -> Any:
         for said, choice in self.options:
             if text == _key_text(said):
                 return choice
-        self._refuse(text)
+        raise unfit(self._wanted, text)
 
     def key_schema(self) -> Schema | None:
         return {"enum": [_key_text(said) for said, _ in self.options]}

@@ -26,10 +26,6 @@ def _is_multiple(value: Any, of: Any) -> bool:
     return not value % of
 
 
-def _has_pattern(value: Any, pattern: Any) -> bool:
-    return re.search(pattern, value) is not None
-
-
 # What a limit is called in an error, whether a value keeps to it, and its keyword in a schema.
 _WORDS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
     "gt": ("greater than", operator.gt, "exclusiveMinimum"),
@@ -39,7 +35,7 @@ _WORDS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
     "multiple_of": ("a multiple of", _is_multiple, "multipleOf"),
     "min_length": ("of a length of at least", lambda value, least: len(value) >= least, "min"),
     "max_length": ("of a length of at most", lambda value, most: len(value) <= most, "max"),
-    "pattern": ("like the pattern", _has_pattern, "pattern"),
+    "pattern": ("like the pattern", lambda value, like: bool(re.search(like, value)), "pattern"),
 }
 
 

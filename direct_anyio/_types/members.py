@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import sys
 import types
@@ -41,7 +40,7 @@ class Member:
     name: str
     kind: Any
     required: bool
-    default: Any = ...  # this, as any default that JSON has no word for, is not said
+    default: Any = ...  # no default; one that JSON cannot hold is left out of schemas, too
     description: str | None = None
 
     @property
@@ -51,7 +50,7 @@ class Member:
 
 
 def is_json(value: Any) -> bool:
-    """Return whether a value is one that JSON has a word for, without parts."""
+    """Return whether a value is text, a number, a bool or None, as JSON has them."""
     return (
         value is None
         or type(value) in (str, int, bool)
@@ -136,29 +135,24 @@ def _named_tuple_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
         yield Member(name, hints.get(name, Any), name not in cls._field_defaults, default)
 
 
-def is_typed_dict(cls: Any) -> bool:
-    """Return whether something is a TypedDict."""
-    return isinstance(cls, type) and issubclass(cls, dict) and hasattr(cls, "__total__")
-
-
-def _is_named_tuple(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+def is_typed_dict(cls: type) -> bool:
+    """Return whether a class is a TypedDict."""
+    return issubclass(cls, dict) and hasattr(cls, "__total__")
 
 
 _CLASSES: tuple[tuple[Callable[[Any], bool], Callable[..., Iterator[Member]]], ...] = (
-    (lambda cls: isinstance(cls, type) and attrs.has(cls), _attrs_members),
-    (lambda cls: isinstance(cls, type) and dataclasses.is_dataclass(cls), _dataclass_members),
+    (attrs.has, _attrs_members),
+    (dataclasses.is_dataclass, _dataclass_members),
     (is_typed_dict, _typed_dict_members),
-    (_is_named_tuple, _named_tuple_members),
+    (lambda cls: issubclass(cls, tuple) and hasattr(cls, "_fields"), _named_tuple_members),
 )
 
 
 def has_members(cls: Any) -> bool:
     """Return whether something is a class of a kind whose members are known."""
-    return any(applies(cls) for applies, _ in _CLASSES)
+    return isinstance(cls, type) and any(applies(cls) for applies, _ in _CLASSES)
 
 
-@functools.lru_cache(256)
 def members_of(cls: Any) -> tuple[Member, ...]:
     """Return the members of a class that has some, as they are annotated."""
     read = next(read for applies, read in _CLASSES if applies(cls))

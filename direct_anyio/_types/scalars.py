@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import math
 import pathlib
@@ -14,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from .._values import from_base64
 from .kinds import Scalar
 
 __all__ = ("ANYTHING", "SCALARS")
@@ -75,11 +75,6 @@ _MICROSECONDS = {
 }
 
 
-def _bytes(text: str) -> bytes:
-    standard = text.replace("-", "+").replace("_", "/").rstrip("=")  # binascii.Error: ValueError
-    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-
-
 def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
@@ -111,8 +106,8 @@ _SCALARS: tuple[tuple[Any, Scalar], ...] = (
     (time, _text("time", "a time", time.fromisoformat, "time")),
     (timedelta, _text("timedelta", "a duration such as PT1H30M", _duration, "duration")),
     (UUID, _text("UUID", "a UUID", UUID, "uuid")),
-    (bytes, _text("bytes", "bytes in base64", _bytes, "base64")),
-    (bytearray, _text("bytearray", "bytes in base64", lambda text: bytearray(_bytes(text)),
+    (bytes, _text("bytes", "bytes in base64", from_base64, "base64")),
+    (bytearray, _text("bytearray", "bytes in base64", lambda text: bytearray(from_base64(text)),
                       "base64")),
     (re.Pattern, _text("Pattern", "a regular expression", _pattern, "regex")),
     *((cls, _text(cls.__name__, "a path", cls, "path"))

@@ -88,19 +88,15 @@ def _shape(rest: Schema) -> Schema:
         if union in rest:
             return {name: [_strict(member) for member in rest.pop(union)]}
     if isinstance(kind, list):
-        return {"anyOf": _one_for_each(kind, rest)}
+        each = {key: rest.pop(key) for key in tuple(rest) if key != "description"}
+        return {"anyOf": [_strict(each | {"type": one}) for one in kind]}
     if kind is None:
         raise UserError(
             "A strict schema must have 'type', 'enum', 'const', 'anyOf', 'oneOf' or 'allOf' "
             f"in each of its parts: {rest}"
         )
-    return {"type": kind, **_BY_TYPE.get(kind, _nothing)(rest)}
-
-
-def _one_for_each(kinds: list[str], rest: Schema) -> list[Schema]:
-    """Take all but the description out of `rest` and return a schema for each type."""
-    each = {key: rest.pop(key) for key in tuple(rest) if key != "description"}
-    return [_strict(each | {"type": kind}) for kind in kinds]
+    shape = _BY_TYPE.get(kind)
+    return {"type": kind, **(shape(rest) if shape else {})}
 
 
 def _values(rest: Schema) -> list[Any] | None:
@@ -140,10 +136,6 @@ def _array(rest: Schema) -> Schema:
 
 def _string(rest: Schema) -> Schema:
     return {"format": rest.pop("format")} if rest.get("format") in _FORMATS else {}
-
-
-def _nothing(rest: Schema) -> Schema:
-    return {}
 
 
 _BY_TYPE: dict[str, Callable[[Schema], Schema]] = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from .._core.json_schema import walk
+
 __all__ = ("google_json_schema",)
 
 Schema: TypeAlias = dict[str, Any]
@@ -22,11 +24,6 @@ _UNREAD = (
     "exclusiveMaximum",
     "const",
 )
-
-_ONE = ("additionalProperties", "items")
-_MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED = ("$defs", "patternProperties", "properties")
-_UNIONS = ("allOf", "anyOf", "oneOf")
 
 # `bool` stands before `int`, which it is one of.
 _TYPES: tuple[tuple[type, str], ...] = (
@@ -43,43 +40,16 @@ def google_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
 
     Gemini can be held to every schema that it reads at all.
     """
-    return _fitted(schema), True
+    return walk(schema, _fitted), True
 
 
-def _fitted(schema: Any) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    fitted = {key: _walked(key, value) for key, value in schema.items() if key not in _UNREAD}
+def _fitted(schema: Schema) -> Schema:
+    fitted = {key: value for key, value in schema.items() if key not in _UNREAD}
     if "const" in schema:
-        fitted = _constant(schema["const"]) | fitted
-    return _referring(_formatted(_folded(_unwrapped(fitted))))
-
-
-def _walked(key: str, value: Any) -> Any:
-    if key in _NAMED and isinstance(value, dict):
-        return {name: _fitted(schema) for name, schema in value.items()}
-    if key in _MANY and isinstance(value, (list, tuple)):
-        return [_fitted(schema) for schema in value]
-    return _fitted(value) if key in _ONE else value
-
-
-def _constant(value: Any) -> Schema:
-    types = (name for kind, name in _TYPES if isinstance(value, kind))
-    name = next(types, None)
-    return {"enum": [value]} | ({"type": name} if name else {})
-
-
-def _unwrapped(schema: Schema) -> Schema:
-    """Return a union of one as that one, with what stood beside it laid over."""
-    if "type" in schema:
-        return schema
-    for union in _UNIONS:
-        if isinstance(schema.get(union), list) and len(schema[union]) == 1:
-            (only,) = schema[union]
-            if isinstance(only, dict):
-                beside = {key: value for key, value in schema.items() if key != union}
-                return _unwrapped(only | beside)
-    return schema
+        value = schema["const"]
+        types = [{"type": name} for kind, name in _TYPES if isinstance(value, kind)]
+        fitted = {"enum": [value], **(types[0] if types else {}), **fitted}
+    return _referring(_formatted(_folded(fitted)))
 
 
 def _referring(schema: Schema) -> Schema:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
-from .._annotations import misfit
+from .._annotations import wrong_field
 from .._core.json_schema import checked_name, fits_as_name
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError, shown
@@ -368,7 +368,7 @@ def _check_parameters(parameters: ModelRequestParameters) -> None:
             "`model_request_parameters` is a ModelRequestParameters, such as "
             f"ModelRequestParameters(function_tools=[...]); got {shown(parameters)}"
         )
-    wrong = misfit(parameters)
+    wrong = wrong_field(parameters)
     if wrong is not None:
         raise UserError(f"The parameters of the request have a wrong field: {wrong}")
 

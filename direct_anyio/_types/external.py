@@ -1,4 +1,4 @@
-"""Types of pydantic's, which are never imported: they bring their own schemas and readers.
+"""External types, those of pydantic, which have schemas and validators of their own.
 
 A model is known by its `model_json_schema` and `model_validate_json`. Dataclasses of pydantic's,
 and other types that tell only pydantic how to read them, need its `TypeAdapter`, which is there
@@ -15,19 +15,19 @@ from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
+from .._misfits import MAX_PLACES, Misfit
 from ..exceptions import UserError, printable
 from .kinds import DEFS, Definitions, Kind, Schema, Tried
 from .members import has_members
-from .misfits import MAX_PLACES, Misfit
 
-__all__ = ("Guest", "guest")
+__all__ = ("External", "external_kind")
 
 _HOOK = "__get_pydantic_core_schema__"
 _VALIDATOR = "__pydantic_validator__"  # a dataclass of pydantic's has it
 
 
 @attrs.frozen(eq=False)
-class Guest(Kind):
+class External(Kind):
     """A type of pydantic's, which has its own schema and its own reader.
 
     Attributes:
@@ -43,7 +43,7 @@ class Guest(Kind):
     validate: Callable[[str], Any]
 
     def schema(self, defs: Definitions) -> Schema:
-        return defs.adopt(self)
+        return defs.embed(self)
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
         try:
@@ -51,7 +51,7 @@ class Guest(Kind):
         except RecursionError:
             raise
         except Exception as exc:
-            raise Misfit(*_places(exc)) from None
+            raise Misfit.of(_places(exc)) from None
 
     def key_schema(self) -> Schema | None:
         return None if self.is_class else {}
@@ -69,7 +69,7 @@ def _places(error: Exception) -> Iterator[tuple[list[Any], str]]:
         yield [*reversed(each["loc"])], "is missing" if missing else f"is invalid: {each['msg']}"
 
 
-def guest(annotation: Any) -> Guest | None:
+def external_kind(annotation: Any) -> External | None:
     """Return the kind of a type of pydantic's, None for any other."""
     cls = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     name = re.sub(r"[^a-zA-Z0-9.\-_]", "_", getattr(cls, "__name__", "type"))
@@ -92,7 +92,7 @@ def guest(annotation: Any) -> Guest | None:
         schema: Schema = _untitled(_called(name, write, **named), name)
         return schema
 
-    return Guest(annotation, name, is_class, json_schema, read)
+    return External(annotation, name, is_class, json_schema, read)
 
 
 def _tells_pydantic(annotation: Any) -> bool:
