@@ -35,6 +35,7 @@ from ..parts import (
 )
 from ..profiles import ModelProfile
 from ..tools import DEFAULT_OUTPUT_TOOL_NAME, ModelRequestParameters
+from .returned import items_of
 
 __all__ = ("history_for", "with_parts")
 
@@ -387,14 +388,15 @@ def _without_blanks(message: ModelMessage) -> ModelMessage:
 
 
 def _without_blank_items(part: Any) -> Any:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)):
-        return part
-    if isinstance(part.content, (list, tuple)):
-        kept = [item for item in part.content if not _is_blank(item)]
-        return part if len(kept) == len(part.content) else attrs.evolve(part, content=kept)
-    if isinstance(part, ToolReturnPart) and _is_blank(part.content):
-        return attrs.evolve(part, content=[])
-    return part
+    match part:
+        case ToolReturnPart():
+            items = items_of(part)
+        case UserPromptPart(content=list() | tuple() as items):
+            pass
+        case _:
+            return part
+    kept = [item for item in items if not _is_blank(item)]
+    return part if len(kept) == len(items) else attrs.evolve(part, content=kept)
 
 
 def _without_trailing_blanks(messages: list[ModelMessage]) -> list[ModelMessage]:
