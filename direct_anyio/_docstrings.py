@@ -29,7 +29,7 @@ _SPHINX_ITEM = re.compile(rf"[:@](?:{_FIELDS})[ ]+(?:.*?[ ])??((?:\\?\*){{0,2}}\
 
 # Where the summary ends: any section, with a title or of fields.
 _SECTION = re.compile(
-    rf"^(?:[A-Z]\w*(?: [A-Z]\w*)?:[ ]*\n[ ]+\S|[ ]*(?i:{_TITLES}):[ ]*\n[ ]+\S"
+    rf"^(?:[A-Z]\w*(?: [A-Z]\w*)?:[ ]*\n[ ]+\S|[ ]*(?i:{_TITLES}):(?:[ ]*\n)+[ ]+\S"
     rf"|[ ]*(?i:{_TITLES})[ ]*\n[ ]*[-=~]{{3,}}[ ]*\n|(?<=\n)[A-Z][\w ]*\n-{{3,}}[ ]*\n"
     rf"|[ ]*[:@](?:{_FIELDS})[ ][^:\n]*:|[:@]\w+[^:`\n]*:(?!`))",
     re.M,
@@ -38,7 +38,7 @@ _SECTION = re.compile(
 
 def _lines(doc: str | None) -> list[str]:
     # Tabs are four wide, since they stand beside items that are indented by four.
-    return inspect.cleandoc((doc or "").expandtabs(4)).split("\n")
+    return inspect.cleandoc((doc or "").replace("\r\n", "\n").expandtabs(4)).split("\n")
 
 
 def summary(doc: str | None) -> str | None:
@@ -93,7 +93,7 @@ def _field(lines: list[str], indent: int) -> Iterator[str]:
 
 def _until_title(lines: list[str]) -> Iterator[str]:
     """Yield the lines up to the next title with a rule under it."""
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in zip(lines, [*lines[1:], ""], strict=False):
         if line.strip() and _RULE.fullmatch(below.strip()):
             return
         yield line

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
@@ -58,7 +57,6 @@ SLICE = 1024 * 1024
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _BIG_NUMBER = b"0" * 19
 _BOM = b"\xef\xbb\xbf"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -166,9 +164,9 @@ def _is_deep(document: Any) -> bool:
 
 
 def mended(value: Any) -> Any:
-    """Return a document with U+FFFD for every lone surrogate."""
+    """Return a document with U+FFFD for every lone surrogate; a pair is the character it is."""
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [mended(item) for item in value]
     if isinstance(value, dict):
@@ -210,7 +208,7 @@ def text_of(
 
 
 def dumps(document: Any) -> bytes:
-    """Write the document of a request in compact UTF-8; a lone surrogate becomes U+FFFD.
+    """Write the document of a request in compact UTF-8, a lone surrogate as `mended` does.
 
     Raises:
         UserError: It holds something that JSON does not know, such as NaN.
@@ -219,14 +217,10 @@ def dumps(document: Any) -> bytes:
         text = text_of(document)
     except (TypeError, ValueError, RecursionError) as exc:
         raise UserError(f"The request cannot be written as JSON: {exc}") from exc
-    return _encoded(text, "\ufffd")
-
-
-def _encoded(text: str, replacement: str | Callable[[re.Match[str]], str]) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return _SURROGATE.sub(replacement, text).encode()
+        return cast(str, mended(text)).encode()
 
 
 def serialize(document: Any, default: Callable[[Any], Any], indent: int | None = None) -> bytes:
@@ -247,4 +241,4 @@ def serialize(document: Any, default: Callable[[Any], Any], indent: int | None =
         except TypeError:  # big integers, lone surrogates, depth
             pass
     text = text_of(document, indent=indent, default=default)
-    return _encoded(text, lambda found: f"\\u{ord(found[0]):04x}")
+    return text.encode(errors="backslashreplace")  # which is JSON's escape of a surrogate

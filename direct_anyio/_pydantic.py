@@ -6,9 +6,10 @@ alone, so that the library needs no pydantic.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from pydantic_core import core_schema
+from pydantic_core import SchemaSerializer, core_schema
 
 from ._json import mended, parse, serialize
 from ._misfits import Misfit
@@ -18,7 +19,7 @@ from ._values import default
 from .exceptions import UserError
 from .history import read
 
-__all__ = ("core_schema_of", "json_schema_of")
+__all__ = ("core_schema_of", "json_schema_of", "serializer_of")
 
 
 def core_schema_of(cls: type[Record]) -> core_schema.CoreSchema:
@@ -38,6 +39,12 @@ def core_schema_of(cls: type[Record]) -> core_schema.CoreSchema:
         validated,
         serialization=core_schema.plain_serializer_function_ser_schema(_serialized, info_arg=True),
     )
+
+
+@cache
+def serializer_of(cls: type[Record]) -> SchemaSerializer:
+    """Return what writes a record of a class."""
+    return SchemaSerializer(core_schema_of(cls))
 
 
 def json_schema_of(cls: type[Record]) -> dict[str, Any]:

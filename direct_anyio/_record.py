@@ -66,6 +66,13 @@ class Record:
 
         return json_schema_of(cls)
 
+    @property
+    def __pydantic_serializer__(self) -> Any:
+        """What pydantic, which alone asks, writes this with where it expects no record."""
+        from ._pydantic import serializer_of
+
+        return serializer_of(cast(Any, type(self)))
+
     def __repr__(self) -> str:
         fields = (
             (field.alias, getattr(self, field.name), field.default)

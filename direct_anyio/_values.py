@@ -17,6 +17,7 @@ import math
 import re
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
+from collections import UserString
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -185,7 +186,8 @@ class Values:
 
     def _key(self, key: Any, values: dict[Any, Any], done: dict[str, Any]) -> str:
         name = self._name(key)
-        if self.strict and (name is None or name in values or name in done):
+        is_taken = name in done or (name in values and name != key)
+        if self.strict and (name is None or is_taken):
             raise Misfit("is a key that JSON cannot hold")
         return str(key) if name is None else name
 
@@ -201,7 +203,11 @@ class Values:
             names = [self._name(each) for each in key]
             return None if None in names else ",".join(map(str, names))
         named = self.tree(key)
-        return named if isinstance(named, str) else None
+        if isinstance(named, datetime):  # which a history keeps as it is where it is a value
+            named = Values.moment(self, named)
+        if isinstance(named, str):
+            return named
+        return self._name(named) if type(named) in SCALARS else None  # a number of numpy's
 
     def leaf(self, value: Any, depth: int) -> Any:
         """Write what is no list, dict, text, integer, bool or None."""
@@ -245,6 +251,13 @@ def _is_from(*packages: str) -> Callable[[Any], bool]:
     )
 
 
+def _of_numpy(value: Any) -> Any:
+    """Return what an array or a scalar of numpy's holds."""
+    form = value.dtype.str
+    # `tolist` makes integers of times that count nanoseconds.
+    return (value.astype(f"{form[:-3]}us]") if form.endswith("[ns]") else value).tolist()
+
+
 Rule: TypeAlias = tuple[Callable[[Any], bool], Callable[[Values, Any, int], Any]]
 
 # How a value is written of which this holds. The first counts: an enum may be text, a datetime is
@@ -261,7 +274,7 @@ _RULES: tuple[Rule, ...] = (
     (_is(date), lambda to, value, _: value.isoformat()),
     (_is(time), lambda to, value, _: iso_moment(value)),
     (_is(timedelta), lambda to, value, _: iso_duration(value)),
-    (_is(UUID, PurePath), lambda to, value, _: str(value)),
+    (_is(UUID, PurePath, UserString), lambda to, value, _: str(value)),
     (_is(complex), lambda to, value, _: str(value).strip("()")),
     (_is(re.Pattern), lambda to, value, depth: to.tree(value.pattern, depth)),
     (
@@ -291,10 +304,10 @@ _RULES: tuple[Rule, ...] = (
     (_is(Sequence, ValuesView, Iterator), lambda to, value, depth: to.items(value, depth)),
     (_is(BaseException), lambda to, value, _: str(value)),
     (
-        _is_from("decimal", "fractions", "ipaddress", "pydantic", "pydantic_core"),
+        _is_from("decimal", "fractions", "ipaddress", "pandas", "pydantic", "pydantic_core"),
         lambda to, value, _: str(value),
     ),
-    (_is_from("numpy"), lambda to, value, depth: to.tree(value.tolist(), depth + 1)),
+    (_is_from("numpy"), lambda to, value, depth: to.tree(_of_numpy(value), depth + 1)),
 )
 
 

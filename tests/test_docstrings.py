@@ -129,6 +129,19 @@ DOCS: dict[str, tuple[str, dict[str, str]]] = {
 =======
     Words.
     """, {}),
+    "Google, blank lines": ("""Do it.
+
+    Args:
+
+        x: One.
+
+        y: Two.
+    """, {"x": "One.", "y": "Two."}),
+    "Google, lines of Windows": ("Do it.\r\n\r\nArgs:\r\n    x: One.\r\n", {"x": "One."}),
+    "NumPy, nothing below a title": ("""Do it.
+
+    Parameters
+    ----------""", {}),
     "none": ("""Do it.
 
     It has words: some.

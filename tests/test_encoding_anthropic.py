@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import pytest
@@ -461,6 +462,10 @@ MESSAGES: dict[str, Row] = {
     ),
     "a list for a result": (
         {"messages": returned(result(["a", 1]))},
+        answers(tool_result([text("a"), text("1")])),
+    ),
+    "what is written as a list for a result": (
+        {"messages": returned(result(deque(["a", " ", 1])))},
         answers(tool_result([text("a"), text("1")])),
     ),
     "nothing for a result": ({"messages": returned(result([]))}, answers(tool_result(""))),

@@ -36,6 +36,7 @@ from direct_anyio.messages import (
     ThinkingPartDelta,
     ToolCallPart,
     ToolCallPartDelta,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
@@ -88,6 +89,18 @@ def test_a_model_has_records_as_fields() -> None:
     assert {"properties": {"part_kind": {"enum": ["text"]}}, "title": "TextPart"}.items() <= (
         properties["answered"]["anyOf"][0].items()
     )
+
+
+def test_a_record_where_anything_may_stand() -> None:
+    """A record is written alike in a field of type `Any`, also of a model that a tool returned."""
+
+    class Answer(BaseModel):
+        value: Any
+
+    answer = Answer(value=[TextPart("a")])
+    told = '{"value":[{"content":"a","id":null,"provider_details":null,"part_kind":"text"}]}'
+    assert answer.model_dump_json() == told
+    assert ToolReturnPart("t", answer).model_response_str() == told
 
 
 def test_a_lone_surrogate_is_replaced() -> None:

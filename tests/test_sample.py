@@ -15,7 +15,9 @@ SAMPLES: list[tuple[dict[str, Any], int, Any]] = [
     ({"type": "string"}, 0, "a"),
     ({"type": "string"}, 1, "b"),
     ({"type": "string", "minLength": 3}, 0, "aaa"),
+    ({"type": "string", "minLength": 3, "maxLength": 3}, 95, "aba"),
     ({"type": "string", "maxLength": 0}, 0, ""),
+    ({"type": "string", "minLength": 1, "format": "uri"}, 1, "https://example.com/1"),
     ({"type": "string", "format": "date"}, 1, "2024-01-02"),
     ({"type": "integer"}, 0, 0),
     ({"type": "integer", "minimum": 5, "maximum": 7}, 1, 6),
@@ -32,7 +34,23 @@ SAMPLES: list[tuple[dict[str, Any], int, Any]] = [
     ({"enum": ["x", "y"]}, 3, "y"),
     ({"examples": ["x"]}, 3, "x"),
     ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1, None),
+    ({"oneOf": [{"type": "integer"}, {"type": "null"}]}, 0, 0),
     ({"$defs": {"Node": NODE}, "$ref": "#/$defs/Node"}, 0, {"n": 0}),
+    ({"definitions": {"Node": NODE}, "$ref": "#/definitions/Node"}, 0, {"n": 0}),
+    (
+        {
+            "$defs": {"Node": NODE},
+            "allOf": [{"$ref": "#/$defs/Node"}, {"properties": {"m": True}, "required": ["m"]}],
+        },
+        0,
+        {"n": 0, "m": "a"},
+    ),
+    (
+        {"additionalProperties": NODE, "propertyNames": {"anyOf": [{"pattern": "^[0-9]$"}]}}
+        | {"type": "object"},
+        0,
+        {"0": {"n": 0}},
+    ),
     ({"type": "array"}, 0, []),
     ({"type": "array", "items": {"type": "integer"}}, 0, [0]),
     ({"type": "array", "items": {"type": "integer"}, "maxItems": 0}, 0, []),
@@ -59,3 +77,10 @@ def test_an_unknown_type_is_refused() -> None:
     """A type that JSON schema does not know is the program's mistake."""
     with pytest.raises(UserError, match="'tuple'"):
         sample_of({"type": "tuple"})
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#/$defs/a"}, {"type": []}, {"anyOf": 5}])
+def test_no_schema_is_refused(schema: dict[str, Any]) -> None:
+    """So is what is no JSON schema."""
+    with pytest.raises(UserError, match="cannot make a value for the JSON schema"):
+        sample_of(schema)

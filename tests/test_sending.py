@@ -426,7 +426,7 @@ BLANKS: dict[str, list[ModelMessage]] = {
                 ToolReturnPart("w", "", "b"),
                 ToolReturnPart("w", [], "c"),
                 ToolReturnPart("w", " ", "d", outcome="failed"),
-                ToolReturnPart("w", [" "], "e"),
+                ToolReturnPart("w", [" ", ValueError(), b""], "e"),
             ]
         ),
     ],

@@ -8,12 +8,13 @@ import ipaddress
 import json
 import math
 import re
-from collections import ChainMap, Counter, OrderedDict, UserDict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserString, deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -65,6 +66,10 @@ class Size(str, enum.Enum):  # noqa: UP042 - its `str` is its name
 
 class Level(enum.IntEnum):
     LOW = 1
+
+
+class Name(enum.StrEnum):
+    A = "a"
 
 
 class Text(str): ...
@@ -157,6 +162,21 @@ class Point:
     _secret: int = 2
 
 
+class Array:
+    """An array or a scalar of numpy's, as far as it is asked."""
+
+    __module__ = "numpy"
+
+    def __init__(self, values: Any, form: str) -> None:
+        self.values, self.dtype = values, SimpleNamespace(str=form)
+
+    def astype(self, form: str) -> Array:
+        return Array(self.values, form)
+
+    def tolist(self) -> Any:
+        return 0 if self.dtype.str.endswith("[ns]") else self.values
+
+
 FILE = BinaryContent(b"\xff", media_type="image/png", identifier="a")
 TOLD: dict[str, tuple[Any, Any]] = {
     "attrs": (Point(1), {"x": 1, "secret": 2}),
@@ -171,6 +191,11 @@ TOLD: dict[str, tuple[Any, Any]] = {
     "classes": ([int], ["<class 'int'>"]),
     "keys of no form": ({frozenset({1}): 1}, {"frozenset({1})": 1}),
     "surrogates": ({"\ud800": ["a\udfff"]}, {"\ufffd": ["a\ufffd"]}),
+    "a pair of surrogates": ("\ud83d\ude00\ud83d", "😀\ufffd"),
+    "other text": ([UserString("a")], ["a"]),
+    "arrays": (Array([[1.5, math.nan]], "<f8"), [[1.5, None]]),
+    "arrays of times": (Array([WHEN], "<M8[ns]"), ["2026-01-02T03:04:05.000060Z"]),
+    "keys of arrays": ({Array(3, "<i8"): 1}, {"3": 1}),
     "a file": (
         {"file": FILE},
         {
@@ -221,6 +246,7 @@ TEXTS: list[tuple[Any, str]] = [
     (b"\xff", "_w=="),
     (ValueError("no"), "no"),
     (["é"], '["é"]'),
+    ({Name.A: 1, Text("x"): 2, WHEN: 3}, '{"a":1,"x":2,"2026-01-02T03:04:05.000060Z":3}'),
     (None, "null"),
     (math.nan, "null"),
 ]
@@ -255,7 +281,14 @@ leaves: st.SearchStrategy[Any] = st.one_of(
     st.builds(City, name=st.text(max_size=3), mean=st.floats()),
     st.builds(UploadedFile, file_id=st.text(max_size=3), provider_name=st.just("openai")),
 )
-keys: st.SearchStrategy[Any] = st.text(max_size=3) | st.dates() | st.integers() | st.uuids()
+keys: st.SearchStrategy[Any] = st.one_of(
+    st.text(max_size=3),
+    st.dates(),
+    st.datetimes(timezones=st.sampled_from([UTC, INDIA])),
+    st.integers(),
+    st.uuids(),
+    st.sampled_from([Name.A, Size.BIG, Text("x")]),
+)
 results: st.SearchStrategy[Any] = st.recursive(
     leaves | st.sets(st.integers() | st.text(max_size=2), max_size=3),
     lambda inner: st.one_of(

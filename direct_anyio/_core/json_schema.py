@@ -18,6 +18,7 @@ __all__ = (
     "fits_as_name",
     "inlined_defs",
     "openai_json_schema",
+    "pointed",
     "walk",
     "warn_of_closed",
 )
@@ -126,7 +127,7 @@ class _Walk:
 
     def _target(self, reference: str) -> Any:
         try:
-            return _pointed(self._root, reference)
+            return pointed(self._root, reference)
         except (LookupError, TypeError, ValueError):
             message = f"The JSON schema refers to {reference!r}, which it does not hold"
             raise UserError(message) from None
@@ -170,7 +171,7 @@ def _name(reference: str) -> str:
     return _unescaped(reference.removeprefix(_DEFS))
 
 
-def _pointed(root: Schema, reference: str) -> Any:
+def pointed(root: Schema, reference: str) -> Any:
     """Return what a local JSON pointer (RFC 6901) points at."""
     start, *tokens = reference.split("/")
     if start != "#":

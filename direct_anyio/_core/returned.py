@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from .._json import loads
@@ -10,7 +11,7 @@ from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
 from ..exceptions import ResponseTooLarge, UserError
 from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart
 
-__all__ = ("args_object", "args_or_none", "args_text", "text_and_files")
+__all__ = ("args_object", "args_or_none", "args_text", "items_of", "text_and_files")
 
 _FILES = (FileUrl, BinaryContent, UploadedFile)
 
@@ -52,6 +53,14 @@ def _invalid(args: Any) -> dict[str, Any]:
         return {_INVALID: args if isinstance(args, str) else repr(args)}
     except RecursionError:
         return {_INVALID: "nested too deeply"}
+
+
+def items_of(part: ToolReturnPart) -> Sequence[Any]:
+    """Return the items of a result that JSON has a list for; any other result is the only item."""
+    if isinstance(part.content, (list, tuple)):
+        return part.content
+    written = None if isinstance(part.content, (str, dict, *_FILES)) else plain(part.content)
+    return written if isinstance(written, list) else (part.content,)
 
 
 def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:

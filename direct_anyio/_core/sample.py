@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from ..exceptions import UserError
+from .json_schema import pointed
 
 __all__ = ("sample_of",)
 
@@ -24,18 +25,23 @@ _CHARACTERS = string.ascii_letters + string.digits + string.punctuation
 _NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 _OF_FORMAT: dict[str, Callable[[int], str]] = {
-    "date": lambda seed: (_NEW_YEAR + timedelta(days=seed)).date().isoformat(),
     "base64": lambda seed: b64encode(bytes([seed % 256])).decode(),
+    "date": lambda seed: (_NEW_YEAR + timedelta(days=seed)).date().isoformat(),
     "date-time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).isoformat(),
     "duration": lambda seed: f"PT{seed}S",
+    "email": lambda seed: f"a{seed}@example.com",
     "ipv4": lambda seed: str(IPv4Address(seed)),
     "ipv4interface": lambda seed: f"{IPv4Address(seed)}/32",
     "ipv4network": lambda seed: f"{IPv4Address(seed)}/32",
     "ipv6": lambda seed: str(IPv6Address(seed)),
     "ipv6interface": lambda seed: f"{IPv6Address(seed)}/128",
     "ipv6network": lambda seed: f"{IPv6Address(seed)}/128",
+    "ipvanyaddress": lambda seed: str(IPv4Address(seed)),
+    "json-string": lambda seed: str(seed),
     "time": lambda seed: (_NEW_YEAR + timedelta(seconds=seed)).time().isoformat(),
+    "uri": lambda seed: f"https://example.com/{seed}",
     "uuid": lambda seed: str(UUID(int=seed)),
+    "uuid4": lambda seed: str(UUID(int=seed, version=4)),
 }
 
 
@@ -43,18 +49,24 @@ def sample_of(schema: JSONSchema, seed: int = 0) -> Any:
     """Return a value for `schema`.
 
     Args:
-        schema: A JSON schema; `$ref` may point into its `$defs`.
+        schema: A JSON schema.
         seed: Chooses among what the schema allows.
 
     Raises:
-        UserError: The schema has a type that JSON schema does not know, or holds itself without
-            end.
+        UserError: The schema has a type that JSON schema does not know, holds itself without
+            end, or is none.
     """
     try:
         return _Sampler(schema, seed).of(schema)
+    except UserError:
+        raise
     except _Endless as exc:
         raise UserError(
             f"TestModel cannot make a value that holds itself without end: {exc}"
+        ) from exc
+    except Exception as exc:  # a keyword's value may be anything
+        raise UserError(
+            f"TestModel cannot make a value for the JSON schema: {type(exc).__name__}: {exc}"
         ) from exc
 
 
@@ -64,11 +76,13 @@ class _Endless(Exception):
 
 class _Sampler:
     def __init__(self, root: JSONSchema, seed: int) -> None:
-        self._defs = root.get("$defs", {})
+        self._root = root
         self._seed = seed
         self._open: list[str] = []
 
-    def of(self, schema: JSONSchema) -> Any:
+    def of(self, schema: JSONSchema | bool) -> Any:
+        if isinstance(schema, bool):
+            schema = {}
         if "const" in schema:
             return schema["const"]
         for key in ("enum", "examples"):
@@ -76,8 +90,11 @@ class _Sampler:
                 return schema[key][self._seed % len(schema[key])]
         if "$ref" in schema:
             return self._defined(schema["$ref"])
-        if schema.get("anyOf"):
-            return self._one_of(schema)
+        if schema.get("allOf"):
+            return self.of(self._merged(schema))
+        for union in ("anyOf", "oneOf"):
+            if schema.get(union):
+                return self._one_of(schema, union)
         return self._of_type(schema)
 
     def _defined(self, reference: str) -> Any:
@@ -85,13 +102,23 @@ class _Sampler:
             raise _Endless(reference)
         self._open.append(reference)
         try:
-            return self.of(self._defs[reference.removeprefix("#/$defs/")])
+            return self.of(pointed(self._root, reference))
         finally:
             self._open.pop()
 
-    def _one_of(self, schema: JSONSchema) -> Any:
-        members, first = schema["anyOf"], self._seed % len(schema["anyOf"])
-        beside = {key: value for key, value in schema.items() if key != "anyOf"}
+    def _merged(self, schema: JSONSchema) -> JSONSchema:
+        """Return a schema with all that its `allOf` demands."""
+        made = {key: value for key, value in schema.items() if key != "allOf"}
+        for member in schema["allOf"]:
+            each = pointed(self._root, member["$ref"]) if "$ref" in member else member
+            properties = made.get("properties", {}) | each.get("properties", {})
+            required = [*made.get("required", ()), *each.get("required", ())]
+            made |= each | {"properties": properties, "required": required}
+        return made
+
+    def _one_of(self, schema: JSONSchema, union: str) -> Any:
+        members, first = schema[union], self._seed % len(schema[union])
+        beside = {key: value for key, value in schema.items() if key != union}
         for number, member in enumerate([*members[first:], *members[:first]], 1):
             try:
                 return self.of(beside | member)
@@ -124,7 +151,7 @@ class _Sampler:
         more = schema.get("additionalProperties")
         if more:
             named = schema.get("propertyNames", {"const": "additionalProperty"})
-            key = str(self.of(named if "anyOf" in named else {"type": "string"} | named))
+            key = str(self.of({"type": "string"} | named))
             while key in value:
                 key += "_"
             with suppress(_Endless):
@@ -154,12 +181,12 @@ class _Sampler:
         return value
 
     def _string(self, schema: JSONSchema) -> str:
-        if schema.get("minLength") is not None:
-            return self._character() * int(schema["minLength"])
-        if schema.get("maxLength") == 0:
-            return ""
         make = _OF_FORMAT.get(schema.get("format", ""))
-        text = self._character() if make is None else make(self._seed)
+        if make is None:
+            count = schema.get("minLength", 1)
+            text = (self._character() * int(count))[: schema.get("maxLength")]
+        else:
+            text = make(self._seed)
         with suppress(re.error):  # a pattern may be of another language
             if not re.search(schema.get("pattern", ""), text):
                 return str(self._seed)  # one of numbers, perhaps

@@ -35,6 +35,7 @@ from ..parts import (
 )
 from ..profiles import ModelProfile
 from ..tools import DEFAULT_OUTPUT_TOOL_NAME, ModelRequestParameters
+from .returned import items_of
 
 __all__ = ("history_for", "with_parts")
 
@@ -386,6 +387,8 @@ def _without_blank_items(part: Any) -> Any:
     if not isinstance(part, (TextPart, SystemPromptPart, UserPromptPart, ToolReturnPart)):
         return part
     content: Any = part.content
+    if isinstance(part, ToolReturnPart) and not isinstance(content, str):
+        content = items_of(part)
     kept = content
     if isinstance(content, (list, tuple)):
         kept = [item for item in content if not _is_blank(item)]

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import frozen
 
-from .._core.returned import args_object
+from .._core.returned import args_object, items_of
 from .._core.target import with_parts
 from .._values import as_text, plain
 from ..content import (
@@ -191,8 +191,8 @@ class MessageWriter:
         raise UserError(f"Anthropic reads no uploaded file of type {item.media_type}")
 
     def _tool_result(self, part: ToolReturnPart) -> JSONObject:
-        items = part.content if isinstance(part.content, (list, tuple)) else (part.content,)
-        blocks = [self._content(item if _is_file(item) else as_text(item)) for item in items]
+        told = (item if _is_file(item) else as_text(item) for item in items_of(part))
+        blocks = [self._content(item) for item in told if item]  # an empty text is refused
         failed = part.outcome in _FAILED
         if failed and not blocks:
             # The provider refuses an error that says nothing.
