@@ -43,6 +43,7 @@ __all__ = (
     "OUTER_KEY",
     "Known",
     "described",
+    "kind_of_arguments",
     "known",
     "parameters_of",
     "said_of",
@@ -286,31 +287,47 @@ def parameters_of(function: Any) -> Schema:
     """
     if isinstance(function, type) and external_kind(function):
         return schema_of(function)
+    defs = _Definitions()
+    try:
+        kind, more = kind_of_arguments(function)
+        others = False if more is None else more.schema(defs)["additionalProperties"]
+        return defs.complete(object_schema(kind.members, defs, others))
+    except RecursionError:
+        raise UserError(f"A parameter of {function!r:.80} is nested too deeply") from None
+
+
+def kind_of_arguments(function: Any) -> tuple[Class, Kind | None]:
+    """Return the kind of a function's arguments by name, read as a dict, and that of others.
+
+    The second is the dict that `**kwargs` takes, None where the function has none.
+
+    Raises:
+        UserError: A parameter can be given by position only, or has an annotation that has no
+            JSON schema.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError) as exc:
         raise UserError(f"The parameters of {function!r} are not known: {exc}") from exc
-    written, defs, resolver = _written(function), _Definitions(), Resolver()
+    written, resolver = _written(function), Resolver()
     hints, said = hints_of(written), told(inspect.getdoc(written))
     if isinstance(below := _below(function), type):
         said = told_of_class(below) | said
-    more: Schema | bool = False
+    more: Kind | None = None
     members: list[Member] = []
-    try:
-        for each in parameters:
-            hint = hints.get(each.name, Any)
-            if each.kind is each.POSITIONAL_ONLY:
-                message = f"Parameter {each.name!r} of {named(written)} cannot be given by name"
-                raise UserError(message)
-            if each.kind is each.VAR_KEYWORD and get_origin(hint) is typing.Unpack:
-                members += resolver.members(get_args(hint)[0])
-            elif each.kind is each.VAR_KEYWORD:
-                more = resolver.kind(hint).schema(defs) or True
-            elif each.kind is not each.VAR_POSITIONAL:
-                members.append(_parameter(each, hint, said.get(each.name), resolver))
-        return defs.complete(object_schema(members, defs, more))
-    except RecursionError:
-        raise UserError(f"A parameter of {named(written)} is nested too deeply") from None
+    for each in parameters:
+        hint = hints.get(each.name, Any)
+        if each.kind is each.POSITIONAL_ONLY:
+            message = f"Parameter {each.name!r} of {named(written)} cannot be given by name"
+            raise UserError(message)
+        if each.kind is each.VAR_KEYWORD and get_origin(hint) is typing.Unpack:
+            members += resolver.members(get_args(hint)[0])
+        elif each.kind is each.VAR_KEYWORD:
+            more = resolver.kind(dict[str, hint])  # type: ignore[valid-type]
+        elif each.kind is not each.VAR_POSITIONAL:
+            members.append(_parameter(each, hint, said.get(each.name), resolver))
+    name = described(function)[0] or "the function"
+    return Class(written, name, dict, lambda: tuple(members)), more
 
 
 def _parameter(

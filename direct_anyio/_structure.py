@@ -17,12 +17,12 @@ from typing import Any
 
 from ._json import STRICT
 from ._misfits import Misfit
-from ._schema import OUTER_KEY, Known, known
+from ._schema import OUTER_KEY, Known, kind_of_arguments, known
 from ._types.compounds import Alias, Limited, Union
 from ._types.kinds import Kind, Scalar
 from .exceptions import UnexpectedModelBehavior, printable
 
-__all__ = ("structured",)
+__all__ = ("arguments", "structured")
 
 _FENCE = re.compile(r"(`{3,}|~{3,})")
 # What stands between a fence and what is inside: nothing or a language, or any line.
@@ -88,13 +88,41 @@ def _is_plain(text: str) -> bool:
 def _fitted(of_type: Known, document: Any, written: str) -> Any:
     if of_type.is_wrapped and type(document) is dict and OUTER_KEY in document:
         document = document[OUTER_KEY]
+    return _read(of_type.kind, document, written, "output")
+
+
+def _read(kind: Kind, document: Any, written: str, what: str) -> Any:
     try:
-        return of_type.kind.read(document, {})
+        return kind.read(document, {})
     except Misfit as exc:
-        message = f"The output does not fit {printable(of_type.kind.name, 200)}: {exc}"
+        message = f"The {what} does not fit {printable(kind.name, 200)}: {exc}"
         raise UnexpectedModelBehavior(message, written) from None
     except RecursionError:
-        raise UnexpectedModelBehavior("The output is nested too deeply", written) from None
+        raise UnexpectedModelBehavior(f"The {what} is nested too deeply", written) from None
+
+
+def arguments(function: Any, written: str) -> dict[str, Any]:
+    """Return the arguments of a call as values of a function's parameters.
+
+    Args:
+        function: A function, or what else `parameters_of` takes.
+        written: The arguments as JSON.
+
+    Raises:
+        UserError: The parameters have no JSON schema.
+        UnexpectedModelBehavior: The arguments are no JSON, or do not fit the parameters.
+    """
+    kind, more = kind_of_arguments(function)
+    try:
+        document = STRICT.decode(written)
+    except (ValueError, RecursionError) as exc:
+        message = f"The arguments of {kind.name} are no JSON: {exc}"
+        raise UnexpectedModelBehavior(message, written) from None
+    values: dict[str, Any] = _read(kind, document, written, "call")
+    if more is not None:
+        others = {key: each for key, each in document.items() if key not in kind.names}
+        values |= _read(more, others, written, "call")
+    return values
 
 
 def _document(text: str) -> Any:

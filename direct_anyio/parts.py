@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -279,6 +279,24 @@ class _Arguments:
         args = json.loads(self.args) if isinstance(self.args, str) else self.args
         assert isinstance(args, dict), "args should be a dict"
         return args
+
+    def args_for(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Return the arguments to call a function with: `function(**call.args_for(function))`.
+
+        They are read as the types of its parameters say: a dataclass or a pydantic model, a date
+        or an enum is made of the JSON that a model writes.
+
+        Args:
+            function: What `ToolDefinition.from_callable` made the tool of.
+
+        Raises:
+            UnexpectedModelBehavior: They are no JSON, as in a call that was cut short, or do not
+                fit; the error names the places, and is what a `RetryPromptPart` may say.
+            UserError: The parameters have no JSON schema.
+        """
+        from ._structure import arguments
+
+        return arguments(function, self.args_as_json_str())
 
     def args_as_json_str(self) -> str:
         """Return the arguments as JSON text, '{}' where there are none."""

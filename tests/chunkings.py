@@ -6,9 +6,9 @@ import random
 import re
 from collections.abc import Iterator
 
-__all__ = ("every_chunking", "every_line_end")
+__all__ = ("cuts", "every_chunking", "every_line_end")
 
-EVERY_CUT = 8 * 1024
+EVERY_CUT = 2 * 1024
 """Bytes up to which a body is cut in two at every place."""
 
 SAMPLED_CUTS = 200
@@ -20,12 +20,12 @@ FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 def every_chunking(body: bytes) -> Iterator[list[bytes]]:
     """Yield `body` whole, byte by byte, cut in two and in 20 random ways, the same every time.
 
-    It is cut in two at every place, if longer than 8 KiB at a sample of places and around the end
+    It is cut in two at every place, if longer than 2 KiB at a sample of places and around the end
     of every frame.
     """
     yield [body]
     yield [body[at : at + 1] for at in range(len(body))]
-    for cut in _cuts(body):
+    for cut in cuts(body):
         yield [body[:cut], body[cut:]]
     for seed in range(RANDOM_CHUNKINGS):
         yield list(_random_chunks(body, random.Random(seed)))
@@ -37,7 +37,8 @@ def every_line_end(body: bytes) -> Iterator[bytes]:
         yield body.replace(b"\n", end)
 
 
-def _cuts(body: bytes) -> list[int]:
+def cuts(body: bytes) -> list[int]:
+    """Return the places at which a body is cut in two."""
     inside = range(1, len(body))
     if len(body) <= EVERY_CUT:
         return list(inside)

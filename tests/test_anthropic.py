@@ -72,7 +72,7 @@ from direct_anyio.messages import (
     now,
 )
 
-from .chunkings import every_chunking, every_line_end
+from .chunkings import cuts, every_chunking, every_line_end
 from .doors import DOORS
 
 JSONObject = dict[str, Any]
@@ -228,7 +228,7 @@ def test_a_cut_stream_is_interrupted(name: str) -> None:
     data = streamed(name)
     stops = data.index(b"\n\n", data.index(b"event: message_delta"))  # its JSON is whole here
     _, whole = read([data])
-    for at in range(1, len(data)):
+    for at in cuts(data):
         folding = fold()
         list(folding.feed(data[:at]))
         if at < stops:

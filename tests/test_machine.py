@@ -443,5 +443,5 @@ def test_streams_in_any_order(kind: Any, backend: str) -> None:
     with start_blocking_portal(backend) as portal, ThreadPoolExecutor(5) as pool:
         machine.run_state_machine_as_test(
             lambda: Streams(kind, portal, pool),  # type: ignore[arg-type]
-            settings=settings(max_examples=25, stateful_step_count=40, deadline=None),
+            settings=settings(max_examples=20, stateful_step_count=40, deadline=None),
         )

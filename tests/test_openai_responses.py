@@ -72,7 +72,7 @@ from direct_anyio.messages import ModelResponseStreamEvent
 from direct_anyio.parts import FilePart, ModelRequestPart, OpaquePart
 from direct_anyio.providers import PROVIDERS
 
-from .chunkings import every_chunking, every_line_end
+from .chunkings import cuts, every_chunking, every_line_end
 from .doors import DOORS
 
 WIRE = Path(__file__).parent / "wire" / "openai-responses"
@@ -206,7 +206,7 @@ def test_a_stream_that_is_cut_is_never_taken_for_whole(name: str) -> None:
     """A body that ends anywhere before its end is interrupted, or it is the full answer."""
     body = (WIRE / f"{name}.sse").read_bytes()
     _, full = _decoded([body])
-    for length in range(1, len(body)):
+    for length in cuts(body):
         try:
             _, response = _decoded([body[:length]])
         except StreamInterrupted:

@@ -38,6 +38,7 @@ from direct_anyio import (
     ModelResponse,
     OutputObjectDefinition,
     TextPart,
+    ToolCallPart,
     ToolDefinition,
     UnexpectedModelBehavior,
     UserError,
@@ -389,3 +390,43 @@ def test_limits_are_told() -> None:
         "e": string | {"format": "date", "description": "When (at least 2026-01-02)"},
         "f": string | {"format": "base64", "description": "of a length of at most 2"},
     }  # fmt: skip
+
+
+@dataclass
+class _Stop:
+    city: str
+    on: date
+
+
+def _book(to: _Stop, *stops: int, days: int = 1, **more: date) -> tuple[Any, ...]:
+    return to, days, more
+
+
+STOP = {"city": "Rome", "on": "2026-01-02"}
+
+
+@pytest.mark.parametrize("args", [json.dumps, dict])
+def test_a_call_is_made_with_values(args: Any) -> None:
+    """The arguments of a call are values of the function's types, those of `**kwargs` too."""
+    call = ToolCallPart("book", args({"to": STOP, "days": 2, "back": "2026-01-03"}))
+    made = _book(**call.args_for(_book))
+    assert made == (_Stop("Rome", date(2026, 1, 2)), 2, {"back": date(2026, 1, 3)})
+    assert ToolCallPart("f").args_for(lambda x=1: x) == {}
+    call = ToolCallPart("f", args({"x": 1, "y": 2}))
+    assert call.args_for(lambda x: x) == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ('{"to": {"city": "Ro', "The arguments of _book are no JSON"),
+        ("[]", "The call does not fit _book: $ must be an object"),
+        ({}, "$.to is missing"),
+        ({"to": STOP | {"on": "soon"}}, '$.to.on must be a date, not "soon"'),
+        ({"to": STOP, "back": 1}, "$.back must be a date, not 1"),
+    ],
+)
+def test_a_call_that_does_not_fit(args: Any, message: str) -> None:
+    with pytest.raises(UnexpectedModelBehavior) as raised:
+        ToolCallPart("book", args).args_for(_book)
+    assert message in raised.value.message
