@@ -125,9 +125,11 @@ def parse(data: bytes | bytearray | memoryview | str) -> Any:
     Of duplicate keys the last one counts; a lone surrogate stays.
 
     Raises:
-        ValueError: It is no JSON, or not UTF-8.
+        ValueError: It is no JSON, or not UTF-8, or neither text nor bytes.
         RecursionError: It is nested too deeply for the reader.
     """
+    if not isinstance(data, (str, bytes, bytearray, memoryview)):
+        raise ValueError(f"JSON is text or bytes, not {type(data).__name__}")
     if isinstance(data, str):
         try:
             return parse(data.encode())

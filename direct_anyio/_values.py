@@ -7,7 +7,7 @@ What JSON does not know is written as pydantic writes it: a dataclass or an attr
 object, an enum as its value, a time in ISO 8601, a set, a named tuple or an iterator as a list,
 a `Decimal`, `UUID` or path as text, bytes in URL-safe base64, NaN as null, and an object with
 `model_dump`, such as a model of pydantic's, as that says. A class by itself, a function and other
-objects are written by `str`.
+objects are written by `str`; one whose text is Python's `<... object at 0x...>` is refused.
 """
 
 from __future__ import annotations
@@ -139,10 +139,11 @@ class Values:
         return self.tree(public(value), depth)
 
     def other(self, value: object) -> Any:
-        """Write a value that JSON has no form for."""
-        if self.strict:
+        """Write a value that JSON has no form for: by its text, if that is more than an address."""
+        text = "" if self.strict else str(value)
+        if self.strict or (text.startswith("<") and " at 0x" in text):
             refuse("a value that JSON can hold", value)
-        return str(value)
+        return text
 
     # -- the walk ---------------------------------------------------------------------------------
 

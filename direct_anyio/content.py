@@ -205,6 +205,20 @@ def _type_of_url(url: str) -> str | None:
     return _types().guess_type(urlsplit(url).path)[0]
 
 
+# What browsers and older programs call types that providers know by their registered name.
+_OTHER_NAMES = {
+    "application/x-pdf": "application/pdf",
+    "audio/mp3": "audio/mpeg",
+    "audio/vnd.wave": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/x-flac": "audio/flac",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-wav": "audio/wav",
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+}
+
+
 def _data_uri(uri: str) -> tuple[str, list[str], str] | None:
     """Return a data URI's type, its parameters and its content, None for any other URI.
 
@@ -217,7 +231,7 @@ def _data_uri(uri: str) -> tuple[str, list[str], str] | None:
     if not comma:
         raise ValueError("Data URI must have a comma before its content")
     media_type, *parameters = (each.strip().lower() for each in described.split(";"))
-    return media_type or "text/plain", parameters, data
+    return _OTHER_NAMES.get(media_type, media_type) or "text/plain", parameters, data
 
 
 def is_text_like(media_type: str) -> bool:

@@ -74,6 +74,14 @@ def _settled(value: Any) -> Any:
     return list(value) if isinstance(value, Iterator) else value
 
 
+def _plain_args(value: Any) -> Any:
+    # A model of pydantic's or a dataclass is the object that it is written as.
+    if value is None or isinstance(value, (str, dict, list, int, float)):
+        return value
+    tree = plain(value)
+    return tree if isinstance(tree, dict) else value
+
+
 def _narrowed(value: BinaryContent) -> BinaryContent:
     if not isinstance(value, BinaryContent):
         example = "FilePart(BinaryContent(b'...', media_type='image/png'))"
@@ -315,14 +323,15 @@ class ToolCallPart(Record, _Arguments):
 
     Attributes:
         tool_name: The tool.
-        args: Its arguments: JSON text as the model wrote it, or a dict.
+        args: Its arguments: JSON text as the model wrote it, or a dict; a dataclass, an attrs
+            class or a pydantic model is stored as its dict.
         tool_call_id: The id to answer with.
         id: The provider's id of the part.
         provider_details: The provider's own data.
     """
 
     tool_name: str
-    args: str | dict[str, Any] | None = None
+    args: str | dict[str, Any] | None = field(default=None, converter=_plain_args)
     tool_call_id: str = field(factory=new_tool_call_id)
     id: str | None = field(default=None, kw_only=True)
     provider_details: dict[str, Any] | None = field(default=None, kw_only=True)
@@ -343,7 +352,7 @@ class BuiltinToolCallPart(Record, _Arguments):
     """
 
     tool_name: str
-    args: str | dict[str, Any] | None = None
+    args: str | dict[str, Any] | None = field(default=None, converter=_plain_args)
     tool_call_id: str = field(factory=new_tool_call_id)
     id: str | None = field(default=None, kw_only=True)
     provider_details: dict[str, Any] | None = field(default=None, kw_only=True)

@@ -84,6 +84,8 @@ async def test_a_data_uri_goes_as_its_bytes(
         ("anthropic:m", DocumentUrl("data:text/plain;charset=latin-1,caf%E9"), "caf\\u00e9"),
         ("anthropic:m", DocumentUrl('data:;charset="utf-16";base64,//5hAA=='), '"data":"a"'),
         ("anthropic:m", DocumentUrl("data:text/plain;charset=x,caf%C3%A9"), "caf\\u00e9"),
+        ("anthropic:m", ImageUrl("data:image/jpg;base64,/9j/"), '"media_type":"image/jpeg"'),
+        ("openai:m", AudioUrl("data:audio/x-wav;base64,UklGRg=="), '"format":"wav"'),
         ("google:m", VideoUrl("data:video/mp4;base64,AAAA"), '"mimeType":"video/mp4"'),
         ("mistral:m", DocumentUrl(PDF), f'"document_url":"{PDF}"'),
     ],

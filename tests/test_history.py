@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -421,6 +421,7 @@ for _ in range(MAX_DEPTH + 1):
     DEEP = [DEEP]
 REFUSED: dict[str, tuple[bytes | str, str]] = {
     "nothing": ("", "messages: no JSON: Expecting value: line 1 column 1 (char 0)"),
+    "nothing at all": (cast(Any, None), "messages: no JSON: JSON is text or bytes, not NoneType"),
     "half": ('[{"kind":', "messages: no JSON: Expecting value: line 1 column 10 (char 9)"),
     "no UTF-8": (b'["\xff"]', "messages: no JSON: 'utf-8' codec can't decode byte 0xff"),
     "NaN": ("[NaN]", "messages: no JSON: NaN is no JSON"),

@@ -21,6 +21,7 @@ from direct_anyio import (
 )
 from direct_anyio._core.tool_choice import choice_of
 from direct_anyio._core.unheeded import _ignored, unheeded
+from direct_anyio.builtin_tools import MCPServerTool, WebFetchTool, WebSearchTool
 
 TOOLS = ModelRequestParameters(function_tools=[ToolDefinition(name="f")])
 COMMON: ModelSettings = {
@@ -150,6 +151,31 @@ def test_settings_about_tools_wait_for_tools() -> None:
     builtin = {"openai_builtin_tools": [{"type": "x"}]}
     none = ModelRequestParameters()
     assert ignored("openai-chat:gpt-4.1", builtin, none) == {"openai_builtin_tools"}
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "expected"),
+    [
+        ("openai-responses:gpt-4.1", WebSearchTool(max_uses=2), {"web_search.max_uses"}),
+        ("openai-responses:gpt-4.1", WebSearchTool(allowed_domains=["a.b"]), set()),
+        ("anthropic:claude-sonnet-4-5", WebSearchTool(max_uses=2), set()),
+        (
+            "anthropic:claude-sonnet-4-5",
+            MCPServerTool(id="a", url="https://a.b", headers={"a": "b"}),
+            {"mcp_server.headers"},
+        ),
+        ("groq:compound-beta", WebSearchTool(max_uses=2), {"web_search.max_uses"}),
+        (
+            "google:gemini-3-pro-preview",
+            WebFetchTool(max_content_tokens=9),
+            {"web_fetch.max_content_tokens"},
+        ),
+        # This is refused, and so nothing else is told of it.
+        ("openai-chat:gpt-4.1", WebSearchTool(max_uses=2), set()),
+    ],
+)
+def test_options_of_builtin_tools(name: str, tool: Any, expected: set[str]) -> None:
+    assert ignored(name, {}, ModelRequestParameters(builtin_tools=[tool])) == expected
 
 
 # A value for each setting of a protocol's own, and a model that heeds it.

@@ -15,7 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import attrs
@@ -417,3 +417,34 @@ def test_plain_leaves_the_value_alone() -> None:
     assert copy == value
     copy["a"][1]["b"] = "y"
     assert value == {"a": [1, {"b": "x"}]}
+
+
+class _Thing:
+    """A class that says nothing of its values."""
+
+
+class _Spoken(_Thing):
+    def __str__(self) -> str:
+        return "a thing"
+
+
+@pytest.mark.parametrize("value", [_Thing(), {"a": [_Thing()]}, lambda: 1])
+def test_an_address_is_never_told(value: Any) -> None:
+    """An object whose text is where it lies in memory is the program's mistake."""
+    with pytest.raises(UserError, match="must be a value that JSON can hold"):
+        to_json(value)
+    assert to_json(_Spoken()) == '"a thing"'
+
+
+@dataclasses.dataclass
+class _City:
+    name: str
+
+
+def test_arguments_may_be_an_object() -> None:
+    """Those of a dataclass, or of what else JSON has an object for, are its dict."""
+    assert ToolCallPart("t", cast(Any, _City("Rome"))).args == {"name": "Rome"}
+    assert ToolCallPart("t", {"city": _City("Rome")}).args_as_json_str() == (
+        '{"city":{"name":"Rome"}}'
+    )
+    assert ToolCallPart("t", cast(Any, 3)).args == 3

@@ -277,6 +277,9 @@ class _Traced(Values):
     def data(self, value: bytes) -> Any:
         return super().data(value) if self._binary else ""
 
+    def other(self, value: object) -> Any:
+        return str(value)  # a trace refuses nothing
+
     def record(self, value: Record, depth: int) -> Any:
         if isinstance(value, (BinaryContent, FileUrl, UploadedFile)):
             return _file(value, self._binary)

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+import attrs
+
+from ..builtin_tools import AbstractBuiltinTool
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import SystemPromptPart, TextPart, ThinkingPart, UserPromptPart
 from ..settings import ModelSettings
@@ -77,7 +80,8 @@ def unheeded(
 ) -> tuple[str, ...]:
     """Return the settings that have no effect on a request, in alphabetical order.
 
-    Those with another provider's prefix are left out: they are meant for another model.
+    Those with another provider's prefix are left out: they are meant for another model. Options of
+    the provider's own tools follow, such as `web_search.max_uses`.
 
     Args:
         codec: Writes the request.
@@ -96,9 +100,12 @@ def unheeded(
         and (not _is_prefixed(key) or key.startswith(own))
     }
     try:
-        return _ignored(codec, _Settings(asked), has_tools) if asked else ()
+        ignored = _ignored(codec, _Settings(asked), has_tools) if asked else ()
+        for tool in parameters.builtin_tools:
+            ignored += _ignored_options(codec, cast(Any, type(tool)), _Settings(_options(tool)))
     except Exception:  # a value that cannot be written, which is told where it is to be
         return ()
+    return ignored
 
 
 class _Settings(dict[str, Any]):
@@ -143,6 +150,25 @@ def _ignored(codec: ModelCodec, settings: _Settings, has_tools: bool) -> tuple[s
     )
 
 
+def _options(tool: AbstractBuiltinTool) -> dict[str, Any]:
+    values = ((field, getattr(tool, field.name)) for field in attrs.fields(type(tool)))
+    return {field.name: value for field, value in values if value != field.default}
+
+
+@lru_cache(maxsize=256)
+def _ignored_options(codec: ModelCodec, kind: Any, options: _Settings) -> tuple[str, ...]:
+    """Return the options of a tool of the provider's own that have no effect."""
+    tool = kind(**options)
+    told = _sample(codec, {}, False, tool)
+    ignored = []
+    for field in attrs.fields(kind):
+        if field.name in options and field.default is not attrs.NOTHING:
+            without = attrs.evolve(tool, **{field.name: field.default})
+            if told == _sample(codec, {}, False, without) and not isinstance(told, str):
+                ignored.append(f"{tool.kind}.{field.name}")
+    return tuple(ignored)
+
+
 def _is_prefixed(key: str) -> bool:
     return key.partition("_")[0] in _PREFIXES
 
@@ -164,7 +190,12 @@ def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools
     return bool(told != _sample(codec, {**without, key: other}, has_tools))
 
 
-def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> Any:
+def _sample(
+    codec: ModelCodec,
+    settings: Mapping[str, Any],
+    has_tools: bool,
+    builtin: AbstractBuiltinTool | None = None,
+) -> Any:
     """Return a request with these settings, or what a codec says of why it cannot be written."""
     messages: list[ModelMessage] = [
         ModelRequest([SystemPromptPart("a"), UserPromptPart("b")], instructions="c"),
@@ -178,7 +209,10 @@ def _sample(codec: ModelCodec, settings: Mapping[str, Any], has_tools: bool) -> 
         ),
         ModelRequest([UserPromptPart("f")]),
     ]
-    parameters = ModelRequestParameters(function_tools=[_TOOL] if has_tools else [])
+    parameters = ModelRequestParameters(
+        function_tools=[_TOOL] if has_tools else [],
+        builtin_tools=[] if builtin is None else [builtin],
+    )
     try:
         return codec.encode(messages, cast(ModelSettings, dict(settings)), parameters, stream=True)
     except Exception as exc:  # the request itself will fail, too, and then it is explained
