@@ -24,7 +24,6 @@ import inspect
 import itertools
 import re
 import typing
-from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Final, get_args, get_origin
@@ -54,13 +53,6 @@ __all__ = (
 OUTER_KEY: Final = "response"
 """The member of an object that holds an output which is no object itself."""
 
-MAX_VARIANTS = 100
-MAX_WRITTEN = 10_000
-"""Definitions of one generic class, and characters of each as a type.
-
-One that holds itself with ever longer arguments would have no end.
-"""
-
 _MAX_NAME = 64  # of a tool or a schema, at OpenAI and Anthropic
 
 
@@ -72,15 +64,10 @@ class _Definitions:
         self._names: dict[Any, str] = {}
         self._waiting: list[Class | Alias] = []
         self._of_external: set[str] = set()
-        self._variants: Counter[Any] = Counter()
 
     def refer(self, kind: Class | Alias) -> Schema:
         """Return a reference to the definition of a kind."""
         if kind.key not in self._names:
-            origin = get_origin(kind.key) or kind.key
-            self._variants[origin] += 1
-            if self._variants[origin] > MAX_VARIANTS or len(kind.name) > MAX_WRITTEN:
-                raise UserError(f"{kind.name:.80} has no JSON schema: it holds endless other types")
             plain = _fit_name(_short(kind.key)) or "type"
             name = next(plain + end for end in _endings() if plain + end not in self._defs)
             self._names[kind.key] = name

@@ -278,6 +278,8 @@ def test_a_type_without_an_end_has_no_value() -> None:
 
 Itself = TypeAliasType("Itself", "Itself | str")  # type: ignore[misc]
 Lost = TypeAliasType("Lost", "Nowhere")  # type: ignore[name-defined]  # noqa: F821
+Growing = TypeAliasType("Growing", "list[Growing[list[T]]]", type_params=(T,))  # type: ignore[misc]
+Doubling = TypeAliasType("Doubling", "T | list[Doubling[tuple[T, T]]]", type_params=(T,))  # type: ignore[misc]
 Deep: Any = int
 for _ in range(3000):
     Deep = list[Deep]
@@ -285,6 +287,8 @@ REFUSED: list[tuple[Any, str]] = [
     (Itself, "stands for itself"),
     (list[Itself], "stands for itself"),
     (Lost, "Nowhere"),
+    (Growing[int], "endless"),
+    (Doubling[int], "endless"),
     (dict[list[int], int], "keys that JSON cannot hold"),
     (dict[str, re.Pattern[bytes]], "no JSON schema"),
     (Deep, "too deeply"),

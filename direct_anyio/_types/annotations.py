@@ -52,6 +52,13 @@ _DICTS: dict[Any, Callable[[Any], Any]] = {
 }
 _FACTORIES = (list, dict, set, int, float, str, bool)
 
+MAX_VARIANTS = 100
+MAX_WRITTEN = 10_000
+"""Kinds of one generic class or alias, and characters of each as a type.
+
+One that holds itself with ever longer arguments would have no end.
+"""
+
 
 def named(annotation: Any) -> str:
     """Return the name of a type as an error shows it."""
@@ -73,6 +80,7 @@ class Resolver:
 
     def __init__(self) -> None:
         self._known: dict[Any, Kind] = {}
+        self._variants: collections.Counter[Any] = collections.Counter()
 
     def kind(self, annotation: Any, owner: Any = None) -> Kind:
         """Return the kind of an annotation.
@@ -121,6 +129,10 @@ class Resolver:
     def _once(self, annotation: Any, make: Callable[[], Kind]) -> Kind:
         key = _key(annotation)
         if key not in self._known:
+            origin, name = get_origin(annotation) or annotation, named(annotation)
+            self._variants[origin] += 1
+            if self._variants[origin] > MAX_VARIANTS or len(name) > MAX_WRITTEN:
+                raise UserError(f"{name:.80} has no JSON schema: it holds endless other types")
             self._known[key] = make()
         return self._known[key]
 
