@@ -1,7 +1,11 @@
 """The portal that blocking code goes through: one event loop thread for the process.
 
-Every blocking door uses the same portal, so connections are kept alive between calls,
+All blocking functions use the same portal, so connections are kept alive between calls,
 and no client is ever used in two event loops.
+
+Whatever a finalizer or a signal handler may call here takes no lock that its own thread may
+hold already, and never waits: the garbage collector runs at any place, in any thread, the
+portal's own among them.
 """
 
 from __future__ import annotations
@@ -13,18 +17,24 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent import futures
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, Generic, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from importlib import import_module
+from sys import is_finalizing
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary, ref
 
-from anyio import CancelScope, sleep_forever
+import anyio
+from anyio import CancelScope
 from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_portal
 from anyio.lowlevel import current_token
+from attrs import frozen
 
+from ._io.processes import ProcessLock
 from .exceptions import UserError
 
-__all__ = ("Task", "call", "check_process", "open_portal", "portal_for", "wait")
+__all__ = ("Task", "call", "open_portal", "portal_for", "portal_host", "wait")
 
 ResultT = TypeVar("ResultT")
 
@@ -38,88 +48,164 @@ EXIT_LIMIT = 1.0
 """Seconds that the end of the process waits for what was under way to be cancelled."""
 
 
-_Opened: TypeAlias = Future[tuple[BlockingPortal, Future[None]]]
-"""A portal, once there is one, and what is done when its loop has ended."""
+@frozen
+class _Host:
+    """The event loop that runs a portal.
 
+    Attributes:
+        loop: A weak reference to it, since what is kept of a portal must not keep its loop.
+        process: The id of its process.
+        thread: The identifier of its thread.
+    """
 
-class _ProcessPortal:
-    """The portal of this process, started on first use and stopped as the process ends."""
+    loop: Callable[[], Any]
+    process: int
+    thread: int
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opened: _Opened | None = None
+    @classmethod
+    def here(cls) -> _Host:
+        """Return the event loop that runs in this thread."""
+        return cls(ref(current_token().native_token), os.getpid(), threading.get_ident())
 
-    def get(self) -> BlockingPortal:
-        # Whoever is interrupted here leaves the portal to whoever comes next.
-        with self._lock:
-            if self._opened is None or self._is_dead(self._opened):
-                self._opened = self._start()
-        return self._opened.result()[0]
+    @property
+    def has_ended(self) -> bool:
+        """Whether the event loop is closed; only asyncio forgets tasks that have not begun."""
+        loop = self.loop()
+        return loop is None or bool(getattr(loop, "is_closed", bool)())
 
-    def _is_dead(self, opened: _Opened) -> bool:
-        """Return whether the loop has ended, as a task's SystemExit makes it."""
-        return opened.done() and (opened.exception() is not None or opened.result()[1].done())
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it runs in the process that this one was forked from."""
+        return self.process != os.getpid()
 
-    def _start(self) -> _Opened:
-        opened: _Opened = Future()
-        watcher = threading.Thread(
-            target=self._watch, args=(opened,), name="direct_anyio-exit", daemon=True
-        )
-        watcher.start()
-        # The interpreter waits for no daemon thread, but it must wait for this one to end.
-        atexit.register(watcher.join, EXIT_LIMIT)
-        return opened
+    def check_process(self) -> None:
+        """Check that it runs in this process.
 
-    def _watch(self, opened: _Opened) -> None:
-        """Keep the portal open until the main thread has ended, then cancel what it runs.
-
-        `atexit` would come too late: it waits for threads that wait for our calls.
+        Raises:
+            UserError: It runs in the process that this one was forked from.
         """
-        try:
-            with start_blocking_portal("asyncio", name="direct_anyio-portal") as portal:
-                opened.set_result((portal, portal.start_task_soon(sleep_forever)))
-                threading.main_thread().join()
-                raise _ProcessEnds
-        except _ProcessEnds:
-            pass
-        except BaseException as exc:
+        if self.is_foreign:
+            raise UserError(
+                "This portal or stream belongs to the process that this one was forked from: "
+                "make one in each process."
+            )
+
+    def may_be_awaited(self) -> bool:
+        """Return whether this thread may wait for what runs there.
+
+        It may not where it runs an event loop, this one or another: from there the garbage
+        collector, or a reference that is dropped, may close a stream.
+        """
+        if is_finalizing() or self.thread == threading.get_ident():
+            return False
+        return not _running_loop() or _in_notebook()
+
+
+_hosts: WeakKeyDictionary[BlockingPortal, _Host] = WeakKeyDictionary()
+"""The event loops of the portals that were used."""
+
+_portals: dict[int, Future[BlockingPortal]] = {}
+"""The portals of this process and of those that it was forked from, by process id."""
+
+_starting = ProcessLock()
+
+
+def _process_portal() -> BlockingPortal:
+    """Return the portal of this process; it is started on first use, and lasts as it does."""
+    process = os.getpid()
+    with _starting:
+        opened = _portals.get(process)
+        if opened is None:
+            opened = Future()
+            thread = threading.Thread(
+                target=_run_portal, args=(opened,), name="direct_anyio-portal", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as exc:
+                raise RuntimeError(
+                    f"Blocking calls need a thread, and none can be started: {exc}. As the "
+                    "program ends, make one blocking call before; elsewhere, "
+                    "`anyio.run(model_request, ...)` needs none."
+                ) from exc
+            # Behind the start, so that a signal handler in between never waits for a portal
+            # that its own thread is about to start.
+            _portals[process] = opened
+            # Handlers run last in, first out: before those that are there already, such as what
+            # exports the spans of what is cancelled.
+            atexit.unregister(_cancel_running)
+            atexit.register(_cancel_running)
+    wait(opened, None)
+    try:
+        return opened.result()
+    except BaseException:
+        _portals.pop(process, None)
+        raise
+
+
+def _run_portal(opened: Future[BlockingPortal]) -> None:
+    async def serve() -> None:
+        loop: Any = current_token().native_token
+        loop.set_default_executor(_LateExecutor())
+        async with BlockingPortal() as portal:
+            _hosts[portal] = _Host.here()
+            opened.set_result(portal)
+            try:
+                await portal.sleep_until_stopped()
+            finally:
+                # As a task's SystemExit makes it; the next call starts another.
+                _portals.pop(os.getpid(), None)
+
+    try:
+        anyio.run(serve)
+    except BaseException as exc:
+        if not opened.done():
             opened.set_exception(exc)
 
 
-class _ProcessEnds(Exception):
-    """Makes the portal's context manager cancel what is still running."""
+class _LateExecutor(ThreadPoolExecutor):
+    """Looks up names for the event loop, also after the main thread has ended.
 
-
-_process = _ProcessPortal()
-
-_used: WeakKeyDictionary[BlockingPortal, Any] = WeakKeyDictionary()
-"""Portals, and the event loops that run them."""
-
-_lost: WeakSet[BlockingPortal] = WeakSet()
-"""Portals of the process that this one was forked from: nothing here runs their loops."""
-
-
-def _after_fork() -> None:
-    global _process
-    _process = _ProcessPortal()
-    _lost.update(_used)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def check_process(portal: BlockingPortal) -> None:
-    """Check that a portal's loop runs in this process.
-
-    Raises:
-        UserError: It runs in the process that this one was forked from.
+    Python's executors take no work from then on, but threads that outlive the main thread
+    and `atexit` handlers still make requests.
     """
-    if portal in _lost:
-        raise UserError(
-            "This portal or stream belongs to the process that this one was forked from: "
-            "make one in each process."
-        )
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        try:
+            return super().submit(function, *args, **kwargs)
+        except RuntimeError:
+            future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as exc:
+                future.set_exception(exc)
+
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:
+            work()  # The last handlers run, so there is nobody else to keep waiting.
+        return future
+
+
+_running: set[Task[Any]] = set()
+"""Tasks that have begun and not ended, in all portals."""
+
+
+def _cancel_running() -> None:
+    """As the process ends, cancel what runs in its portal, and wait a moment for that.
+
+    The loop goes on: handlers that were registered before this one are served, too. Threads
+    that Python waits for have ended by now.
+    """
+    opened = _portals.get(os.getpid())
+    portal = opened.result() if opened is not None and opened.done() else None
+    ours = [task for task in list(_running) if task.portal is portal]
+    for task in ours:
+        task.cancel()
+    # One that another thread is starting just now has no future yet.
+    futures.wait([task.future for task in ours if hasattr(task, "future")], EXIT_LIMIT)
 
 
 def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
@@ -131,37 +217,45 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
 
     Raises:
         RuntimeError: An event loop is running in this thread, which would stand still;
-            or gevent has taken the place of threads, in which no event loop can run.
-        UserError: The portal is that of another process.
+            or gevent has taken the place of threads, in which no event loop can run; or
+            Python is shutting down.
+        UserError: The portal is that of another process, or of this thread.
     """
-    gevent = sys.modules.get("gevent.monkey")
-    if gevent is not None and gevent.is_module_patched("threading"):
-        raise RuntimeError(
-            "gevent has patched `threading`, so there are no threads for the blocking door: "
-            "call `gevent.monkey.patch_all(thread=False)`, or call from another process."
-        )
+    if is_finalizing():
+        raise RuntimeError("Python is shutting down: no more requests can be made.")
+    if "gevent.monkey" in sys.modules:
+        monkey: Any = import_module("gevent.monkey")
+        if monkey.is_module_patched("threading"):
+            raise RuntimeError(
+                "gevent has patched `threading`, so there are no threads for the blocking door: "
+                "call `gevent.monkey.patch_all(thread=False)`, or call from another process."
+            )
     inside = _running_loop()
     if inside and portal is None and not _in_notebook():
         raise RuntimeError(
             f"A blocking call would stop the running {inside} event loop: "
             f"use `{twin}` instead, or call from another thread."
         )
-    portal = portal or _process.get()
-    check_process(portal)
-    _know(portal)
+    portal = portal or _process_portal()
+    host = portal_host(portal)
+    host.check_process()
+    if host.thread == threading.get_ident():
+        raise UserError(
+            f"This thread runs the portal's event loop, which would wait for itself: use `{twin}`."
+        )
     return portal
 
 
-def _know(portal: BlockingPortal) -> None:
-    if portal not in _used:
+def portal_host(portal: BlockingPortal) -> _Host:
+    """Return the event loop that runs a portal.
+
+    Raises:
+        UserError: The portal is closed, or this thread runs its event loop.
+    """
+    if portal not in _hosts:
         with _portal_errors():
-            _used[portal] = portal.call(current_token).native_token
-
-
-def _has_ended(portal: BlockingPortal) -> bool:
-    """Return whether the event loop is closed; only asyncio forgets tasks that have not begun."""
-    is_closed: Callable[[], bool] = getattr(_used.get(portal), "is_closed", bool)
-    return is_closed()
+            _hosts[portal] = portal.call(_Host.here)
+    return _hosts[portal]
 
 
 @contextmanager
@@ -174,21 +268,24 @@ def _portal_errors() -> Iterator[None]:
 
 def _running_loop() -> str | None:
     """Return the library whose event loop is running in this thread."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return "trio"
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:
-        return "asyncio"
-    return None
+    if "trio" in sys.modules:
+        # An import statement waits for another thread that is importing it just now.
+        import trio
+
+        if trio.lowlevel.in_trio_run():
+            return "trio"
+    from asyncio import _get_running_loop
+
+    return None if _get_running_loop() is None else "asyncio"
 
 
 def _in_notebook() -> bool:
     """Return whether a Jupyter kernel runs this code: its own loop may stand still."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    on_portal = threading.current_thread().name == "direct_anyio-portal"
-    return getattr(shell, "kernel", None) is not None and not on_portal
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
 
 
 @contextmanager
@@ -208,7 +305,7 @@ def open_portal(
         the block ends with an exception.
     """
     with start_blocking_portal(backend, backend_options) as portal:
-        _know(portal)
+        portal_host(portal)
         yield portal
 
 
@@ -217,7 +314,7 @@ class _Ended(Exception):
 
 
 class Task(Generic[ResultT]):
-    """A function that runs in a portal, for threads that wait for it or call it off.
+    """A function that runs in a portal, for threads that wait for it or cancel it.
 
     Args:
         portal: Where it runs.
@@ -226,6 +323,7 @@ class Task(Generic[ResultT]):
 
     Attributes:
         portal: Where it runs.
+        host: The portal's event loop.
         future: What it returns or raises.
 
     Raises:
@@ -233,43 +331,51 @@ class Task(Generic[ResultT]):
     """
 
     portal: BlockingPortal
+    host: _Host
     future: Future[ResultT]
 
     def __init__(
         self, portal: BlockingPortal, function: Callable[..., Awaitable[ResultT]], *args: Any
     ) -> None:
         self.portal = portal
+        self.host = _hosts[portal]
         self._scope: CancelScope | None = None
         self._soon: Callable[[Callable[[], object]], object] | None = None
-        self._is_off = False
+        self._is_cancelled = self._has_ended = False
         try:
             with _portal_errors():
                 self.future = portal.start_task_soon(self._run, function, *args)
         except BaseException:
             # Interrupted in between, the function is on its way all the same.
-            self.call_off()
+            self.cancel()
             raise
 
     async def _run(self, function: Callable[..., Awaitable[ResultT]], *args: Any) -> ResultT:
         loop: Any = current_token().native_token
-        with CancelScope() as self._scope:
-            self._soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-            if self._is_off:
-                self._scope.cancel()
-            try:
-                return await function(*args)
-            except (KeyboardInterrupt, SystemExit) as exc:
-                raise _Ended from exc
-        raise CancelledError
+        _running.add(self)
+        try:
+            with CancelScope() as self._scope:
+                self._soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+                if self._is_cancelled:
+                    self._scope.cancel()
+                try:
+                    return await function(*args)
+                except (KeyboardInterrupt, SystemExit) as exc:
+                    raise _Ended from exc
+            raise CancelledError
+        finally:
+            self._has_ended = True
+            _running.discard(self)
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended, or runs in the process that this one was forked from."""
-        return self.future.done() or self.portal in _lost
+        # Not `future.done()`, which takes a lock.
+        return self._has_ended or self.host.is_foreign
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         """Cancel the function, from any thread, and without waiting for that."""
-        self._is_off = True
+        self._is_cancelled = True
         if self._scope is not None:
             self.soon(self._scope.cancel)
 
@@ -283,18 +389,19 @@ class Task(Generic[ResultT]):
                 self._soon(function)
 
     def result(self) -> ResultT:
-        """Wait for the function; interrupted, it is called off.
+        """Wait for the function; interrupted, it is cancelled.
 
         Raises:
             UserError: The portal was closed meanwhile.
         """
         try:
-            return _carried(lambda: wait(self.future, self.portal))
+            wait(self.future, self.host)
+            return self._result()
         except CancelledError:
             raise UserError(_CLOSED) from None
         except BaseException:
             # Never `portal.call`: it leaves the task running when Ctrl-C interrupts the wait.
-            self.call_off()
+            self.cancel()
             raise
 
     def join(self, timeout: float | None) -> None:
@@ -302,20 +409,23 @@ class Task(Generic[ResultT]):
 
         Args:
             timeout: Seconds, None for no limit.
+
+        Raises:
+            BaseException: What the function raised.
         """
         try:
-            _carried(lambda: self.future.result(timeout))
+            if _done_within(self.future, timeout):
+                self._result()
         except BaseException:
-            self.call_off()
+            self.cancel()
             raise
 
-
-def _carried(result: Callable[[], ResultT]) -> ResultT:
-    """Return a result, or raise what ended the program that made it."""
-    try:
-        return result()
-    except _Ended as exc:
-        raise exc.__cause__ or exc from None
+    def _result(self) -> ResultT:
+        """Return the result, or raise what ended the program that made it."""
+        try:
+            return self.future.result()
+        except _Ended as exc:
+            raise exc.__cause__ or exc from None
 
 
 def call(
@@ -329,34 +439,46 @@ def call(
     return Task(portal, function, *args).result()
 
 
-_CLOSED = "The portal was closed while a request was under way."
+_CLOSED = "The portal was closed, or the program has ended, while a request was under way."
 
 
-def wait(future: Future[ResultT], portal: BlockingPortal, timeout: float | None = None) -> ResultT:
+def wait(future: Future[Any], host: _Host | None, timeout: float | None = None) -> bool:
     """Wait for a future; in a worker thread of anyio's, no longer than its task does.
 
     Args:
         future: The future.
-        portal: Where it comes from.
+        host: The event loop that it comes from; None for the one that is being started.
         timeout: Seconds, None for no limit.
 
+    Returns:
+        Whether it is done.
+
     Raises:
-        TimeoutError: It takes longer.
         UserError: The event loop has ended, and it will never come.
     """
+    if future.done():
+        return True
     until = math.inf if timeout is None else time.monotonic() + timeout
     while True:
         tick = TICK if _has_host() else LOOK
-        has_ended = _has_ended(portal)
-        try:
-            return future.result(min(tick, until - time.monotonic()))
-        except TimeoutError:
-            if future.done():
-                return future.result()  # Its own error, or what has come just now.
-            if time.monotonic() >= until:
-                raise
-            if has_ended:
-                raise UserError(_CLOSED) from None
+        has_ended = is_finalizing() or (host is not None and host.has_ended)
+        if _done_within(future, min(tick, until - time.monotonic())):
+            return True
+        if time.monotonic() >= until:
+            return False
+        if has_ended:
+            raise UserError(_CLOSED)
+
+
+def _done_within(future: Future[Any], seconds: float | None) -> bool:
+    """Wait so long for a future and return whether it is done.
+
+    `Future.result` would raise a TimeoutError, as the handler of an alarm may.
+    """
+    done = threading.Lock()
+    done.acquire()
+    future.add_done_callback(lambda _: done.release())
+    return done.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
 
 
 def _has_host() -> bool:

@@ -23,6 +23,7 @@ import anyio
 from anyio import current_time
 from attrs import Factory, define, evolve, field, frozen
 
+from ._annotations import wrong_field
 from ._core.secrets import SECRET_NAME, Secrets
 from ._io.run import HTTPClient, current_clients
 from .exceptions import UserError, printable
@@ -31,6 +32,9 @@ __all__ = ("Cassette", "RecordedChunk", "RecordedExchange", "Recorder", "Replaye
 
 FORMAT = 1
 """The version of a cassette's file."""
+
+MAX_WAIT = 86_400
+"""Seconds that a recorded wait may take."""
 
 MAX_DIFFERENCES = 3
 """Places that an error names where a request is not as it was recorded."""
@@ -99,7 +103,7 @@ class Cassette:
         """
         try:
             document = json.loads(Path(path).read_bytes())
-        except (OSError, ValueError) as exc:
+        except (OSError, RecursionError, ValueError) as exc:
             raise UserError(f"The cassette {path} cannot be read: {exc}") from exc
         version = document.get("format") if isinstance(document, dict) else None
         if version != FORMAT:
@@ -109,7 +113,7 @@ class Cassette:
             )
         try:
             return cls(tuple(map(_exchange_of, document["exchanges"])))
-        except (LookupError, TypeError, ValueError) as exc:
+        except (AttributeError, LookupError, TypeError, ValueError) as exc:
             raise UserError(f"The cassette {path} is damaged ({exc!r}): record it again.") from exc
 
     def save(self, path: str | Path) -> None:
@@ -144,12 +148,18 @@ def _chunk_document(chunk: RecordedChunk) -> dict[str, Any]:
 
 def _exchange_of(document: dict[str, Any]) -> RecordedExchange:
     response = document["response"]
-    return RecordedExchange(
+    exchange = RecordedExchange(
         **document["request"],
         **{name: response[name] for name in ("status", "headers", "after")},
         chunks=tuple(map(_chunk_of, response["chunks"])),
         cut=response.get("cut"),
     )
+    wrong = wrong_field(exchange)
+    times = (exchange.after, *(chunk.after for chunk in exchange.chunks))
+    if wrong is not None or not all(0 <= seconds <= MAX_WAIT for seconds in times):
+        raise ValueError(wrong or "a wait that is negative or longer than a day")
+    urlsplit(exchange.url)
+    return exchange
 
 
 def _chunk_of(document: dict[str, Any]) -> RecordedChunk:
@@ -158,8 +168,14 @@ def _chunk_of(document: dict[str, Any]) -> RecordedChunk:
     return RecordedChunk(data, document["after"])
 
 
-_SECRET_FIELD = re.compile("(.*_)?(authorization|authorization_token|api_?key|access_token)", re.I)
+_SECRET_FIELD = re.compile(
+    "(.*[_-])?(authorization|api[_-]?key|password|secret|"
+    "(access|auth|authorization|bearer|refresh)[_-]?token)",
+    re.I,
+)
 """Texts under such a name in a request's JSON are secrets, such as the key of an MCP server."""
+
+_URL = re.compile(r"https?://\S+", re.I)
 
 _KEPT_HEADERS = {
     *("content-type", "content-encoding"),
@@ -180,17 +196,32 @@ def _url(url: str, secrets: Secrets) -> str:
     return secrets.hidden(urlunsplit(bare))
 
 
-def _without_secret_fields(document: Any) -> Any:
+def _without_secrets(document: Any, secrets: Secrets, is_headers: bool = False) -> Any:
+    """Return a request's JSON without its secrets, which are learnt.
+
+    They stand under a name that tells so, among the headers for another server, or in a URL.
+    """
     match document:
         case dict():
+            is_secret = SECRET_NAME.search if is_headers else _SECRET_FIELD.fullmatch
+            hidden = {
+                name: value
+                for name, value in document.items()
+                if isinstance(value, str) and is_secret(name)
+            }
+            # By a name that always counts.
+            for value in hidden.values():
+                secrets.learn({"secret": value})
             return {
                 name: "***"
-                if isinstance(value, str) and _SECRET_FIELD.fullmatch(name)
-                else _without_secret_fields(value)
+                if name in hidden
+                else _without_secrets(value, secrets, name.lower() == "headers")
                 for name, value in document.items()
             }
         case list():
-            return list(map(_without_secret_fields, document))
+            return [_without_secrets(each, secrets) for each in document]
+        case str() if _URL.fullmatch(document):
+            return _url(document, secrets)
     return document
 
 
@@ -213,7 +244,8 @@ class _Built:
         """Return the request as it is written down, with no response yet."""
         url = _url(self.url, secrets)
         text = (self.more.get("content") or b"").decode(errors="replace")
-        body = _without_secret_fields(secrets.without(_json_of(text)))
+        # What is learnt in one place is hidden in all.
+        body = secrets.without(_without_secrets(_json_of(text), secrets))
         return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
 
 
@@ -264,18 +296,23 @@ class Recorder:
         """Return a request for `send`."""
         return _Built(method, str(url), kwargs)
 
-    async def send(self, request: Any, *, stream: bool = True) -> Any:
+    async def send(
+        self, request: Any, *, stream: bool = True, follow_redirects: bool = False
+    ) -> Any:
         """Send a request and return the response; its body is written down as it is read."""
         async with AsyncExitStack() as stack:
             client = self._client
             if client is None:
-                lent = (await current_clients(math.inf)).lent()
+                address = urlsplit(request.url).netloc
+                lent = (await current_clients(address, "recorded", math.inf)).lent()
                 client = await stack.enter_async_context(lent)
             sent = client.build_request(request.method, request.url, **request.more)
             recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())
             # Here, since the order of requests is that of the cassette.
             self._recordings.append(recording)
-            recording.begin(await client.send(sent, stream=True), stack.pop_all())
+            recording.begin(
+                await client.send(sent, stream=True, follow_redirects=False), stack.pop_all()
+            )
         return recording
 
     async def aclose(self) -> None:
@@ -418,7 +455,9 @@ class Replayer:
         """Return a request for `send`."""
         return _Built(method, str(url), kwargs)
 
-    async def send(self, request: Any, *, stream: bool = True) -> Any:
+    async def send(
+        self, request: Any, *, stream: bool = True, follow_redirects: bool = False
+    ) -> Any:
         """Return the recorded response.
 
         Raises:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
+from sys import is_finalizing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -19,7 +20,7 @@ from warnings import warn
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from ._blocking import Task, call, check_process, open_portal, portal_for, wait
+from ._blocking import Task, call, open_portal, portal_for, wait
 from ._core.culprit import listed
 from .exceptions import UserError, shown
 from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
@@ -264,6 +265,8 @@ class _Held:
 
     def __init__(self, cm: AbstractAsyncContextManager[StreamedResponse]) -> None:
         self.opened: Future[StreamedResponse | _Foreign] = Future()
+        # Beside the future, which takes a lock to be asked.
+        self.is_open = False
         self._cm = cm
         self._leave: anyio.Event | None = None
 
@@ -272,6 +275,7 @@ class _Held:
         try:
             async with self._cm as stream:
                 own = isinstance(stream, StreamedResponse)
+                self.is_open = True
                 self.opened.set_result(stream if own else _Foreign(stream))
                 await leave.wait()
         except BaseException as exc:
@@ -286,10 +290,10 @@ class _Held:
 
     def let_go_by(self, task: Task[None]) -> None:
         """Have the stream left soon, from any thread; where it still opens, that is cancelled."""
-        if self.opened.done() and self._leave is not None:
+        if self.is_open and self._leave is not None:
             task.soon(self._leave.set)
         else:
-            task.call_off()
+            task.cancel()
 
 
 class StreamedResponseSync:
@@ -316,18 +320,19 @@ class StreamedResponseSync:
         self._given_portal = portal
         # Apart, so that the task in the portal does not keep this object alive.
         self._held = _Held(_async_stream_cm)
-        self._told = False
+        self._told = self._is_left = False
         self._entering = threading.Lock()
         self._busy = threading.Lock()
-        # Both making an event and looking at the response change the fold.
-        self._folding = threading.Lock()
+        # Both making an event and looking at the response change the fold. A signal handler
+        # may look while its own thread makes an event.
+        self._folding = threading.RLock()
 
     def __enter__(self) -> StreamedResponseSync:
         portal = portal_for(self._given_portal, "async with model_request_stream(...)")
-        with self._entering:
-            if self._task is not None:
-                raise UserError("A StreamedResponseSync can be entered only once.")
-            self._task = Task(portal, self._held.run)
+        # Never released, so that nobody waits for it.
+        if not self._entering.acquire(blocking=False):
+            raise UserError("A StreamedResponseSync can be entered only once.")
+        self._task = Task(portal, self._held.run)
         return self
 
     def __exit__(
@@ -336,24 +341,38 @@ class StreamedResponseSync:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
+        if exc_type is GeneratorExit:
+            # The garbage collector may close a generator, at any place in any thread.
+            self._leave()
+            return
         self.close()
         failure = self._failure()
         if exc_val is None and failure is not None and not self._told:
             raise failure
 
     def close(self) -> None:
-        """Leave the stream: the connection is closed now, and nothing more is read."""
+        """Leave the stream: the connection is closed now, and nothing more is read.
+
+        It has been closed when this returns, but for a thread that runs an event loop: there
+        it is closed soon.
+        """
         if self._task is None:
             raise _not_entered()
         if self._task.is_over:
             return
-        is_open = self._held.opened.done()
-        self._told = self._told or not is_open
-        self._held.let_go_by(self._task)
-        # An opening that is called off has failed of that, which is no news.
-        expected = (CancelledError,) if is_open else (CancelledError, TimeoutError)
-        with suppress(*expected):
-            self._task.join(None if is_open else CLOSE_LIMIT)
+        is_open = self._held.is_open
+        self._leave()
+        if self._task.host.may_be_awaited():
+            # An opening that is cancelled has failed of that, which is no news.
+            with suppress(CancelledError):
+                self._task.join(None if is_open else CLOSE_LIMIT)
+
+    def _leave(self) -> None:
+        """Have the stream left soon, without waiting for that."""
+        if self._task is not None and not self._task.is_over:
+            self._is_left = True
+            self._told = self._told or not self._held.is_open
+            self._held.let_go_by(self._task)
 
     def cancel(self) -> None:
         """Leave the stream; the same as `close`."""
@@ -370,9 +389,12 @@ class StreamedResponseSync:
         return self.response
 
     def __del__(self) -> None:
-        if self._task is not None and not self._task.is_over:
-            self._held.let_go_by(self._task)
-            warn(f"{self!r} was never closed", ResourceWarning, stacklevel=2, source=self)
+        if self._task is None or self._is_left or self._task.is_over:
+            return
+        # As Python ends, the portal's thread stands still, perhaps with a lock.
+        if not is_finalizing():
+            self._leave()
+            warn("A StreamedResponseSync was never closed", ResourceWarning, 2, source=self)
 
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
         """Stream the response as events; a second loop goes on where the first stopped."""
@@ -406,24 +428,21 @@ class StreamedResponseSync:
     def _check_entered(self) -> Task[None]:
         if self._task is None:
             raise _not_entered()
-        check_process(self._task.portal)
+        self._task.host.check_process()
         return self._task
 
     def _stream(self, timeout: float | None) -> StreamedResponse | _Foreign:
-        """Return the stream, once it is open.
+        """Return the stream, once it is open, or raise what kept it from opening.
 
         Raises:
             RuntimeError: It is not open after `timeout` seconds.
         """
         task = self._check_entered()
-        try:
-            return wait(self._held.opened, task.portal, timeout)
-        except BaseException as exc:
-            if exc is self._failure():
-                self._told = True
-            elif isinstance(exc, TimeoutError):
-                raise RuntimeError("Stream failed to initialize within timeout") from exc
-            raise
+        opened = self._held.opened
+        if not wait(opened, task.host, timeout):
+            raise RuntimeError("Stream failed to initialize within timeout")
+        self._told = True
+        return opened.result()
 
     def _failure(self) -> BaseException | None:
         """Return what kept the stream from opening."""

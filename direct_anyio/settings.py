@@ -52,9 +52,11 @@ class ModelSettings(TypedDict, total=False):
         top_k: Number of most likely tokens to choose from.
         timeout: Seconds that each step of one attempt may take: to connect, to send,
             until the response starts, until its first event, between two of its
-            reads. A float for all, or anything shaped like `httpx.Timeout`.
-        request_timeout: Seconds of wall-clock time for the whole request: waiting for
-            a connection, attempts, backoff and the reading of a stream.
+            reads. A float for all, or anything shaped like `httpx.Timeout`, whose `pool`
+            is the only limit on the wait for a free connection.
+        request_timeout: Seconds of wall-clock time for the whole request: attempts,
+            backoff and the reading of a stream. The wait for a free connection does not
+            count.
         first_event_timeout: Seconds from the head of a streamed response to its
             first event.
         max_retries: Attempts after a first one that failed before any event was

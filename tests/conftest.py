@@ -79,20 +79,18 @@ def _of_the_portal() -> set[str]:
     from direct_anyio import _blocking
     from direct_anyio._io import run
 
-    opened = _blocking._process._opened
-    if opened is None:
+    if os.getpid() not in _blocking._portals:
         return set()
 
     async def sockets() -> list[Any]:
         import asyncio
 
         loop: Any = asyncio.get_running_loop()
-        ours: Any = run._current.get(None)
-        lines = ours.clients.values() if ours else []
-        clients = [share.client for line in lines for share in line._shares]
+        lines: Any = (run._lines.get(None) or {}).values()
+        clients = [free.client for line in lines for free in line._free]
         kept = [kept for client in clients for kept in client._transport._pool.connections]
         streams = [each._connection._network_stream for each in kept]
         return [loop._ssock, loop._csock, *(s.get_extra_info("socket") for s in streams)]
 
-    found = _blocking.call(opened.result()[0], sockets)
+    found = _blocking.call(_blocking._process_portal(), sockets)
     return {os.readlink(f"/proc/self/fd/{each.fileno()}") for each in found if each.fileno() >= 0}

@@ -325,10 +325,10 @@ def test_growing_is_linear(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rebuilt = 0
     applied = accumulator_module._Growth._applied
 
-    def counted(self: Any, delta: Any) -> Any:
+    def counted(self: Any, part: Any, delta: Any) -> Any:
         nonlocal rebuilt
         rebuilt += 1
-        return applied(self, delta)
+        return applied(self, part, delta)
 
     monkeypatch.setattr(accumulator_module._Growth, "_applied", counted)
     start = time.perf_counter()

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import anyio
 import attrs
 import pytest
 
@@ -1143,8 +1142,9 @@ local = pytest.mark.skipif(
 @pytest.mark.parametrize("door", ["unary", "streamed"])
 async def test_against_a_server(door: str) -> None:
     """llama.cpp's server, which speaks the protocol too, is asked and understood."""
-    url = await anyio.to_thread.run_sync(llama.base_url, llama.find_weights("smollm2"))
-    model = infer_model("anthropic:smollm2", base_url=url, api_key="x")
+    server = await llama.serve("smollm2")
+    url = server.url
+    model = infer_model("anthropic:smollm2", base_url=url, api_key=server.key.reveal())
     history: list[ModelMessage] = [
         ModelRequest(
             [

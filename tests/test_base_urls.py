@@ -250,13 +250,13 @@ EXCEPTIONS = {
 def test_what_goes_past_a_proxy(said: str, environ: pytest.MonkeyPatch) -> None:
     """Each entry of `NO_PROXY` that names a host counts, and none keeps a client from being."""
     environ.setenv("NO_PROXY", said)
-    assert proxies() == {}
+    assert proxies("api.test") == {}
     environ.setenv("HTTPS_PROXY", "proxy.test:3128")
-    assert list(proxies()) == ["https://", *EXCEPTIONS[said]]
-    assert proxies()["https://"] == "http://proxy.test:3128"
-    new_client()
+    assert list(proxies("api.test")) == ["https://", *EXCEPTIONS[said]]
+    assert proxies("api.test")["https://"] == "http://proxy.test:3128"
+    new_client("api.test")
     environ.setenv("NO_PROXY", f"{said},*")
-    assert proxies() == {}
+    assert proxies("api.test") == {}
 
 
 @pytest.mark.parametrize("url", ["http://me:pass-word@h:99999", "http://[::1", "h:x", "a b"])
@@ -266,7 +266,7 @@ async def test_a_proxy_that_makes_no_sense(
 ) -> None:
     """The error names the variable, and not what may be a password."""
     environ.setenv(name, url)
-    model = infer_model("openai:m", api_key="k", base_url="http://127.0.0.1:9")
+    model = infer_model("openai:m", api_key="k", base_url="http://api.test")
     with pytest.raises(UserError, match=rf"^(?!.*pass-word).*`{name}`"):
         await model_request(model, HELLO)
 

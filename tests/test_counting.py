@@ -71,10 +71,11 @@ async def test_other_protocols_do_not_count() -> None:
 )
 async def test_a_count_is_what_is_read() -> None:
     """A real server counts as many tokens ahead as it reads afterwards."""
-    from direct_anyio._io.llama import base_url, find_weights
+    from direct_anyio._io.llama import find_weights, running
 
-    url = base_url(find_weights("smollm2"))
-    model = infer_model("anthropic:smollm2", api_key="k", base_url=url)
+    server = running(find_weights("smollm2"))
+    key = server.key.reveal()
+    model = infer_model("anthropic:smollm2", api_key=key, base_url=server.url)
     counted = await model.count_tokens(MESSAGES, None, ModelRequestParameters())
     response = await model_request(model, MESSAGES, model_settings={"max_tokens": 1})
     assert counted.input_tokens == response.usage.input_tokens

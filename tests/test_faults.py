@@ -44,6 +44,7 @@ from direct_anyio import (
     model_request_sync,
 )
 from direct_anyio._io import retry, transport
+from direct_anyio._io.deadlines import _ABOUT
 from direct_anyio.models.http import HTTPModel
 
 from .doors import streamed, streamed_sync, unary
@@ -241,7 +242,7 @@ def _late(limit: str, phase: str, handler: Handler, **more: Any) -> Fault:
     return Fault(
         handler=handler,
         raises=ModelTimeoutError,
-        text=f"'{limit}' limit",
+        text=_ABOUT[limit][0] if limit in _ABOUT else "the wait for an event",
         limit=limit,
         phase=phase,
         settings=settings,
@@ -558,8 +559,10 @@ class Unreachable:
 
 UNREACHABLE = {
     "a closed port": Unreachable(_nobody, "Could not connect to http://127.0.0.1:[0-9]+: ", 3),
-    "no answer to a connection": Unreachable(_black_hole, "'connect' limit", 3, "connect"),
-    "no answer to TLS": Unreachable(_silent_tls, "'connect' limit", 3, "connect"),
+    "no answer to a connection": Unreachable(
+        _black_hole, "connecting took more than", 3, "connect"
+    ),
+    "no answer to TLS": Unreachable(_silent_tls, "connecting took more than", 3, "connect"),
     "no TLS": Unreachable(_plain_text, "https://127.0.0.1.*SSL.*(?i:wrong.version|not)"),
     "an unknown authority": Unreachable(_unknown_authority, "127.0.0.1.*certificate verify"),
     "an expired certificate": Unreachable(_expired, "certificate has expired"),
@@ -570,9 +573,11 @@ UNREACHABLE = {
     "a name that fails for now": Unreachable(
         _fails(socket.EAI_AGAIN, "Temporary failure in name resolution"), "model.test", 3
     ),
-    "a slow look-up": Unreachable(_slow_lookup, "'connect' limit", 3, "connect"),
-    "no answer to TLS behind a proxy": Unreachable(_silent_proxy, "'connect' limit", 3, "connect"),
-    "a proxy that is silent": Unreachable(_mute_proxy, "'connect' limit", 3, "connect"),
+    "a slow look-up": Unreachable(_slow_lookup, "connecting took more than", 3, "connect"),
+    "no answer to TLS behind a proxy": Unreachable(
+        _silent_proxy, "connecting took more than", 3, "connect"
+    ),
+    "a proxy that is silent": Unreachable(_mute_proxy, "connecting took more than", 3, "connect"),
     "a proxy that knows us not": Unreachable(
         _proxy_says(b"407 Proxy Authentication Required"), r"^(?!.*pass-word).*proxy.*407"
     ),
@@ -774,7 +779,7 @@ async def test_a_proxy_that_cannot_be_used(proxy: str, monkeypatch: pytest.Monke
     if proxy.startswith("socks") and find_spec("socksio"):
         pytest.skip("it can be used here")
     monkeypatch.setenv("ALL_PROXY", proxy)
-    model = _model("http://127.0.0.1:9/v1")
+    model = _model("http://api.test/v1")
     with pytest.raises(UserError, match="No HTTP client can be made"):
         async with model:
             await streamed(model, MESSAGES)

@@ -30,6 +30,7 @@ from direct_anyio import (
     list_models,
     model_request,
 )
+from direct_anyio._core.secrets import Hidden
 from direct_anyio._io import retry
 from direct_anyio.models import keys
 from direct_anyio.models.google import GoogleModel
@@ -755,7 +756,7 @@ def test_a_function_gives_tokens_to_google_cloud() -> None:
         provider = GoogleProvider(vertexai=True, api_key=api_key)
         assert (provider.row.key_header == "x-goog-api-key") is express
     model = GoogleModel("m", provider=GoogleProvider(project="p", api_key=_from_module))
-    assert model.key_headers("token") == {"authorization": "Bearer token"}
+    assert model.key_headers(Hidden("token")) == {"authorization": "Bearer token"}
 
 
 async def test_listing_counting_and_constructors_take_functions() -> None:

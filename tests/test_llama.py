@@ -18,14 +18,17 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import anyio
 import pytest
 from anyio import to_thread
 
+from direct_anyio import ModelRequest, infer_model, model_request, model_request_stream
 from direct_anyio._io import llama
 from direct_anyio.exceptions import ModelAPIError, UserError
+from direct_anyio.models.http import HTTPModel
 
 LIMIT = 60
 """Seconds after which a load counts as lost; it takes 0.6."""
@@ -83,7 +86,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[llama._Child]]:
         children.append(popen(path, stdin, stdout))
         return children[-1]
 
-    servers: dict[str, llama._Server] = {}
+    servers: dict[str, llama.Server] = {}
     monkeypatch.setattr(llama, "_servers", servers)
     monkeypatch.setattr(llama, "_popen", counted)
     yield children
@@ -122,7 +125,7 @@ def test_missing_package(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "told"),
     [
         ("absent.gguf", "No such file or directory: '{}/absent.gguf'"),
-        ("", "Is a directory: '{}'"),
+        ("", "'{}' is not a file"),
         ("note.gguf", "'{}/note.gguf' is not a GGUF file: it starts with b'hell'"),
         ("nu\0ll", "null byte"),
     ],
@@ -151,8 +154,9 @@ def test_answers(spawned: list[llama._Child]) -> None:
         ],
         "temperature": 0,
     }
-    url = llama.base_url(llama.find_weights("smollm2"))
-    request = Request(f"{url}/v1/chat/completions", json.dumps(body).encode())
+    server = llama.running(llama.find_weights("smollm2"))
+    headers = {"Authorization": f"Bearer {server.key.reveal()}"}
+    request = Request(f"{server.url}/v1/chat/completions", json.dumps(body).encode(), headers)
     with urlopen(request) as reply:
         answer: dict[str, Any] = json.load(reply)
     assert answer["model"] == "smollm2"
@@ -162,10 +166,68 @@ def test_answers(spawned: list[llama._Child]) -> None:
 @local
 def test_closed_to_web_pages(spawned: list[llama._Child]) -> None:
     """A page in a browser may not read what the server says; the whole context is there."""
-    url = llama.base_url(llama.find_weights("smollm2"))
-    with urlopen(Request(f"{url}/slots", headers={"Origin": "http://page.example"})) as reply:
+    server = llama.running(llama.find_weights("smollm2"))
+    headers = {
+        "Origin": "http://page.example",
+        "Authorization": f"Bearer {server.key.reveal()}",
+    }
+    with urlopen(Request(f"{server.url}/slots", headers=headers)) as reply:
         assert not reply.headers["Access-Control-Allow-Origin"]
         assert json.load(reply)[0]["n_ctx"] == 8192
+
+
+@local
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
+def test_closed_to_other_users(spawned: list[llama._Child]) -> None:
+    """Whoever does not have the key gets no answer, and the key cannot be looked at."""
+    server = llama.running(llama.find_weights("smollm2"))
+    body = json.dumps({"messages": [{"role": "user", "content": "Hi."}], "max_tokens": 1}).encode()
+    for path, data in (("/v1/chat/completions", body), ("/completion", body), ("/slots", None)):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(server.url + path, data, {"Host": "page.example"}))
+        assert refused.value.code == 401
+        refused.value.close()
+    key = server.key.reveal().encode()
+    for name in ("cmdline", "environ"):
+        assert key not in Path(f"/proc/{server.process.pid}/{name}").read_bytes()
+    assert server.key.reveal() not in repr(server)
+
+
+@local
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_server_that_is_killed_in_a_request(
+    stream: bool, spawned: list[llama._Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry of the same request starts another, and asks that with its own key."""
+    locate = HTTPModel.locate
+
+    async def killed_once(self: HTTPModel) -> None:
+        await locate(self)
+        if len(spawned) == 1:
+            spawned[0].kill()
+            spawned[0].wait()
+
+    monkeypatch.setattr(HTTPModel, "locate", killed_once)
+    model = infer_model("local:smollm2")
+    settings: Any = {"max_tokens": 1}
+    messages = [ModelRequest.user_text_prompt("Hi.")]
+    if stream:
+        async with model_request_stream(model, messages, model_settings=settings) as opened:
+            response = await opened.drain()
+    else:
+        response = await model_request(model, messages, model_settings=settings)
+    assert response.usage.output_tokens == 1
+    assert len(spawned) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A pipe or a folder with a model's name is told at once, and not waited for."""
+    for make in (os.mkfifo, os.mkdir):
+        path = str(tmp_path / f"{make.__name__}.gguf")
+        make(path)
+        with pytest.raises(UserError, match="is not a file"):
+            llama._check_magic(Path(path))
 
 
 @local
@@ -174,15 +236,15 @@ async def test_one_child_for_all(spawned: list[llama._Child]) -> None:
     urls: list[str] = []
 
     async def ask() -> None:
-        urls.append(await llama.serve("smollm2"))
+        urls.append((await llama.serve("smollm2")).url)
 
     gguf = llama.find_weights("smollm2")
     with ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(llama.base_url, gguf) for _ in range(4)]
+        asked = [threads.submit(llama.running, gguf) for _ in range(4)]
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(ask)
-        urls += [future.result() for future in asked]
+        urls += [future.result().url for future in asked]
     assert len(urls) == 24
     assert len(set(urls)) == len(spawned) == 1
 
@@ -192,23 +254,23 @@ async def test_running_server_needs_no_thread(
     spawned: list[llama._Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the server runs, its address is known without a hop."""
-    url = await llama.serve("smollm2")
+    url = (await llama.serve("smollm2")).url
     monkeypatch.setattr(llama, "to_thread", None)
-    assert await llama.serve("smollm2") == url
+    assert (await llama.serve("smollm2")).url == url
 
 
 @local
 async def test_cancelled_load(spawned: list[llama._Child], monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelling leaves while the model loads, and the load serves the next caller."""
-    listen = llama._Server.listen
+    listen = llama.Server.listen
     entered, gate = threading.Event(), threading.Event()
 
-    def gated(server: llama._Server) -> dict[str, str]:
+    def gated(server: llama.Server) -> dict[str, str]:
         entered.set()
         assert gate.wait(LIMIT)
         return listen(server)
 
-    monkeypatch.setattr(llama._Server, "listen", gated)
+    monkeypatch.setattr(llama.Server, "listen", gated)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(llama.serve, "smollm2")
         assert await to_thread.run_sync(entered.wait, LIMIT)
@@ -223,13 +285,13 @@ async def test_cancelled_load(spawned: list[llama._Child], monkeypatch: pytest.M
 def test_dead_child_is_replaced(spawned: list[llama._Child]) -> None:
     """After the child was killed the next call starts another, and leaves no zombie."""
     gguf = llama.find_weights("smollm2")
-    llama.base_url(gguf)
+    llama.running(gguf)
     first = pid_of(gguf)
     pidfd = os.pidfd_open(first)
     os.kill(first, signal.SIGKILL)
     assert gone(pidfd)
     os.close(pidfd)
-    with urlopen(llama.base_url(gguf) + "/health") as reply:
+    with urlopen(llama.running(gguf).url + "/health") as reply:
         assert reply.status == 200
     assert pid_of(gguf) != first
     assert not os.path.exists(f"/proc/{first}")
@@ -241,7 +303,7 @@ def test_broken_weights(broken: str, spawned: list[llama._Child]) -> None:
     """A file that does not load is an error that says why, and leaves nothing behind."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(ModelAPIError, match="does not load: llama_model_loader: failed") as caught:
-        llama.base_url(broken, "mine")
+        llama.running(broken, "mine")
     assert (caught.value.model_name, caught.value.phase) == ("mine", "connect")
     assert os.listdir("/proc/self/fd") == before
     assert [child.returncode for child in spawned] == [0]
@@ -267,7 +329,7 @@ def test_no_interpreter(
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(sys, "executable", "/absent/python")
     with pytest.raises(ModelAPIError, match="No such file or directory: '/absent/python'"):
-        llama.base_url(broken)
+        llama.running(broken)
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -276,24 +338,24 @@ def test_interrupted_load(spawned: list[llama._Child], monkeypatch: pytest.Monke
     """Ctrl-C during a load takes the half-loaded child along, and the next call works."""
     gguf = llama.find_weights("smollm2")
 
-    def interrupted(server: llama._Server) -> dict[str, str]:
+    def interrupted(server: llama.Server) -> dict[str, str]:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(llama._Server, "listen", interrupted)
+        patch.setattr(llama.Server, "listen", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            llama.base_url(gguf)
+            llama.running(gguf)
     assert spawned[0].returncode == -signal.SIGKILL
-    assert llama.base_url(gguf)
+    assert llama.running(gguf).url
 
 
 @local
 def test_silent() -> None:
     """A program that uses the server writes nothing of ours, and ends with all warnings on."""
     script = """
-llama.base_url(gguf)
-with urlopen(llama.base_url(gguf) + "/health"): pass
-try: llama.base_url(os.devnull)
+llama.running(gguf).url
+with urlopen(llama.running(gguf).url + "/health"): pass
+try: llama.running(os.devnull)
 except llama.ModelAPIError: pass
 llama._servers.clear()  # what the end of the interpreter may do, in any order
 """
@@ -306,7 +368,8 @@ llama._servers.clear()  # what the end of the interpreter may do, in any order
 def test_child_goes_with_its_parent(end: signal.Signals | None) -> None:
     """However the parent ends, and even with a stream open to another process, the child goes."""
     script = """
-print(llama.base_url(gguf), pid(), flush=True)
+server = llama.running(gguf)
+print(server.url, server.key.reveal(), pid(), flush=True)
 sys.stdin.read()
 """
     body = {"messages": [{"role": "user", "content": "Tell a story."}], "stream": True}
@@ -314,9 +377,11 @@ sys.stdin.read()
         command(script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout
-        url, pid = parent.stdout.readline().split()
+        url, key, pid = parent.stdout.readline().split()
         pidfd = os.pidfd_open(int(pid))
-        with urlopen(f"{url}/v1/chat/completions", json.dumps(body).encode()) as stream:
+        headers = {"Authorization": f"Bearer {key}"}
+        asked = Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), headers)
+        with urlopen(asked) as stream:
             stream.readline()
             if end:
                 parent.send_signal(end)
@@ -331,7 +396,7 @@ def test_ctrl_c_spares_the_child() -> None:
     """A SIGINT to the program's process group does not reach the child."""
     script = """
 signal.signal(signal.SIGINT, lambda *_: None)
-url = llama.base_url(gguf)
+url = llama.running(gguf).url
 server = pid()
 os.killpg(0, signal.SIGINT)
 assert os.getsid(server) == server
@@ -346,13 +411,13 @@ assert pid() == server
 def test_fork_shares_the_child() -> None:
     """A forked process uses its parent's server, and leaves it running."""
     script = """
-url = llama.base_url(gguf)
+url = llama.running(gguf).url
 if not os.fork():
-    with urlopen(llama.base_url(gguf) + "/health") as reply: status = reply.status
-    print(llama.base_url(gguf) == url, status)
+    with urlopen(llama.running(gguf).url + "/health") as reply: status = reply.status
+    print(llama.running(gguf).url == url, status)
     sys.exit()
 os.wait()
-with urlopen(url + "/health") as reply: print(reply.status, llama.base_url(gguf) == url)
+with urlopen(url + "/health") as reply: print(reply.status, llama.running(gguf).url == url)
 """
     assert output(script) == "True 200\n200 True\n"
 
@@ -361,13 +426,13 @@ with urlopen(url + "/health") as reply: print(reply.status, llama.base_url(gguf)
 def test_fork_outlives_its_parent() -> None:
     """The server stays as long as one of the processes that share it."""
     script = """
-url = llama.base_url(gguf)
+url = llama.running(gguf).url
 theirs, ours = os.pipe()
 if os.fork():
     os._exit(0)
 os.close(ours)
 os.read(theirs, 1)
-with urlopen(llama.base_url(gguf) + "/health") as reply: print(reply.status)
+with urlopen(llama.running(gguf).url + "/health") as reply: print(reply.status)
 """
     assert output(script) == "200\n"
 
@@ -377,17 +442,17 @@ with urlopen(llama.base_url(gguf) + "/health") as reply: print(reply.status)
 def test_fork_replaces_a_dead_child() -> None:
     """A forked process sees that the server is dead, though it is not its child."""
     script = """
-url = llama.base_url(gguf)
+url = llama.running(gguf).url
 first = pid()
 if not os.fork():
     os.kill(first, signal.SIGKILL)
     import select
     select.select([os.pidfd_open(first)], [], [])
-    with urlopen(llama.base_url(gguf) + "/health") as reply:
+    with urlopen(llama.running(gguf).url + "/health") as reply:
         os.write(1, b"%d %d\\n" % (reply.status, pid() != first))
     sys.exit()
 os.wait()
-with urlopen(llama.base_url(gguf) + "/health") as reply:
+with urlopen(llama.running(gguf).url + "/health") as reply:
     os.write(1, b"%d %d\\n" % (reply.status, pid() != first))
 """
     assert output(script) == "200 1\n200 1\n"
@@ -397,22 +462,22 @@ with urlopen(llama.base_url(gguf) + "/health") as reply:
 def test_fork_during_a_load() -> None:
     """A fork while another thread loads or looks up finds no lock held."""
     script = """
-listen = llama._Server.listen
+listen = llama.Server.listen
 entered, gate = threading.Event(), threading.Event()
 def gated(server):
     entered.set()
     gate.wait()
     return listen(server)
-llama._Server.listen = gated
-loader = threading.Thread(target=llama.base_url, args=[gguf])
+llama.Server.listen = gated
+loader = threading.Thread(target=llama.running, args=[gguf])
 loader.start()
 entered.wait()
 forked = os.fork()
 gate.set()
 if not forked:
     signal.alarm(60)
-    llama._Server.listen = listen
-with urlopen(llama.base_url(gguf) + "/health") as reply: os.write(1, b"%d\\n" % reply.status)
+    llama.Server.listen = listen
+with urlopen(llama.running(gguf).url + "/health") as reply: os.write(1, b"%d\\n" % reply.status)
 if forked:
     loader.join()
     os.wait()

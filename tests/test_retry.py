@@ -32,7 +32,14 @@ from direct_anyio import (
     model_request_stream,
 )
 from direct_anyio._io import retry
-from direct_anyio._io.retry import Budget, budget_of, delay_before, kind_of
+from direct_anyio._io.retry import (
+    MAX_BUDGETS,
+    Budget,
+    _budgets,
+    budget_of,
+    delay_before,
+    kind_of,
+)
 from direct_anyio.models.http import HTTPModel
 
 from .serving import Connection, Handler, answering, delta, frame, reply, serving
@@ -137,9 +144,19 @@ def test_a_budget_is_of_a_host_and_a_key() -> None:
     others = [
         _model("http://two.test/v1").budget,
         _model("http://one.test:81/v1").budget,
-        budget_of("one.test", "another key"),
+        budget_of(("one.test", hash("another key"))),
     ]
     assert len({id(each) for each in (one, *others)}) == 4
+
+
+def test_budgets_are_forgotten() -> None:
+    """The table does not grow with the keys of many tenants; what was taken is remembered."""
+    spent = budget_of("spent")
+    spent.take("transient")
+    for number in range(3 * MAX_BUDGETS):
+        budget_of(number)
+    assert len(_budgets) <= MAX_BUDGETS
+    assert budget_of("spent") is spent
 
 
 def _tokens(budget: Budget) -> int:
@@ -444,7 +461,7 @@ async def test_a_cancelled_wait_sends_nothing_more() -> None:
     settings: Any = {"on_retry": lambda retry: waiting.set()}
     with serving(slow) as server:
         model = _model(server.url)
-        limiter = (await model.clients()).limiter
+        clients = await model.clients()
         async with anyio.create_task_group() as group:
 
             async def ask() -> None:
@@ -453,7 +470,7 @@ async def test_a_cancelled_wait_sends_nothing_more() -> None:
             group.start_soon(ask)
             await waiting.wait()
             await anyio.wait_all_tasks_blocked()
-            assert limiter.borrowed_tokens == 0
+            assert clients.limiter.borrowed_tokens == 0
             group.cancel_scope.cancel()
         assert len(server.received) == 1
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import pickle
 import socket
 import subprocess
 import sys
-from collections import Counter
+import weakref
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ from direct_anyio import (
     model_request_stream,
     model_request_sync,
 )
-from direct_anyio._io.run import EACH, IDLE, MAX_CONNECTIONS, Clients
+from direct_anyio._io.run import IDLE, MAX_CONNECTIONS, Clients
 from direct_anyio.models.http import HTTPModel
 from direct_anyio.models.wrapper import WrapperModel
 
@@ -97,7 +98,7 @@ class Closable:
         self.is_closed = True
 
 
-def _clients(each: float = EACH) -> tuple[Clients, list[Any]]:
+def _clients() -> tuple[Clients, list[Any]]:
     """Return clients, and the list of those that they have made."""
     made: list[Any] = []
 
@@ -105,32 +106,68 @@ def _clients(each: float = EACH) -> tuple[Clients, list[Any]]:
         made.append(Closable())
         return made[-1]
 
-    return Clients(make, anyio.CapacityLimiter(100), each), made
+    return Clients(anyio.CapacityLimiter(100), make), made
 
 
-async def test_a_client_has_few_requests() -> None:
-    """Eight requests share a client and more get others; in the end all are closed."""
+async def test_a_client_has_one_request() -> None:
+    """Each request has a client, the one that was used last; in the end all are closed."""
     clients, made = _clients()
     async with AsyncExitStack() as stack:
         lent = [await stack.enter_async_context(clients.lent()) for _ in range(20)]
-    assert sorted(Counter(map(id, lent)).values()) == [4, 8, 8]
+    assert len(set(map(id, lent))) == 20
+    async with clients.lent() as client:
+        assert client is lent[0]
     with anyio.CancelScope() as scope:
         scope.cancel()
         await clients.aclose()
     assert all(client.is_closed for client in made)
 
 
-async def test_a_client_that_nobody_needs_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some seconds after a crowd the next request closes a client, and never a busy one."""
+async def test_an_idle_client_is_closed_by_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds after its last request a client is closed, without another request."""
     now = 0.0
+    timers: list[tuple[float, Any]] = []
     monkeypatch.setattr("direct_anyio._io.run.current_time", lambda: now)
-    clients, made = _clients(each=1)
-    async with clients.lent(), clients.lent():
-        pass
-    for passed, closed in ((IDLE, 0), (IDLE + 1, 1), (100 * IDLE, 1)):
-        now = passed
+    monkeypatch.setattr("direct_anyio._io.run.start_later", lambda *timer: timers.append(timer))
+    clients, made = _clients()
+    async with clients.lent():
+        now = 2.0
         async with clients.lent():
-            assert sum(client.is_closed for client in made) == closed
+            pass
+        now = 3.0
+    assert [seconds for seconds, _ in timers] == [IDLE]
+    now = 2.0 + IDLE
+    await timers.pop()[1]()
+    assert [client.is_closed for client in made] == [False, True]
+    assert [seconds for seconds, _ in timers] == [1.0]
+    now = 3.0 + IDLE
+    await timers.pop()[1]()
+    assert [client.is_closed for client in made] == [True, True]
+    assert not timers
+    async with clients.lent() as client:
+        assert client is made[2]
+    await clients.aclose()
+
+
+def test_idle_connections_close_by_themselves(run: Any) -> None:
+    """A timer closes them, and nothing refers to them any more."""
+    ended: list[Any] = []
+
+    async def ask() -> None:
+        with serving(answering("a")) as server:
+            model = infer_model("openai:x", api_key="k", base_url=server.url)
+            await model_request(model, MESSAGES)
+            assert isinstance(model, HTTPModel)
+            clients = await model.clients()
+            ended.append(weakref.ref(clients))
+            (free,) = clients._free
+            free.since -= IDLE
+            await clients._close_idle()
+            assert server.all_left()
+
+    run(ask)
+    gc.collect()
+    assert ended[0]() is None
 
 
 def test_models_of_a_run_share_its_client(run: Any) -> None:
@@ -358,7 +395,7 @@ async def test_a_client_that_does_not_close(stalls: bool, monkeypatch: pytest.Mo
                 await anyio.sleep_forever()
             raise OSError("It does not close.")
 
-    clients = Clients(cast(Any, Broken), CapacityLimiter(3), each=1)
+    clients = Clients(CapacityLimiter(3), cast(Any, Broken))
     async with AsyncExitStack() as stack:
         lent = {await stack.enter_async_context(clients.lent()) for _ in range(3)}
     with anyio.fail_after(PATIENCE):
@@ -395,7 +432,7 @@ async def test_the_system_looks_after_a_silent_connection() -> None:
             assert isinstance(model, HTTPModel)
             await model_request(model, MESSAGES)
             clients: Any = await model.clients()
-            (kept,) = clients._shares[0].client._transport._pool.connections
+            (kept,) = clients._free[0].client._transport._pool.connections
             connected = kept._connection._network_stream.get_extra_info("socket")
             assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             if hasattr(socket, "TCP_KEEPIDLE"):

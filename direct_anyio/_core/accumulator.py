@@ -106,43 +106,53 @@ def _text_delta(part: _Unfinished, text: str) -> Delta:
 
 @define(eq=False)
 class _Growth:
-    """A part and the text that has been added since anybody looked."""
+    """A part that grows.
 
-    part: _Unfinished
+    Pieces are joined when the part is looked at. A signal handler may look at it while it
+    grows, in the same thread: so what has been joined is one value, replaced in one step.
+
+    Attributes:
+        grown: The part, and how many of the pieces it contains.
+        id: The id that its first delta brought.
+        announced: False between the end of the part before it and its own start.
+        pieces: The texts that were added.
+    """
+
+    grown: tuple[_Unfinished, int]
     id: str | None = None
-    announced: bool = True  # False between the end of the part before and its own start
+    announced: bool = True
     pieces: list[str] = field(factory=list)
 
     @property
     def is_nameless(self) -> bool:
         """Whether it is a call that still has no name; one of which nothing is known is none."""
-        part = self.part
+        part = self.grown[0]
         if not isinstance(part, ToolCallPartDelta):
             return False
         return bool(part.args_delta or part.tool_call_id or self.pieces)
 
     def add(self, delta: Delta) -> None:
-        if not isinstance(self.part, _GROWS[type(delta)]):
-            kinds = type(delta).__name__, type(self.part).__name__
+        part, count = self.grown
+        if not isinstance(part, _GROWS[type(delta)]):
+            kinds = type(delta).__name__, type(part).__name__
             raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
-        text = _only_text(delta, self.part)
-        is_begun = 0 < len(self.pieces) < 4 and isinstance(delta, ToolCallPartDelta)
-        if is_begun and is_placeholder("".join(self.pieces)):
+        text = _only_text(delta, part)
+        is_begun = 0 < len(self.pieces) - count < 4 and isinstance(delta, ToolCallPartDelta)
+        if is_begun and is_placeholder("".join(self.pieces[count:])):
             self.whole()  # it may be replaced
         if text is not None:
             self.pieces.append(text)
         else:
-            self.part = self._applied(delta)
+            self.grown = self._applied(self.whole(), delta), len(self.pieces)
 
     def whole(self) -> _Unfinished:
-        if self.pieces:
-            text = "".join(self.pieces)
-            self.pieces.clear()
-            self.part = self._applied(_text_delta(self.part, text))
-        return self.part
+        (part, count), end = self.grown, len(self.pieces)
+        if count < end:
+            part = self._applied(part, _text_delta(part, "".join(self.pieces[count:end])))
+            self.grown = part, end
+        return part
 
-    def _applied(self, delta: Delta) -> _Unfinished:
-        part = self.whole()
+    def _applied(self, part: _Unfinished, delta: Delta) -> _Unfinished:
         if isinstance(delta, ToolCallPartDelta):
             grown = delta.apply(part)
             if isinstance(part, ToolCallPartDelta) and isinstance(grown, ToolCallPart):
@@ -267,26 +277,26 @@ class Accumulator:
         index = self._index_of(chunk)
         if index is None:
             part = _started(chunk.delta, chunk.id)
-            return self._start(chunk.key, _Growth(part, chunk.id))
+            return self._start(chunk.key, _Growth((part, 0), chunk.id))
         growth = self._parts[index]
-        if isinstance(growth.part, ToolCallPartDelta):
+        if isinstance(growth.grown[0], ToolCallPartDelta):
             return self._name(index, growth, chunk.delta)
         growth.add(chunk.delta)
-        return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.part)),)
+        return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.grown[0])),)
 
     def _place(self, item: WholePart) -> Iterable[ModelResponseStreamEvent]:
         """Start a whole part, in the place of the part of its key where there is one."""
         index = None if item.key is None else self._indexes.get(item.key)
         if index is None:
-            return self._start(item.key, _Growth(item.part))
-        self._parts[index] = _Growth(item.part)
+            return self._start(item.key, _Growth((item.part, 0)))
+        self._parts[index] = _Growth((item.part, 0))
         return self._announce(index, item.part)
 
     def _index_of(self, chunk: PartChunk) -> int | None:
         if chunk.key is not None:
             return self._indexes.get(chunk.key)
         delta = chunk.delta
-        if not self._parts or not isinstance(self._parts[-1].part, _GROWS[type(delta)]):
+        if not self._parts or not isinstance(self._parts[-1].grown[0], _GROWS[type(delta)]):
             return None
         # A name without a key is a new call: names come whole.
         is_new = isinstance(delta, ToolCallPartDelta) and delta.tool_name_delta
@@ -297,7 +307,7 @@ class Accumulator:
     ) -> Iterable[ModelResponseStreamEvent]:
         """Grow a call that had no name; it starts once it has one."""
         growth.add(delta)
-        part = growth.part
+        part = growth.grown[0]
         return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
     def _start(self, key: Hashable, growth: _Growth) -> Iterable[ModelResponseStreamEvent]:
@@ -307,7 +317,7 @@ class Accumulator:
         self._parts.append(growth)
         if key is not None:
             self._indexes[key] = index
-        part = growth.part
+        part = growth.grown[0]
         return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
     def _announce(self, index: int, part: ModelResponsePart) -> Iterator[ModelResponseStreamEvent]:
@@ -316,7 +326,7 @@ class Accumulator:
         before, self._last_started = self._last_started, index
         previous_kind = None
         if before is not None:
-            previous = self._parts[before].part
+            previous = self._parts[before].grown[0]
             previous_kind = None if isinstance(previous, ToolCallPartDelta) else previous.part_kind
             yield from self._part_end(before, part.part_kind)
         growth.announced = True

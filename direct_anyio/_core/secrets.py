@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 
-__all__ = ("SECRET_NAME", "Secrets")
+__all__ = ("SECRET_NAME", "Hidden", "Secrets", "hide")
 
 MIN_SECRET = 8
 """Characters that a secret has at least; what is shorter is a word like any other."""
@@ -19,7 +19,27 @@ SECRET_NAME = re.compile("auth|key|token|secret|cookie|password|signature|^sig$"
 """Headers and query parameters with such a name hold a secret."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
+class Hidden:
+    """A value that does not print.
+
+    Reports of errors show the local variables of all frames, so no frame holds a key that
+    is not in one of these.
+    """
+
+    _value: Any
+
+    def reveal(self) -> Any:
+        """Return the value, for an expression that keeps no name for it."""
+        return self._value
+
+
+def hide(value: Any) -> Hidden | None:
+    """Return a value so that it does not print, None for none."""
+    return value if value is None or isinstance(value, Hidden) else Hidden(value)
+
+
+@define(eq=False, repr=False)
 class Secrets:
     """The secrets of a request, each of which is shown as three stars."""
 
@@ -46,11 +66,23 @@ class Secrets:
             data = data.replace(form.encode(), b"*" * len(form.encode()))
         return data
 
-    def scrub(self, error: Exception) -> None:
-        """Hide the secrets in what an error says and holds."""
-        error.args = self.without(error.args)
-        for name, value in vars(error).items():
-            setattr(error, name, self.without(value))
+    def scrub(self, error: BaseException) -> None:
+        """Hide the secrets in what an error, and what it was caused by, says and holds.
+
+        The frames that it has come through so far are dropped: their local variables are
+        the request as it was sent, and what the server said of it.
+        """
+        seen: set[BaseException] = set()
+        chain = [error]
+        while chain:
+            each = chain.pop()
+            seen.add(each)
+            each.__traceback__ = None
+            each.args = self.without(each.args)
+            for name, value in vars(each).items():
+                setattr(each, name, self.without(value))
+            causes = {each.__cause__, each.__context__} - seen
+            chain += [cause for cause in causes if cause is not None]
 
     def without(self, value: Any) -> Any:
         """Return a text, or a document of texts, without the secrets."""

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from anyio import CancelScope
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from ..exceptions import ModelTimeoutError, Phase, UserError, shown
 from ..settings import ModelSettings, TimeoutLike
 
-__all__ = ("Limits", "limits_of", "timed_out", "within_total")
+__all__ = ("Limits", "Total", "limits_of", "timed_out", "within_total")
 
 Seconds: TypeAlias = float
 
@@ -26,7 +26,8 @@ class Limits:
     """Seconds for each step; infinity for no limit.
 
     Attributes:
-        pool: Waiting for one of our connections to be free.
+        pool: Waiting in the request queue for one of our connections to be free. It has no
+            limit unless the user sets one, and no other limit passes meanwhile.
         connect: Name look-up, TCP and TLS together.
         write: Sending a piece of the request, 64 KiB at most.
         headers: From the request sent to the head of the response.
@@ -40,7 +41,7 @@ class Limits:
         total: All of it, with the reader's own time; what has arrived is still delivered.
     """
 
-    pool: Seconds = 30
+    pool: Seconds = math.inf
     connect: Seconds = 10
     write: Seconds = 60
     headers: Seconds = 120
@@ -52,6 +53,17 @@ class Limits:
     drain: Seconds = 0.25
     close: Seconds = 1
     total: Seconds = 3600
+
+
+@define
+class Total:
+    """When all of a request must be over; its time in the request queue does not count.
+
+    Attributes:
+        at: On the clock of the event loop.
+    """
+
+    at: float
 
 
 STREAMED = Limits()
@@ -97,10 +109,22 @@ def _seconds(name: str, value: Any) -> Seconds:
     raise UserError(f"The setting {name!r} takes seconds above 0, not {shown(value)}")
 
 
+_ABOUT = {
+    "pool": ("waiting in the request queue", "`timeout`, an httpx.Timeout"),
+    "connect": ("connecting", "`timeout`"),
+    "write": ("sending a part of the request", "`timeout`"),
+    "headers": ("the wait for the head of the response", "`timeout`"),
+    "first_event": ("the wait for the first content", "`first_event_timeout` or `timeout`"),
+    "idle": ("the wait for more of the response", "`timeout`"),
+    "total": ("the whole request", "`request_timeout`"),
+}
+"""What each limit is on, and the setting that changes it; the others have none."""
+
+
 def timed_out(
     model_name: str, limit: str, seconds: Seconds, phase: Phase, awaited: str
 ) -> ModelTimeoutError:
-    """Return the error for a limit that passed.
+    """Return the error for a limit that passed; it names the setting that changes the limit.
 
     Args:
         model_name: The model that was asked.
@@ -109,21 +133,24 @@ def timed_out(
         phase: What was being waited for.
         awaited: Who was.
     """
+    what, setting = _ABOUT.get(limit, ("the wait for an event", ""))
+    changed = f"; the setting {setting} changes this limit" if setting else ""
     error = ModelTimeoutError(
-        model_name, f"The {limit!r} limit of {seconds:g} s passed while waiting for {awaited}"
+        model_name,
+        f"Timed out waiting for {awaited}: {what} took more than {seconds:g} s{changed}.",
     )
     error.limit, error.phase = limit, phase
     return error
 
 
 @contextmanager
-def within_total(model_name: str, limits: Limits, deadline: float, awaited: str) -> Iterator[None]:
+def within_total(model_name: str, limits: Limits, total: Total, awaited: str) -> Iterator[None]:
     """Hold a block, in which the model is not asked yet, to the limit on all of a request.
 
     Raises:
         ModelTimeoutError: It passed.
     """
-    with CancelScope(deadline=deadline) as scope:
+    with CancelScope(deadline=total.at) as scope:
         yield
     if scope.cancelled_caught:
         raise timed_out(model_name, "total", limits.total, "connect", awaited)

@@ -27,7 +27,7 @@ from .._core.urls import has_user, requestable
 from ..content import BinaryContent, FileUrl
 from ..exceptions import StreamInterrupted, UserError, printable
 from ..messages import ModelMessage
-from .deadlines import Limits, timed_out
+from .deadlines import Limits, Total, timed_out
 from .run import Clients, transport
 from .tasks import open_task_group
 
@@ -53,11 +53,20 @@ _PLATFORM = IPv4Address("168.63.129.16")
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 
 # Networks that stand for others in more than one way, or that nobody should be reached by:
-# RFC 8215, RFC 4380, RFC 2765, RFC 3879, RFC 9637, RFC 9602.
+# RFC 8215, RFC 4380, RFC 2765, RFC 3879, RFC 9637, RFC 9602, RFC 6666, RFC 9780.
 _CLOSED = tuple(
     map(
         IPv6Network,
-        ("64:ff9b:1::/48", "2001::/32", "::ffff:0:0:0/96", "fec0::/10", "3fff::/20", "5f00::/16"),
+        (
+            "64:ff9b:1::/48",
+            "2001::/32",
+            "::ffff:0:0:0/96",
+            "fec0::/10",
+            "3fff::/20",
+            "5f00::/16",
+            "100::/64",
+            "100:0:0:1::/64",
+        ),
     )
 )
 _CLOSED_4 = tuple(map(IPv4Network, ("192.0.0.0/24", "100.64.0.0/10", "192.88.99.0/24")))
@@ -154,11 +163,11 @@ class Download:
 
     Attributes:
         model_name: For errors.
-        clients: One of them fetches.
+        clients: Returns the clients for a host.
     """
 
     model_name: str
-    clients: Clients
+    clients: Callable[[str], Awaitable[Clients]]
 
     async def __call__(self, item: FileUrl) -> BinaryContent:
         """Return the file's bytes, under the name and type that `item` gives it.
@@ -204,10 +213,11 @@ class Download:
             target.host,
             "Is the URL of the file right?",
         )
-        deadline = anyio.current_time() + SECONDS
+        total = Total(anyio.current_time() + SECONDS)
+        clients = await self.clients(target.header)
         data = b""
         async with open_task_group() as group:
-            exchange = await library.open_exchange(group, request, self.clients, _LIMITS, deadline)
+            exchange = await library.open_exchange(group, request, clients, _LIMITS, total)
             try:
                 if exchange.status == 200:
                     coding = exchange.headers.get("content-encoding", "")

@@ -8,25 +8,50 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+from base64 import b64encode
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import unquote
 from urllib.request import getproxies
 
 from .._core.urls import requestable
 from ..exceptions import UserError
 
-__all__ = ("certificates", "proxies")
+__all__ = ("certificates", "is_loopback", "proxies", "proxy_secrets")
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
-def proxies() -> dict[str, str | None]:
+def is_loopback(host: str) -> bool:
+    """Return whether a host, a name or an address as a URL has it, is this machine."""
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        try:
+            # Also the short forms, such as 127.1, which the system accepts for addresses.
+            address = ip_address(socket.inet_aton(name))
+        except (OSError, UnicodeError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_loopback or mapped.is_unspecified
+
+
+def proxies(host: str) -> dict[str, str | None]:
     """Return the proxies as the keys of httpx's `mounts`, with None for what goes past them.
+
+    Args:
+        host: Where requests go; what is sent to this machine goes through no proxy.
 
     Raises:
         UserError: The URL of a proxy makes no sense.
     """
+    if is_loopback(host):
+        return {}
     told = getproxies()
     excepted = [each for each in re.split(r"[,\s]+", told.get("no", "")) if each]
     if "*" in excepted:
@@ -37,6 +62,18 @@ def proxies() -> dict[str, str | None]:
         if told.get(scheme, "").strip()
     }
     return found | dict.fromkeys(_patterns(excepted)) if found else {}
+
+
+def proxy_secrets() -> dict[str, str]:
+    """Return the passwords of the proxies, by names that tell so."""
+    found = {}
+    for scheme, told in getproxies().items():
+        user, _, host = told.rpartition("@")
+        if user and host:
+            user = unquote(user.rpartition("://")[2])
+            found[f"{scheme} password"] = user.partition(":")[2]
+            found[f"{scheme} authorization"] = b64encode(user.encode()).decode()
+    return found
 
 
 def _proxy(scheme: str, told: str) -> str:

@@ -17,18 +17,21 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
-import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from anyio import to_thread
 from attrs import define
 
+from .._core.secrets import Hidden
 from ..exceptions import ModelAPIError, UserError, printable
+from .processes import ProcessLock
 
-__all__ = ("SMOLLM2", "base_url", "find_weights", "serve")
+__all__ = ("SMOLLM2", "Server", "find_weights", "running", "serve")
 
 SMOLLM2 = "smollm2"
 """The model that needs no path: SmolLM2-135M-Instruct, 98 MB, with 8,192 tokens of context."""
@@ -75,6 +78,8 @@ def _packaged_weights() -> Path | None:
 
 def _check_magic(path: Path) -> None:
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{str(path)!r} is not a file, so it holds no model.")
         with path.open("rb") as file:
             magic = file.read(4)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
@@ -89,14 +94,27 @@ class _Child(subprocess.Popen[bytes]):
 
 
 @define(eq=False)
-class _Server:
+class Server:
+    """A child process, and how to ask it.
+
+    Attributes:
+        process: The child.
+        stdin: Closed, it has the child end.
+        stdout: Ends with the child.
+        key: What it wants to be asked with.
+        url: Its address.
+    """
+
     process: _Child
     stdin: int  # plain descriptors: file objects would warn as the interpreter ends
     stdout: int
+    key: Hidden
     url: str = ""
 
     def listen(self) -> dict[str, str]:
-        """Wait for the one line that the child writes; it is empty if the child died."""
+        """Tell the child its key and wait for the one line that it writes, empty if it died."""
+        with suppress(BrokenPipeError):
+            os.write(self.stdin, f"{self.key.reveal()}\n".encode())
         with open(self.stdout, "rb", closefd=False) as stdout:
             line = stdout.readline()
         os.set_blocking(self.stdout, False)
@@ -116,24 +134,17 @@ class _Server:
         self.process.wait()
 
 
-_servers: dict[str, _Server] = {}  # by real path
-_lock = threading.RLock()  # the table and the pipes: a lookup takes microseconds, a spawn 1 ms
-_loading = threading.Lock()  # held for a whole load, so that all who need the model share it
-
-
-def _forked() -> None:
-    global _loading
-    _loading = threading.Lock()  # a thread that loads in the parent does not exist here
-    _lock.release()
-
+_servers: dict[str, Server] = {}  # by real path
+_lock = ProcessLock()  # the table and the pipes: a lookup takes microseconds, a spawn 1 ms
+_loading = ProcessLock()  # held for a whole load, so that all who need the model share it
 
 if hasattr(os, "register_at_fork"):
     # No fork in the middle of a spawn: a copy of the child's stdout would make it look alive.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forked)
+    os.register_at_fork(before=_lock.__enter__, after_in_parent=_lock.__exit__)
 
 
-def base_url(gguf: str, model_name: str | None = None) -> str:
-    """Return the address of the server for a GGUF file, and start it where none runs.
+def running(gguf: str, model_name: str | None = None) -> Server:
+    """Return the server for a GGUF file, and start it where none runs.
 
     Blocks while the model loads: 0.6 s for SmolLM2.
 
@@ -145,28 +156,27 @@ def base_url(gguf: str, model_name: str | None = None) -> str:
         ModelAPIError: The server could not be started, or the file does not load.
     """
     if server := _running(gguf):
-        return server.url
+        return server
     with _loading:
-        server = _running(gguf) or _load(os.path.realpath(gguf), model_name or gguf)
-    return server.url
+        return _running(gguf) or _load(os.path.realpath(gguf), model_name or gguf)
 
 
-async def serve(model_name: str) -> str:
-    """Find a model's weights and return its server's address, as `base_url` without blocking.
+async def serve(model_name: str) -> Server:
+    """Find a model's weights and return its server, as `running` without blocking.
 
     Cancelling leaves at once; the model goes on loading, for whoever asks next.
 
     Raises:
         UserError: As `find_weights`.
-        ModelAPIError: As `base_url`.
+        ModelAPIError: As `running`.
     """
     gguf = find_weights(model_name)
     if server := _running(gguf):
-        return server.url
-    return await to_thread.run_sync(base_url, gguf, model_name, abandon_on_cancel=True)
+        return server
+    return await to_thread.run_sync(running, gguf, model_name, abandon_on_cancel=True)
 
 
-def _running(gguf: str) -> _Server | None:
+def _running(gguf: str) -> Server | None:
     path = os.path.realpath(gguf)
     with _lock:
         server = _servers.get(path)
@@ -176,7 +186,7 @@ def _running(gguf: str) -> _Server | None:
         return None
 
 
-def _load(path: str, model_name: str) -> _Server:
+def _load(path: str, model_name: str) -> Server:
     server = _spawn(path, model_name)
     try:
         reply = server.listen()
@@ -194,12 +204,13 @@ def _load(path: str, model_name: str) -> _Server:
     return server
 
 
-def _spawn(path: str, model_name: str) -> _Server:
+def _spawn(path: str, model_name: str) -> Server:
     with _lock:
         their_stdin, stdin = os.pipe()
         stdout, their_stdout = os.pipe()
         try:
-            return _Server(_popen(path, their_stdin, their_stdout), stdin, stdout)
+            child = _popen(path, their_stdin, their_stdout)
+            return Server(child, stdin, stdout, Hidden(secrets.token_urlsafe(32)))
         except OSError as error:
             os.close(stdin)
             os.close(stdout)

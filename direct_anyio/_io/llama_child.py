@@ -30,13 +30,14 @@ def _threads() -> int:
     return max(len(mine) // 2, 1)
 
 
-def _start(gguf: str, alias: str) -> Any:
+def _start(gguf: str, alias: str, key: str) -> Any:
     """Load `gguf`; the server answers from threads of its own as long as it is referenced."""
     xllamacpp: Any = import_module("xllamacpp")  # compiled, with no stubs
     params = xllamacpp.CommonParams()
     params.model.path = gguf
     params.model_alias = {alias}
     params.port = 0  # any free one
+    params.api_keys = [key]  # else other users of this machine may ask, and web pages
     params.n_ctx = CONTEXT
     params.cpuparams.n_threads = _threads()
     params.verbosity = 1  # errors alone, to say why a file does not load
@@ -58,12 +59,12 @@ def _silence(file: IO[Any]) -> None:
     os.dup2(file.fileno(), 2)
 
 
-def _load(gguf: str, alias: str) -> tuple[dict[str, str], Any]:
+def _load(gguf: str, alias: str, key: str) -> tuple[dict[str, str], Any]:
     """Return what to tell the parent, and the server, None if there is none."""
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         _silence(log)
         try:
-            server = _start(gguf, alias)
+            server = _start(gguf, alias, key)
         except BaseException as error:
             log.seek(0)
             return {"error": _reason(error, log.read())}, None
@@ -73,7 +74,9 @@ def _load(gguf: str, alias: str) -> tuple[dict[str, str], Any]:
 def main(gguf: str, alias: str) -> None:
     """Serve `gguf` under the name `alias` until stdin ends, and leave the process."""
     parent = os.fdopen(os.dup(1), "w")
-    reply, server = _load(gguf, alias)
+    # By the pipe, since the arguments and the environment of a process can be looked at.
+    key = sys.stdin.buffer.readline().decode().strip()
+    reply, server = _load(gguf, alias, key)
     with open(os.devnull, "w") as nowhere:
         _silence(nowhere)  # the log would grow as long as we serve
     try:

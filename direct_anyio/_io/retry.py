@@ -8,7 +8,8 @@ with a storm: its costs are those of the AWS SDKs' standard mode.
 from __future__ import annotations
 
 import random
-import threading
+import re
+from collections.abc import Hashable
 from typing import Literal, TypeAlias
 
 from attrs import define, field
@@ -22,6 +23,7 @@ from ..exceptions import (
     ModelTimeoutError,
     StreamInterrupted,
 )
+from .processes import ProcessLock
 
 __all__ = ("Budget", "budget_of", "delay_before", "kind_of", "most_retries")
 
@@ -92,10 +94,14 @@ def most_retries(error: ModelAPIError, asked: int) -> int:
     return min(asked, 1) if is_once else asked
 
 
+_REFUSED = re.compile(r"the proxy did not connect to \S+: (?:3\d\d|4(?!08|25|29)\d\d)\b")
+"""A proxy's answer that will be the same the next time."""
+
+
 def _is_hopeless(error: ModelAPIError) -> bool:
     """Return whether a connection fails every time: a bad certificate, an unknown name."""
     text = str(error).lower()
-    return any(mark in text for mark in _HOPELESS)
+    return any(mark in text for mark in _HOPELESS) or _REFUSED.search(text) is not None
 
 
 def delay_before(attempt: int, kind: Kind, retry_after: float | None) -> float | None:
@@ -120,12 +126,11 @@ class Budget:
 
     capacity: int = 500
     _tokens: int = field(default=500, init=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     def take(self, kind: Kind) -> int | None:
         """Return the price of a retry, taken from the budget; None where it has too little."""
         price = _COST[kind]
-        with self._lock:
+        with _budgets_lock:
             if self._tokens < price:
                 return None
             self._tokens -= price
@@ -133,15 +138,27 @@ class Budget:
 
     def refund(self, tokens: int) -> None:
         """Give back what the last retry cost, or 1 for a success at the first attempt."""
-        with self._lock:
+        with _budgets_lock:
             self._tokens = min(self.capacity, self._tokens + tokens)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is taken from it."""
+        return self._tokens == self.capacity
 
-_budgets: dict[tuple[str, int], Budget] = {}
-_budgets_lock = threading.Lock()
+
+_budgets: dict[Hashable, Budget] = {}
+_budgets_lock = ProcessLock()
+"""For the table and all of its budgets: it is held for a microsecond."""
+
+MAX_BUDGETS = 1000
+"""Budgets from which on those that nothing was taken from are forgotten."""
 
 
-def budget_of(host: str, key: str) -> Budget:
+def budget_of(account: Hashable) -> Budget:
     """Return the budget of a host and key, shared by all loops and threads."""
     with _budgets_lock:
-        return _budgets.setdefault((host, hash(key)), Budget())
+        if account not in _budgets and len(_budgets) >= MAX_BUDGETS:
+            for each in [each for each, budget in _budgets.items() if budget.is_full]:
+                del _budgets[each]
+        return _budgets.setdefault(account, Budget())

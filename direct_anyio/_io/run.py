@@ -1,41 +1,42 @@
-"""What belongs to one run of an event loop: its HTTP clients and the limit on their use.
+"""What belongs to one run of an event loop: its HTTP clients and the limits on their use.
 
 A connection never leaves the loop that made it. So each run opens its clients on first
 use and closes them as the run ends: the event loop closes the async generators that it
-has seen started, and the clients live inside one.
+has seen started, and one of them knows the clients. Nothing outside of the loop refers to
+them, so a loop that ends in any other way is collected with all that was opened in it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib import import_module
 from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from weakref import ReferenceType, WeakValueDictionary, ref
 
 import anyio
 from anyio import CapacityLimiter, current_time
-from anyio.lowlevel import EventLoopToken, RunVar, RunvarToken, current_token
-from attrs import define, field, frozen
+from anyio.lowlevel import RunVar, RunvarToken, current_token
+from attrs import define, field
 
 from ..exceptions import UserError
+from .tasks import start_later
 
 __all__ = ("MAX_CONNECTIONS", "BoundClient", "Clients", "HTTPClient", "Lifetime", "current_clients")
 
 MAX_CONNECTIONS = 100
-"""Requests that are under way at once in a run, of all models that ask for this number."""
+"""Requests that are under way at once in a run, for each host and each key."""
 
 UNKNOWN_POOL = 10
 """The same for a client of the user's whose own limit cannot be read."""
 
-EACH = 8
-"""Requests that one client of ours is given at once."""
-
 IDLE = 5.0
-"""Seconds for which a client is kept that nobody needs. The next request closes it after
-that, as httpx does with an idle connection."""
+"""Seconds after its last request at which a connection is closed."""
 
 CLOSE = 1.0
 """Seconds that closing a client may take."""
@@ -47,89 +48,113 @@ class HTTPClient(Protocol):
     """What is asked of an HTTP client; `httpx.AsyncClient` and `httpx2.AsyncClient` fit."""
 
     def build_request(self, *args: Any, **kwargs: Any) -> Any: ...
-    async def send(self, request: Any, *, stream: bool = ...) -> Any: ...
+    async def send(
+        self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...
+    ) -> Any: ...
     async def aclose(self) -> None: ...
 
 
 @define(eq=False)
-class _Share:
-    """A client, how many requests it has, and since when it has had none."""
+class _Free:
+    """A client that has no request, and since when."""
 
     client: HTTPClient
-    busy: int = 0
-    since: float = 0.0
+    since: float
 
 
 @define(eq=False)
 class Clients:
-    """The HTTP clients of an event loop, and the line of the requests that want one.
+    """The HTTP clients for one host and key in an event loop, and the queue for them.
 
-    A client looks at all of its connections whenever a request begins or ends. With a
-    hundred of them that takes longer than the request itself, so none of ours has more than
-    a few.
+    A client of ours has one request at a time, so it is one connection: httpx looks at all
+    connections of a client whenever a request begins or ends. The one that was used last is
+    used first, and one that is not used again is closed by a timer.
 
     Attributes:
+        limiter: Holds a place for each request that is under way; first come, first served.
         make: Makes a client.
-        limiter: Holds a place for each request that is under way.
-        each: Requests that one client is given at once.
+        shared: A client of the user's, which takes all requests; then none is made.
     """
 
-    make: Callable[[], HTTPClient]
     limiter: CapacityLimiter
-    each: float = EACH
-    _shares: list[_Share] = field(factory=list, init=False)
+    make: Callable[[], HTTPClient]
+    shared: HTTPClient | None = None
+    _free: list[_Free] = field(factory=list, init=False)
+    _busy: set[HTTPClient] = field(factory=set, init=False)
+    _life: AsyncGenerator[None, None] | None = field(default=None, init=False)
+    _is_watched: bool = field(default=False, init=False)
     _is_closed: bool = field(default=False, init=False)
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[HTTPClient]:
-        """Lend the first client that has not enough to do, for one request.
+        """Lend a client for one request.
 
         Raises:
-            UserError: The connections were closed while the request was in line.
+            UserError: The connections were closed while the request was waiting.
         """
-        await self._shrink()
         if self._is_closed:
             raise UserError("The block of this model was left before the request was sent.")
-        share = next((each for each in self._shares if each.busy < self.each), None)
-        if share is None:
-            share = _Share(self.make())
-            self._shares.append(share)
-        share.busy += 1
-        try:
-            yield share.client
-        finally:
-            share.busy -= 1
-            share.since = current_time()
-
-    async def _shrink(self) -> None:
-        """Close the last client, where it is not the only one and nobody has needed it long."""
-        if len(self._shares) < 2:
+        if self.shared is not None:
+            yield self.shared
             return
-        last = self._shares[-1]
-        if not last.busy and current_time() - last.since > IDLE:
-            await self._close(self._shares.pop())
+        if self._life is None:
+            self._life = self._until_the_run_ends()
+            await anext(self._life)
+        client = self._free.pop().client if self._free else self.make()
+        self._busy.add(client)
+        try:
+            yield client
+        finally:
+            self._busy.discard(client)
+            if not self._is_closed:
+                self._free.append(_Free(client, current_time()))
+                self._watch()
+
+    def _watch(self) -> None:
+        """Have the first client that is not used again closed in time.
+
+        Until then the timer is what keeps this object alive.
+        """
+        if self._free and not self._is_watched:
+            self._is_watched = True
+            start_later(self._free[0].since + IDLE - current_time(), self._close_idle)
+
+    async def _close_idle(self) -> None:
+        self._is_watched = False
+        while self._free and self._free[0].since + IDLE <= current_time():
+            await _close(self._free.pop(0).client)
+        self._watch()
+        if not self._free and not self._busy and self._life is not None:
+            life, self._life = self._life, None
+            await life.aclose()
+
+    async def _until_the_run_ends(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._is_closed |= self._life is not None
+            while self._free:
+                await _close(self._free.pop().client)
+            while self._busy:
+                await _close(self._busy.pop())
 
     async def aclose(self) -> None:
         """Close all connections."""
         self._is_closed = True
-        while self._shares:
-            await self._close(self._shares.pop())
-
-    async def _close(self, share: _Share) -> None:
-        # What does not close in good order is none of the next request's business.
-        with anyio.move_on_after(CLOSE, shield=True), suppress(Exception):
-            await share.client.aclose()
+        if self._life is None:
+            return
+        life, self._life = self._life, None
+        await life.aclose()
 
 
-@frozen
-class _Run:
-    """The clients of one run, by the limit on their use, and the generator they live in."""
-
-    clients: dict[float, Clients]
-    life: AsyncGenerator[dict[float, Clients], None]
+async def _close(client: HTTPClient) -> None:
+    # What does not close in good order is none of the next request's business.
+    with anyio.move_on_after(CLOSE, shield=True), suppress(Exception):
+        await client.aclose()
 
 
-_current: RunVar[_Run] = RunVar("direct_anyio.run")
+_lines: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct_anyio.lines")
+"""The clients of a run by host, key and limit, for as long as a request or a timer needs them."""
 
 
 async def transport() -> Any:
@@ -147,67 +172,69 @@ def _load() -> ModuleType:
     # A first client makes httpx import what it imports late, another 50 ms. One that cannot be
     # made is the business of who needs it.
     with suppress(UserError):
-        module.new_client()
+        module.new_client("")
     _loaded = module
     return module
 
 
-async def _life() -> AsyncGenerator[dict[float, Clients], None]:
-    clients: dict[float, Clients] = {}
-    try:
-        yield clients
-    finally:
-        for each in clients.values():
-            await each.aclose()
+async def current_clients(address: str, keys: Hashable, most: float) -> Clients:
+    """Return the clients of the current event loop for one host and key.
 
-
-async def current_clients(most: float) -> Clients:
-    """Return the clients of the current event loop that have at most `most` requests at once.
-
-    They are made on first use, and shared by all who ask for the same number.
+    Args:
+        address: The host, with its port.
+        keys: Tells apart whose requests wait in one queue.
+        most: How many of their requests are under way at once.
     """
+    make = await _maker(address)
+    lines = _lines.get(None)
+    if lines is None:
+        lines = WeakValueDictionary()
+        _lines.set(lines)
+    clients = lines.get((address, keys, most))
+    if clients is None:
+        clients = lines[address, keys, most] = Clients(CapacityLimiter(most), make)
+    return clients
+
+
+async def _maker(address: str) -> Callable[[], HTTPClient]:
     module = await transport()
-    run = _current.get(None)
-    if run is None:
-        life = _life()
-        run = _Run(await anext(life), life)
-        _current.set(run)
-    if most not in run.clients:
-        run.clients[most] = Clients(module.new_client, CapacityLimiter(most))
-    return run.clients[most]
+    return partial(module.new_client, urlsplit(f"//{address}").hostname or "")
 
 
 @define(eq=False)
-class _Entered:
-    """Clients that last for a block, or for several inside each other."""
+class _Block:
+    """The clients that last for a block, or for several inside each other."""
 
-    clients: Clients
+    lines: dict[Hashable, Clients] = field(factory=dict)
     count: int = 0
-    token: RunvarToken[_Entered] | None = None
+    token: RunvarToken[_Block] | None = None
 
 
 @define(eq=False)
 class Lifetime:
-    """The clients of a model whose lifetime is a block, counted for each event loop.
+    """The clients of a model whose lifetime is a block, counted for each event loop."""
 
-    Attributes:
-        most: Requests at once.
-    """
+    _entered: RunVar[_Block] = field(factory=lambda: RunVar("direct_anyio.lifetime"), init=False)
 
-    most: float
-    _entered: RunVar[_Entered] = field(factory=lambda: RunVar("direct_anyio.lifetime"), init=False)
+    async def clients(self, address: str, keys: Hashable, most: float) -> Clients:
+        """Return the clients for one host and key: the block's, else the event loop's.
 
-    def of_run(self) -> Clients | None:
-        """Return what was entered in the current event loop."""
+        Takes what `current_clients` does.
+        """
         here = self._entered.get(None)
-        return None if here is None else here.clients
+        if here is None:
+            return await current_clients(address, keys, most)
+        line = address, keys
+        if line not in here.lines:
+            make = await _maker(address)
+            here.lines.setdefault(line, Clients(CapacityLimiter(most), make))
+        return here.lines[line]
 
     async def enter(self) -> None:
         """Begin a block, or another one inside it."""
-        module = await transport()
         here = self._entered.get(None)
         if here is None:
-            here = _Entered(Clients(module.new_client, CapacityLimiter(self.most)))
+            here = _Block()
             here.token = self._entered.set(here)
         here.count += 1
 
@@ -218,7 +245,8 @@ class Lifetime:
         if not here.count:
             assert here.token is not None
             self._entered.reset(here.token)
-            await here.clients.aclose()
+            for clients in here.lines.values():
+                await clients.aclose()
 
 
 def _sends_async(bound: object, attribute: object, client: HTTPClient) -> None:
@@ -239,7 +267,7 @@ class BoundClient:
 
     client: HTTPClient = field(validator=_sends_async)
     most: float
-    _loop: EventLoopToken | None = field(default=None, init=False)
+    _loop: ReferenceType[Any] | None = field(default=None, init=False)
     _clients: Clients | None = field(default=None, init=False)
 
     @property
@@ -258,8 +286,8 @@ class BoundClient:
         if getattr(self.client, "any_loop", False):
             # It has no connections of its own, so nobody need wait for one.
             return self._lending(math.inf)
-        loop = current_token()
-        if self._clients is None or self._loop is None:
+        loop = ref(current_token().native_token)
+        if self._clients is None:
             self._loop, self._clients = loop, self._lending(min(self.most, _pool_size(self.client)))
         if self._loop != loop:
             raise UserError(
@@ -269,7 +297,7 @@ class BoundClient:
         return self._clients
 
     def _lending(self, most: float) -> Clients:
-        return Clients(lambda: self.client, CapacityLimiter(most), math.inf)
+        return Clients(CapacityLimiter(most), lambda: self.client, self.client)
 
 
 def _pool_size(client: HTTPClient) -> int:

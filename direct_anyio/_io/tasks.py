@@ -8,9 +8,8 @@ of a block that the user holds open lives in a task of its own.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any
@@ -23,7 +22,7 @@ from anyio.lowlevel import current_token
 
 from ..exceptions import UserError
 
-__all__ = ("open_task_group", "open_task_group_apart")
+__all__ = ("open_task_group", "open_task_group_apart", "start_later")
 
 
 @asynccontextmanager
@@ -101,9 +100,10 @@ class _Apart:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        if exc_type is GeneratorExit and _is_collected():
-            warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
+        is_collected = exc_type is GeneratorExit and _is_collected()
         await self._end()
+        if is_collected:
+            warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
 
     def _spawn(self) -> None:
         """Start the host, as a task that is nobody's child."""
@@ -113,8 +113,10 @@ class _Apart:
             # Also where the loop ends before the task has begun.
             task.add_done_callback(lambda _: self._tell())
             return
+        import trio
+
         try:
-            sys.modules["trio"].lowlevel.spawn_system_task(self._host, context=copy_context())
+            trio.lowlevel.spawn_system_task(self._host, context=copy_context())
         except RuntimeError as exc:
             raise UserError(_ENDS) from exc
 
@@ -143,6 +145,39 @@ class _Apart:
         self._over.set()
 
 
+_later: set[Any] = set()
+"""Tasks of asyncio's that `start_later` has started; the event loop itself does not keep them."""
+
+
+def start_later(seconds: float, function: Callable[[], Awaitable[None]]) -> None:
+    """Call an async function after some time, where the event loop has not ended by then.
+
+    No task is there before, and none that the user's own wait for.
+
+    Args:
+        seconds: How long to wait.
+        function: The function, which raises nothing.
+    """
+    if _is_asyncio():
+        loop: Any = current_token().native_token
+
+        def start() -> None:
+            task = loop.create_task(function())
+            _later.add(task)
+            task.add_done_callback(_later.discard)
+
+        loop.call_later(seconds, start)
+        return
+    import trio
+
+    async def wait() -> None:
+        await trio.sleep(seconds)
+        await function()
+
+    with suppress(RuntimeError):  # The run is about to end.
+        trio.lowlevel.spawn_system_task(wait)
+
+
 def _is_asyncio() -> bool:
     return hasattr(current_token().native_token, "create_task")
 
@@ -154,8 +189,10 @@ def _is_collected() -> bool:
     """
     if not _is_asyncio():
         return False
-    task = sys.modules["asyncio"].current_task()
-    return type(task.get_coro()).__name__ == "async_generator_athrow"
+    import asyncio
+
+    task = asyncio.current_task()
+    return task is not None and type(task.get_coro()).__name__ == "async_generator_athrow"
 
 
 async def _until(over: Event) -> None:

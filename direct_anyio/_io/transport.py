@@ -31,14 +31,17 @@ from ..exceptions import (
     UserError,
     printable,
 )
-from .deadlines import Limits, timed_out
+from .deadlines import Limits, Total, timed_out
 from .environment import certificates, proxies
 from .pump import Pipe
 from .queueing import queued
-from .run import EACH, Clients, HTTPClient
+from .run import Clients, HTTPClient
 from .trace import Trace
 
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
+
+KEPT = 1
+"""Connections that a client keeps: it has one request at a time."""
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body after which no more is read."""
@@ -72,7 +75,7 @@ class Request:
 
     model_name: str
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
     sni: str | None = None
@@ -94,8 +97,12 @@ def _ssl_context() -> Any:
         raise UserError(f"The environment variable `{variable}` names no certificates.") from exc
 
 
-def new_client(library: Any = httpx) -> HTTPClient:
+def new_client(host: str, library: Any = httpx) -> HTTPClient:
     """Return a client that never queues, keeps no cookies and follows no redirects.
+
+    Args:
+        host: The host that it is for.
+        library: httpx or httpx2.
 
     Queueing is left to our limiter: httpcore's own queue is quadratic, and a request
     cancelled in it holds its place for ever (encode/httpcore#1093).
@@ -105,12 +112,12 @@ def new_client(library: Any = httpx) -> HTTPClient:
     """
     made: dict[str, Any] = {
         "verify": _ssl_context(),
-        "limits": library.Limits(max_connections=None, max_keepalive_connections=EACH),
+        "limits": library.Limits(max_connections=None, max_keepalive_connections=KEPT),
     }
     try:
         mounts = {
             pattern: None if proxy is None else library.AsyncHTTPTransport(proxy=proxy, **made)
-            for pattern, proxy in proxies().items()
+            for pattern, proxy in proxies(host).items()
         }
     except (ImportError, ValueError) as exc:
         # A proxy that httpx does not know, or not yet.
@@ -145,7 +152,7 @@ class Exchange:
 
     request: Request
     _limits: Limits
-    _deadline: float
+    _total: Total
     status: int = 0
     headers: dict[str, str] = field(factory=dict, repr=False)
     _phase: Phase = "pool"
@@ -189,19 +196,19 @@ class Exchange:
     def _next_limit(self, now: float, tail: bool) -> tuple[str, float]:
         limits = self._limits
         if tail:
-            return "tail", min(now + limits.tail, self._deadline)
+            return "tail", min(now + limits.tail, self._total.at)
         waiting = "progress" if self._has_content else "first_event"
         passes = {
             "idle": now + limits.idle,
             waiting: now + getattr(limits, waiting) - self._waited,
-            "total": self._deadline,
+            "total": self._total.at,
         }
         limit = min(passes, key=passes.__getitem__)
         return limit, passes[limit]
 
     async def read_error(self) -> bytes:
         """Return the start of the body, as much of it as comes in a moment."""
-        passes = min(current_time() + self._limits.error_body, self._deadline)
+        passes = min(current_time() + self._limits.error_body, self._total.at)
         return await self._read(MAX_ERROR_BODY, passes)
 
     async def aclose(self, *, drain: bool) -> None:
@@ -255,9 +262,11 @@ class Exchange:
         response: Any = None
         async with AsyncExitStack() as stack:
             with self._limiting:
-                self._enter("pool")
+                begun = current_time()
+                self._limiting.deadline = begun + self._limits.pool
                 with queued("connections"):
                     await stack.enter_async_context(clients.limiter)
+                self._total.at += current_time() - begun
                 client = await stack.enter_async_context(clients.lent())
                 await self._complete()
                 response = await self._send(client)
@@ -289,7 +298,7 @@ class Exchange:
         """Begin a phase: its own limit holds from now on."""
         self._phase = phase
         seconds = getattr(self._limits, phase)
-        self._limiting.deadline = min(current_time() + seconds, self._deadline)
+        self._limiting.deadline = min(current_time() + seconds, self._total.at)
 
     def _written(self) -> None:
         """Take note that a piece of the body is sent; the next has a limit of its own."""
@@ -311,10 +320,7 @@ class Exchange:
     async def _send(self, client: HTTPClient) -> Any:
         trace = self._trace = Trace(client, self._enter, self._limiting)
         try:
-            built = self._build(client, trace)
-            # A transport without traces, such as a mock, is in no other phase.
-            self._enter("headers")
-            response = await self._sent(client, built, trace)
+            response = await self._sent(client, trace)
         except Exception as exc:
             if trace.head is None or trace.head[0] not in _REDIRECTS:
                 self._fail(exc)
@@ -343,9 +349,13 @@ class Exchange:
         self._is_built = True
         return built
 
-    async def _sent(self, client: HTTPClient, built: Any, trace: Trace) -> Any:
+    async def _sent(self, client: HTTPClient, trace: Trace) -> Any:
+        built = self._build(client, trace)
+        # A transport without traces, such as a mock, is in no other phase.
+        self._enter("headers")
         try:
-            return await client.send(built, stream=True)
+            # Whatever the default of a client of the user's is.
+            return await client.send(built, stream=True, follow_redirects=False)
         except BaseException:
             await trace.abandon(self._limits.close, connecting=self._phase == "connect")
             raise
@@ -383,11 +393,15 @@ class Exchange:
 
     def _translated(self, exc: Exception) -> Exception:
         names = {kind.__name__ for kind in type(exc).__mro__}
-        if not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
-            return exc
         text = printable(_reason(exc)) or type(exc).__name__
         host = _host(self.request.url)
         head_is_out = self._trace is not None and self._trace.head_is_out
+        # The library reads the head of an answer by HTTP/2 as if it could not be wrong.
+        misread = head_is_out and self._phase == "headers" and isinstance(exc, ValueError)
+        if misread:
+            names.add("RemoteProtocolError")
+        elif not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
+            return exc
         # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
         unsayable = "LocalProtocolError" in names and not head_is_out
         misled = bool(names & {"UnsupportedProtocol", "InvalidURL"})
@@ -430,7 +444,7 @@ class Exchange:
         return error
 
     def _timed_out(self, limit: str, phase: Phase) -> ModelTimeoutError:
-        if current_time() >= self._deadline:
+        if limit != "pool" and current_time() >= self._total.at:
             limit = "total"
         seconds = getattr(self._limits, limit)
         host = _host(self.request.url)
@@ -471,7 +485,7 @@ async def open_exchange(
     request: Request,
     clients: Clients,
     limits: Limits,
-    deadline: float,
+    total: Total,
 ) -> Exchange:
     """Send a request and wait for the head of its answer.
 
@@ -480,20 +494,20 @@ async def open_exchange(
         request: The request.
         clients: One of them sends it, and is held until the response is closed.
         limits: How long each step may take.
-        deadline: When all of it must be over, on the clock of the event loop.
+        total: When all of it must be over; the time in the request queue is added to it.
 
     Raises:
         ModelAPIError: There is no answer.
         UserError: The request cannot be sent.
     """
-    exchange = Exchange(request, limits, deadline)
+    exchange = Exchange(request, limits, total)
     try:
         await _headed(group, exchange, clients)
     except ModelConnectionError:
         if not exchange.stale:
             raise
         # It may be the connection that failed, not the server: one more is free.
-        exchange = Exchange(exchange.request, limits, deadline)
+        exchange = Exchange(exchange.request, limits, total)
         await _headed(group, exchange, clients)
     return exchange
 

@@ -12,6 +12,7 @@ import attrs
 
 from .._annotations import wrong_field
 from .._core.json_schema import checked_name, fits_as_name
+from .._core.secrets import hide
 from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelResponse
@@ -399,9 +400,10 @@ def infer_model(
         base_url: The base URL, instead of the provider's.
         http_client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it
             stays yours to close.
-        max_connections: Requests that are under way at once in an event loop; more wait
-            in turn. Models with the same number share it; a client of yours may allow
-            fewer, and a local model has no limit.
+        max_connections: Requests that are under way at once in an event loop, for each host
+            and each key; more wait in turn, without a limit of their own. Models with the
+            same number share it; a client of yours may allow fewer, and has one queue for
+            all hosts. A local model takes 4 at once.
         downloads: Whether files are downloaded and sent as bytes whose URL the model
             cannot read, or that have `force_download`; hosts that are not on the public
             internet are refused.
@@ -411,6 +413,8 @@ def infer_model(
     Raises:
         UserError: There is no such provider, or its key is missing.
     """
+    key = hide(api_key)
+    del api_key
     if isinstance(model, Model):
         return model
     if not isinstance(model, str):
@@ -425,7 +429,7 @@ def infer_model(
 
     return http_model(
         model,
-        api_key=api_key,
+        api_key=key,
         base_url=base_url,
         http_client=http_client,
         max_connections=max_connections,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from .._core.secrets import hide
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openai_responses import OpenAIResponsesCodec
 from ..exceptions import UserError
@@ -51,7 +52,7 @@ class NamedModel(HTTPModel):
         downloads: bool = False,
     ) -> None:
         endpoint = provider if isinstance(provider, Endpoint) else _At(self._named(provider))
-        row, key, url = access(endpoint.row, model_name, endpoint.api_key, endpoint.url)
+        row, key, url = access(endpoint.row, model_name, hide(endpoint.api_key), endpoint.url)
         super().__init__(
             _speaking(self.speaks, row),
             model_name,

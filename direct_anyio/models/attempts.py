@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
@@ -23,7 +23,8 @@ from .._core.fold import BytesFold, ReadAhead
 from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
 from .._core.target import history_for
-from .._io.deadlines import Limits, within_total
+from .._io.deadlines import Limits, Total, within_total
+from .._io.environment import proxy_secrets
 from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
 from .._io.run import transport
@@ -87,7 +88,7 @@ class Asking:
     settings: ModelSettings
     limits: Limits
     stream: bool
-    _deadline: float = field(init=False)
+    _total: Total = field(init=False)
     _keys: RequestKeys = field(init=False)
     _secrets: Secrets = field(init=False, factory=Secrets)
     _failed: list[str] = field(init=False, factory=list)
@@ -97,7 +98,7 @@ class Asking:
     _may_retry: bool = field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
-        self._deadline = anyio.current_time() + self.limits.total
+        self._total = Total(anyio.current_time() + self.limits.total)
         self._keys = RequestKeys(self.model.keys, partial(self._before, "the API key's function"))
 
     async def open(self, group: TaskGroup, messages: list[ModelMessage]) -> StreamedResponse:
@@ -107,7 +108,8 @@ class Asking:
             ModelAPIError: There is none.
         """
         library = await transport()
-        request = self._request(library, await self._call(messages))
+        call = await self._call(messages)
+        request = self._request(library, call)
         while True:
             try:
                 response = await self._attempt(group, library, request)
@@ -115,6 +117,10 @@ class Asking:
                 if isinstance(error, ModelTimeoutError):
                     error.__cause__ = error.__cause__ or self._last
                 await self._back_off(error)
+                if self.model.may_move:
+                    with self._before("a local server"):
+                        await self.model.locate()
+                    request = evolve(request, url=self.model.url(call))
             else:
                 self.model.budget.refund(self._price)
                 if self._failed:
@@ -133,7 +139,7 @@ class Asking:
     def _before(self, awaited: str) -> Iterator[None]:
         """Hold what comes before an attempt to the limit on all of the request."""
         try:
-            with within_total(self.model.model_name, self.limits, self._deadline, awaited):
+            with within_total(self.model.model_name, self.limits, self._total, awaited):
                 yield
         except ModelAPIError as error:
             error.__cause__ = error.__cause__ or self._last
@@ -191,7 +197,7 @@ class Asking:
         if kind is None or not self._may_retry or attempt > most:
             return None
         delay = delay_before(attempt, kind, asked)
-        if delay is None or anyio.current_time() + delay >= self._deadline:
+        if delay is None or anyio.current_time() + delay >= self._total.at:
             return None
         price = self.model.budget.take(kind)
         if price is None:
@@ -204,7 +210,7 @@ class Asking:
         clients = await self.model.clients()
         try:
             exchange: Exchange = await library.open_exchange(
-                group, request, clients, self.limits, self._deadline
+                group, request, clients, self.limits, self._total
             )
         except ModelAPIError as exc:
             self._describe(exc, {})
@@ -290,6 +296,7 @@ class Asking:
             error.retry_after = error.retry_after if asked is None else asked
         self._may_retry = headers.get("x-should-retry", "").lower() != "false"
         # Some providers, and more gateways, say what they were sent.
+        self._secrets.learn(proxy_secrets())
         self._secrets.scrub(error)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -15,13 +14,14 @@ from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
 from .._core.culprit import listed
 from .._core.files import inlined, with_files
+from .._core.secrets import Hidden, hide
 from .._core.unheeded import unheeded
 from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
 from .._io.download import Download, downloaded
 from .._io.llama import find_weights, serve
-from .._io.retry import Budget
-from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime, current_clients
+from .._io.retry import Budget, budget_of
+from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
 from .._io.tasks import open_task_group, open_task_group_apart
 from ..exceptions import UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage, ModelResponse
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ("HTTPModel", "access", "http_model")
 
+SERVED = 4
+"""Requests at once to a server of our own: it answers one, and has the next at hand. The
+others wait here, where no limit passes."""
+
 
 class HTTPModel(Model):
     """A model that is asked over HTTP; made by `infer_model`.
@@ -51,7 +55,8 @@ class HTTPModel(Model):
         base_url: The base URL as `access` returns it, None for a server of our own on this
             machine. Its query is a part of every request.
         http_client: A client of the user's, None for one of ours in each event loop.
-        max_connections: Requests that are under way at once in an event loop.
+        max_connections: Requests to this host with these keys that are under way at once in
+            an event loop.
         downloads: Whether files are downloaded whose URL the model cannot read.
         settings: Settings for every request.
         profile: What the model can do, None for what the provider's row says.
@@ -62,7 +67,7 @@ class HTTPModel(Model):
         provider: Provider,
         model_name: str,
         *,
-        api_key: APIKey,
+        api_key: APIKey | Hidden,
         base_url: str | None,
         http_client: HTTPClient | None = None,
         max_connections: int = MAX_CONNECTIONS,
@@ -70,19 +75,22 @@ class HTTPModel(Model):
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
     ) -> None:
+        self._provider = provider
+        self._model_name = model_name
+        self.keys = Keys(api_key)
+        del api_key
         super().__init__(
             settings=(provider.settings or ModelSettings()) | (settings or {}),
             profile=profile,
         )
-        self._provider = provider
-        self._model_name = model_name
-        self.keys = Keys(api_key)
         self._is_served = base_url is None
+        self._served_key: Hidden | None = None
         base, _, self._base_query = (base_url or "").partition("?")
         self._base_url = base.rstrip("/") or None
-        # A server of our own has a line of its own.
-        self._most = math.inf if self._is_served else _checked_most(max_connections)
-        self._lifetime = Lifetime(self._most)
+        self._most = _checked_most(max_connections)
+        if self._is_served:
+            self._most = min(self._most, SERVED)
+        self._lifetime = Lifetime()
         self._own_client = None if http_client is None else BoundClient(http_client, self._most)
         self._downloads = downloads
 
@@ -95,6 +103,11 @@ class HTTPModel(Model):
     def system(self) -> str:
         """The provider's name."""
         return self._provider.reported_name or self._provider.name
+
+    def __repr__(self) -> str:
+        # A report of an error may show a model whose making failed.
+        name = f"{self.system}:{self.model_name}" if hasattr(self, "_provider") else "..."
+        return f"{type(self).__name__}({name!r})"
 
     @property
     def base_url(self) -> str | None:
@@ -241,7 +254,7 @@ class HTTPModel(Model):
         messages = with_files(messages, inlined)
         if not self._downloads:
             return messages
-        fetch = Download(self._model_name, await self.clients())
+        fetch = Download(self._model_name, self._clients_for)
         try:
             return await downloaded(messages, codec.needs_download, fetch)
         except ValueError as exc:
@@ -250,13 +263,20 @@ class HTTPModel(Model):
     @property
     def budget(self) -> Budget:
         """What retries to this host with these keys may cost."""
-        return self.keys.budget(urlsplit(self._base_url or "").netloc)
+        return budget_of(self._account)
+
+    @property
+    def _account(self) -> tuple[str, Hashable]:
+        return self.keys.account(urlsplit(self._base_url or "").netloc)
 
     async def clients(self) -> Clients:
-        """Return the HTTP clients for the current event loop."""
+        """Return the HTTP clients for requests to the model in the current event loop."""
+        return await self._clients_for(*self._account)
+
+    async def _clients_for(self, address: str, keys: Hashable = "files") -> Clients:
         if self._own_client is not None:
             return self._own_client.enter()
-        return self._lifetime.of_run() or await current_clients(self._most)
+        return await self._lifetime.clients(address, keys, self._most)
 
     async def __aenter__(self) -> Self:
         if self._own_client is None:
@@ -267,10 +287,16 @@ class HTTPModel(Model):
         if self._own_client is None:
             await self._lifetime.leave()
 
+    @property
+    def may_move(self) -> bool:
+        """Whether the base URL may be another one after a failure, as a local server's."""
+        return self._is_served
+
     async def locate(self) -> None:
         """See to it that there is a base URL: a local server is started, or started again."""
         if self._is_served:
-            self._base_url = f"{await serve(self._model_name)}/v1"
+            server = await serve(self._model_name)
+            self._base_url, self._served_key = f"{server.url}/v1", server.key
 
     @property
     def reported_url(self) -> str:
@@ -304,15 +330,15 @@ class HTTPModel(Model):
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
         return _checked_headers(ours | call.headers | theirs)
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_headers(self, key: Hidden) -> dict[str, str]:
         """Return the header that a key goes in."""
-        return self._provider.key_headers(key)
+        return self._provider.key_headers((self._served_key or key).reveal())
 
 
 def http_model(
     model: str,
     *,
-    api_key: APIKey | None = None,
+    api_key: APIKey | Hidden | None = None,
     base_url: str | None = None,
     http_client: HTTPClient | None = None,
     max_connections: int = MAX_CONNECTIONS,
@@ -325,8 +351,10 @@ def http_model(
     Raises:
         UserError: There is no such provider, or its key or base URL is missing.
     """
+    key = hide(api_key)
+    del api_key
     provider, name = provider_of(model)
-    provider, key, url = access(provider, name, api_key, base_url)
+    provider, key, url = access(provider, name, key, base_url)
     return HTTPModel(
         provider,
         name,
@@ -341,8 +369,8 @@ def http_model(
 
 
 def access(
-    provider: Provider, name: str, api_key: APIKey | None, base_url: str | None
-) -> tuple[Provider, APIKey, str | None]:
+    provider: Provider, name: str, api_key: Hidden | None, base_url: str | None
+) -> tuple[Provider, Hidden, str | None]:
     """Return the row, the key and the base URL for a model.
 
     What the user told counts before the environment. The base URL is None for a local model.
@@ -366,18 +394,18 @@ def access(
         _check_url(url, source)
         if provider.at_url is not None:
             provider, url = provider.at_url(provider, url)
-    if api_key is None or api_key == "":
+    if api_key is None or api_key.reveal() == "":
         api_key = _key_of(provider, is_own=bool(argument or variable))
     return provider, api_key, url
 
 
-def _key_of(provider: Provider, is_own: bool) -> str:
-    key = provider.key(os.environ) or provider.default_key
-    if key:
+def _key_of(provider: Provider, is_own: bool) -> Hidden:
+    # A server of the user's own mostly wants no key.
+    key = Hidden(
+        provider.key(os.environ) or provider.default_key or ("api-key-not-set" if is_own else "")
+    )
+    if key.reveal():
         return key
-    if is_own:
-        # A server of the user's own mostly wants no key.
-        return "api-key-not-set"
     raise UserError(
         f"The provider {provider.name!r} needs a key: {_how_to(provider.key_env)}"
         "pass `api_key=` to `infer_model`."

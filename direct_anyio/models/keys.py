@@ -7,17 +7,18 @@ or refuses it, since what a provider has cached belongs to one account.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Hashable, Sequence, Set
 from contextlib import AbstractContextManager
 from inspect import isawaitable, iscoroutinefunction, signature
 from time import monotonic
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from attrs import define, field
 
-from .._io.retry import Budget, Kind, budget_of
+from .._core.secrets import Hidden
+from .._io.retry import Kind
 from ..exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
@@ -65,7 +66,7 @@ class _Key:
         is_refused: Whether it was refused, or has no quota left, and not rate-limited.
     """
 
-    source: str | KeyFunction
+    source: Hidden
     until: float = field(default=0.0, init=False)
     is_told: bool = field(default=False, init=False)
     is_refused: bool = field(default=False, init=False)
@@ -82,24 +83,29 @@ class _Key:
         default = REFUSED if self.is_refused else LIMITED
         self.until = monotonic() + (default if error.retry_after is None else error.retry_after)
 
-    async def ask(self, within: Callable[[], AbstractContextManager[None]]) -> str:
+    async def ask(self, within: Callable[[], AbstractContextManager[None]]) -> Hidden:
         """Return the text of the key.
 
         Raises:
             UserError: The function returned something else than a key.
         """
-        source = self.source
-        if isinstance(source, str):
-            return source
+        if isinstance(self.source.reveal(), str):
+            return self.source
         with within():
-            if iscoroutinefunction(source) or iscoroutinefunction(type(source).__call__):
-                key = source()
-            else:
-                # In a list, since trio lets no worker thread return an awaitable.
-                (key,) = await to_thread.run_sync(
-                    lambda: [source()], abandon_on_cancel=True, limiter=_threads()
-                )
-            return _checked(await key if isawaitable(key) else key)
+            key = Hidden(await self._answer())
+        return _checked(key, "returned")
+
+    async def _answer(self) -> Any:
+        """Return what the function returns."""
+        source = self.source
+        call = type(source.reveal()).__call__
+        if iscoroutinefunction(source.reveal()) or iscoroutinefunction(call):
+            return await source.reveal()()
+        # In a list, since trio lets no worker thread return an awaitable.
+        answer = await to_thread.run_sync(
+            lambda: [source.reveal()()], abandon_on_cancel=True, limiter=_threads()
+        )
+        return await answer[0] if isawaitable(answer[0]) else answer[0]
 
 
 def _threads() -> CapacityLimiter:
@@ -123,19 +129,16 @@ class Keys:
         UserError: It is none, or holds what cannot be sent.
     """
 
-    def __init__(self, api_key: APIKey) -> None:
-        sources: list[Any] = [api_key]
-        if isinstance(api_key, Sequence) and not isinstance(api_key, (str, bytes)):
-            sources = list(api_key)
-        if not sources:
+    def __init__(self, api_key: APIKey | Hidden) -> None:
+        hidden = api_key if isinstance(api_key, Hidden) else Hidden(api_key)
+        del api_key
+        self._keys = tuple(_Key(_checked(source)) for source in _sources(hidden))
+        if not self._keys:
             raise UserError("`api_key` is an empty list: pass one key at least.")
-        self._keys = tuple(_Key(_checked_source(source)) for source in sources)
         self._in_use = 0
-        # Nobody else asks with what a function returns.
-        self._own_budget = Budget()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Keys, ([key.source for key in self._keys],)
+        return Keys, ([key.source.reveal() for key in self._keys],)
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
@@ -143,10 +146,14 @@ class Keys:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def budget(self, host: str) -> Budget:
-        """Return what retries may cost: those of models with the same texts at a host together."""
-        texts = [key.source for key in self._keys if isinstance(key.source, str)]
-        return budget_of(host, "\n".join(texts)) if len(texts) == len(self) else self._own_budget
+    def account(self, host: str) -> tuple[str, Hashable]:
+        """Return what tells apart whose requests wait for each other, and share retries.
+
+        Models with the same keys at the same host have the same account; a function's keys
+        are nobody else's.
+        """
+        sources = tuple(key.source.reveal() for key in self._keys)
+        return host, hash(sources) if all(isinstance(each, str) for each in sources) else self
 
     def place(self, key: _Key) -> str:
         """Return how a key is called in messages, which never show it."""
@@ -182,12 +189,12 @@ class RequestKeys:
     keys: Keys
     within: Callable[[], AbstractContextManager[None]]
     _key: _Key | None = field(default=None, init=False)
-    _sent: str = field(default="", init=False)
-    _fresh: str | None = field(default=None, init=False)
+    _sent: Hidden | None = field(default=None, init=False)
+    _fresh: Hidden | None = field(default=None, init=False)
     _is_refreshed: bool = field(default=False, init=False)
     _spent: set[_Key] = field(factory=set, init=False)
 
-    async def next(self) -> str:
+    async def next(self) -> Hidden:
         """Return the key for the next attempt; a function is asked for it."""
         if self._fresh is None:
             self._key = self.keys.best(self._spent)
@@ -209,10 +216,10 @@ class RequestKeys:
             return False
         # What a key may not do (403), a new one of the same account may not do, either.
         is_stale = isinstance(error, ModelAuthenticationError) and error.status_code != 403
-        if is_stale and not self._is_refreshed and not isinstance(key.source, str):
+        if is_stale and not self._is_refreshed and not isinstance(key.source.reveal(), str):
             self._is_refreshed = True
             fresh = await key.ask(self.within)
-            if fresh != self._sent:
+            if self._sent is None or fresh.reveal() != self._sent.reveal():
                 self._fresh = fresh
                 return True
         if len(self.keys) == 1:
@@ -241,35 +248,57 @@ class RequestKeys:
         return kind, max(0.0, seconds) if first.is_told else None
 
 
-def _checked_source(source: object) -> str | KeyFunction:
-    if isinstance(source, str):
-        return _checked(source)
-    if not callable(source):
-        raise UserError(
-            "`api_key` is a text, a function such as "
-            "`lambda: credential.get_token(scope).token`, or a list of these, not "
-            f"{type(source).__name__}."
-        )
-    try:
-        signature(source).bind()
-    except TypeError:
-        raise UserError("A function for `api_key` takes no arguments; this one does.") from None
-    except ValueError:
-        pass  # Some that are written in C do not tell.
-    return cast(KeyFunction, source)
+def _sources(api_key: Hidden) -> list[Hidden]:
+    told = api_key.reveal()
+    if isinstance(told, Sequence) and not isinstance(told, (str, bytes)):
+        return [Hidden(each) for each in told]
+    return [api_key]
 
 
-def _checked(key: object) -> str:
-    """Return a key as it can be sent; the message of the error never shows it."""
-    if not isinstance(key, str):
-        raise UserError(
-            f"The function for `api_key` returned no text, but {type(key).__name__}: it is to "
-            "return the key itself, such as `credential.get_token(scope).token`."
-        )
-    key = key.strip()
+def _checked(source: Hidden, how: str = "passed") -> Hidden:
+    """Return a key as it can be sent, or a function as it is.
+
+    Args:
+        source: What the user passed, or a function of the user's returned.
+        how: 'passed' or 'returned'.
+
+    Raises:
+        UserError: It is neither; the message never shows it.
+    """
+    wrong = _fault(source, how)
+    if wrong is not None:
+        raise UserError(wrong)
+    if isinstance(source.reveal(), str):
+        return Hidden(source.reveal().strip())
+    return source
+
+
+def _fault(source: Hidden, how: str) -> str | None:
+    """Return what is wrong with a key, or with what is to return one."""
+    value = source.reveal()
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        if how == "returned":
+            return (
+                f"The function for `api_key` returned no text, but {kind}: it is to return the "
+                "key itself, such as `credential.get_token(scope).token`."
+            )
+        if not callable(value):
+            return (
+                "`api_key` is a text, a function such as "
+                f"`lambda: credential.get_token(scope).token`, or a list of these, not {kind}."
+            )
+        try:
+            signature(value).bind()
+        except TypeError:
+            return "A function for `api_key` takes no arguments; this one does."
+        except ValueError:
+            pass  # Some that are written in C do not tell.
+        return None
+    key = value.strip()
     if not key:
-        raise UserError("The API key is empty.")
+        return "The API key is empty."
     for position, character in enumerate(key):
         if not "!" <= character <= "~":
-            raise UserError(f"The API key has an invalid character at position {position}.")
-    return key
+            return f"The API key has an invalid character at position {position}."
+    return None

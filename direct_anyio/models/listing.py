@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader, ResponseInfo, StreamEnd, text_chunk
+from .._core.secrets import hide
 from .._io.llama import SMOLLM2
 from ..dialects.anthropic import AnthropicCodec
 from ..dialects.cohere import CohereCodec
@@ -122,12 +123,14 @@ async def list_models(
         UserError: There is no such provider, its key is missing, or it has no listing.
         ModelAPIError: The request failed.
     """
+    hidden = hide(api_key)
+    del api_key
     row, name = provider_of(f"{provider}:models")
     if row.local and base_url is None:
         return [SMOLLM2]
     if row.name in _UNLISTED:
         raise UserError(f"The models of {row.name!r} cannot be listed.")
-    row, key, url = access(row, name, api_key, base_url)
+    row, key, url = access(row, name, hidden, base_url)
     model = HTTPModel(row, name, api_key=key, base_url=url, http_client=http_client)
     codec = _Listing(_ROUTES[spoken_by(row.codec)])
     nothing: list[ModelMessage] = [ModelRequest.user_text_prompt("models")]
