@@ -1,8 +1,9 @@
-"""The suite's core slice under other conditions than those of `scripts/test`.
+"""The suite's core slice under other conditions than those of `scripts/test`, and the hosts.
 
 Each session has its own environment under `.nox`, kept between runs, and runs the files listed
 in `tests/core.txt`, or what follows `--`: `nox -s lowest -- tests/test_sse.py -x`. A session
-whose Python is not installed is skipped, with a line that says so.
+whose Python is not installed is skipped, with a line that says so. `hosts` runs `tests/hosts`:
+servers, task queues, notebooks and the like, each in a process of its own.
 """
 
 import os
@@ -95,3 +96,10 @@ def orjson(session: nox.Session) -> None:
     """JSON read and written by orjson."""
     session.install("--editable", ".[speed,trio]", "--group", "test")
     run_core(session)
+
+
+@nox.session
+def hosts(session: nox.Session) -> None:
+    """Programs of the kinds that people run, each with the real package."""
+    session.install("--editable", ".[trio]", "--group", "test", "--group", "hosts")
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))

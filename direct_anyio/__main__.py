@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument(
         "prompt",
         nargs="*",
-        help="what to ask, standard input where left out; a `-` at the end adds that to it",
+        help="what to ask; what is piped in, or redirected from a file, is added below it",
     )
     ask.add_argument("-m", "--model", default=DEFAULT_MODEL, help="default: %(default)s")
     ask.add_argument("--system", default=DEFAULT_SYSTEM, help="system prompt: %(default)r")
@@ -90,19 +91,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ask(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    is_piped = sys.stdin is not None and not sys.stdin.isatty()
-    prompt = _prompt(arguments.prompt or (["-"] if is_piped else []))
+    prompt = _prompt(arguments.prompt)
     if not prompt:
         parser.error("the prompt is empty: pass it as an argument or on standard input")
     return _told(lambda: _answer(prompt, arguments))
 
 
 def _prompt(words: list[str]) -> str:
-    # Only what asks for it reads standard input: that of a cron job or a `while read` loop may
-    # stay open without end, or be meant for somebody else. A `-` within words is a minus.
-    if words[-1:] != ["-"]:
-        return " ".join(words).strip()
-    return "\n\n".join((" ".join(words[:-1]), sys.stdin.read().strip())).strip()
+    # A `-` within words is a minus.
+    is_asked_for = words[-1:] == ["-"]
+    if is_asked_for:
+        words = words[:-1]
+    told = sys.stdin.read().strip() if is_asked_for or _is_piped() else ""
+    return "\n\n".join((" ".join(words), told)).strip()
+
+
+def _is_piped() -> bool:
+    """Return whether standard input is a pipe or a file, not a terminal, a device or closed."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def _told(what: Callable[[], None]) -> int:
@@ -135,20 +145,9 @@ def _answer(prompt: str, arguments: argparse.Namespace) -> None:
         print(to_json(response, indent=2) if arguments.json else response.text or "")
         return
     with model_request_stream_sync(arguments.model, messages, model_settings=settings) as stream:
-        for event in stream:
-            print(_new_text(event), end="", flush=True)
+        for text in stream.text_deltas():
+            print(text, end="", flush=True)
     print()
-
-
-def _new_text(event: object) -> str:
-    from .messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
-
-    match event:
-        case PartStartEvent(part=TextPart(content=text)):
-            return text
-        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            return text
-    return ""
 
 
 def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

@@ -16,11 +16,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from concurrent import futures
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from sys import is_finalizing
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -31,7 +30,9 @@ from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_po
 from anyio.lowlevel import current_token
 from attrs import frozen
 
+from ._io.greenlets import call_in_turn, new_event_loop, queues_are_green, threads_are_green
 from ._io.processes import ProcessLock
+from ._io.run import load
 from .exceptions import UserError
 
 __all__ = ("Task", "call", "open_portal", "portal_for", "portal_host", "wait")
@@ -104,17 +105,25 @@ class _Host:
 _hosts: WeakKeyDictionary[BlockingPortal, _Host] = WeakKeyDictionary()
 """The event loops of the portals that were used."""
 
-_portals: dict[int, Future[BlockingPortal]] = {}
-"""The portals of this process and of those that it was forked from, by process id."""
+_portals: dict[Hashable, Future[BlockingPortal]] = {}
+"""The portals of this process and of those that it was forked from."""
 
 _starting = ProcessLock()
 
 
+def _place() -> Hashable:
+    """Return the process, and the thread where greenlets stay within one: each has a portal."""
+    thread = threading.get_native_id() if threads_are_green() else None
+    return os.getpid(), thread
+
+
 def _process_portal() -> BlockingPortal:
     """Return the portal of this process; it is started on first use, and lasts as it does."""
-    process = os.getpid()
+    if queues_are_green():
+        call_in_turn(load)  # The portal's thread cannot, as trio's import starts a process.
+    place = _place()
     with _starting:
-        opened = _portals.get(process)
+        opened = _portals.get(place)
         if opened is None:
             opened = Future()
             thread = threading.Thread(
@@ -124,13 +133,13 @@ def _process_portal() -> BlockingPortal:
                 thread.start()
             except RuntimeError as exc:
                 raise RuntimeError(
-                    f"Blocking calls need a thread, and none can be started: {exc}. As the "
-                    "program ends, make one blocking call before; elsewhere, "
-                    "`anyio.run(model_request, ...)` needs none."
+                    f"Blocking calls need a thread, and none can be started: {exc}. Where the "
+                    "program ends, make the first one before that; in a sub-interpreter, use "
+                    "`anyio.run(model_request, ...)`."
                 ) from exc
             # Behind the start, so that a signal handler in between never waits for a portal
             # that its own thread is about to start.
-            _portals[process] = opened
+            _portals[place] = opened
             # Handlers run last in, first out: before those that are there already, such as what
             # exports the spans of what is cancelled.
             atexit.unregister(_cancel_running)
@@ -139,7 +148,7 @@ def _process_portal() -> BlockingPortal:
     try:
         return opened.result()
     except BaseException:
-        _portals.pop(process, None)
+        _portals.pop(place, None)
         raise
 
 
@@ -154,10 +163,11 @@ def _run_portal(opened: Future[BlockingPortal]) -> None:
                 await portal.sleep_until_stopped()
             finally:
                 # As a task's SystemExit makes it; the next call starts another.
-                _portals.pop(os.getpid(), None)
+                _portals.pop(_place(), None)
 
+    options = {"loop_factory": new_event_loop} if threads_are_green() else None
     try:
-        anyio.run(serve)
+        anyio.run(serve, backend_options=options)
     except BaseException as exc:
         if not opened.done():
             opened.set_exception(exc)
@@ -172,9 +182,11 @@ class _LateExecutor(ThreadPoolExecutor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         try:
-            return super().submit(function, *args, **kwargs)
+            if not queues_are_green():
+                return super().submit(function, *args, **kwargs)
         except RuntimeError:
-            future: Future[Any] = Future()
+            pass
+        future: Future[Any] = Future()
 
         def work() -> None:
             try:
@@ -199,7 +211,7 @@ def _cancel_running() -> None:
     The loop goes on: handlers that were registered before this one are served, too. Threads
     that Python waits for have ended by now.
     """
-    opened = _portals.get(os.getpid())
+    opened = _portals.get(_place())
     portal = opened.result() if opened is not None and opened.done() else None
     ours = [task for task in list(_running) if task.portal is portal]
     for task in ours:
@@ -216,20 +228,12 @@ def portal_for(portal: BlockingPortal | None, twin: str) -> BlockingPortal:
         twin: Name of the async function to use inside an event loop.
 
     Raises:
-        RuntimeError: An event loop is running in this thread, which would stand still;
-            or gevent has taken the place of threads, in which no event loop can run; or
+        RuntimeError: An event loop is running in this thread, which would stand still; or
             Python is shutting down.
         UserError: The portal is that of another process, or of this thread.
     """
     if is_finalizing():
         raise RuntimeError("Python is shutting down: no more requests can be made.")
-    if "gevent.monkey" in sys.modules:
-        monkey: Any = import_module("gevent.monkey")
-        if monkey.is_module_patched("threading"):
-            raise RuntimeError(
-                "gevent has patched `threading`, so there are no threads for the blocking door: "
-                "call `gevent.monkey.patch_all(thread=False)`, or call from another process."
-            )
     inside = _running_loop()
     if inside and portal is None and not _in_notebook():
         raise RuntimeError(
@@ -267,7 +271,12 @@ def _portal_errors() -> Iterator[None]:
 
 
 def _running_loop() -> str | None:
-    """Return the library whose event loop is running in this thread."""
+    """Return the library whose event loop is running in this thread.
+
+    None among greenlets, where one of them that waits stops no other.
+    """
+    if threads_are_green() or queues_are_green():
+        return None
     if "trio" in sys.modules:
         # An import statement waits for another thread that is importing it just now.
         import trio

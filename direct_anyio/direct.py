@@ -23,7 +23,7 @@ from anyio.from_thread import BlockingPortal
 from ._blocking import Task, call, open_portal, portal_for, wait
 from ._core.culprit import listed
 from .exceptions import UserError, shown
-from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, added_text
 from .models import KnownModelName, Model, infer_model
 from .settings import ModelSettings
 from .streaming import StreamedResponse
@@ -108,9 +108,11 @@ def model_request_stream(
     async def main():
         messages = [ModelRequest.user_text_prompt('Who was Albert Einstein?')]
         async with model_request_stream('openai:gpt-4.1-mini', messages) as stream:
-            async for event in stream:
-                print(event)
+            async for text in stream.text_deltas():
+                print(text, end='', flush=True)
     ```
+
+    Iterate over the stream itself for all of its events, such as tool calls.
 
     The request is sent as the block is entered, and has ended when it is left.
 
@@ -195,9 +197,11 @@ def model_request_stream_sync(
 
     messages = [ModelRequest.user_text_prompt('Who was Albert Einstein?')]
     with model_request_stream_sync('openai:gpt-4.1-mini', messages) as stream:
-        for event in stream:
-            print(event)
+        for text in stream.text_deltas():
+            print(text, end='', flush=True)
     ```
+
+    Iterate over the stream itself for all of its events, such as tool calls.
 
     Args:
         model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
@@ -378,6 +382,22 @@ class StreamedResponseSync:
         """Leave the stream; the same as `close`."""
         self.close()
 
+    def text_deltas(self) -> Iterator[str]:
+        """Stream the text of the response alone, as it comes; as `StreamedResponse.text_deltas`.
+
+        ```py
+        with model_request_stream_sync('openai:gpt-4.1-mini', messages) as stream:
+            for text in stream.text_deltas():
+                print(text, end='', flush=True)
+        ```
+
+        Raises:
+            ModelAPIError: The answer was cut short; `response` of the error holds what came.
+        """
+        for event in self:
+            if text := added_text(event, self):
+                yield text
+
     def drain(self) -> ModelResponse:
         """Read the stream to its end and return the whole response.
 
@@ -416,14 +436,14 @@ class StreamedResponseSync:
             while (event := self._advance(stream)) is None:
                 if stream.state in ("complete", "suspended"):
                     raise StopIteration
-                call(task.portal, stream.fill)
+                call(task.portal, stream._fill)
             return event
         finally:
             self._busy.release()
 
     def _advance(self, stream: StreamedResponse | _Foreign) -> ModelResponseStreamEvent | None:
         with self._folding:
-            return stream.advance()
+            return stream._advance()
 
     def _check_entered(self) -> Task[None]:
         if self._task is None:
@@ -500,11 +520,11 @@ class _Foreign:
         self._events: AsyncIterator[ModelResponseStreamEvent] | None = None
         self._next: ModelResponseStreamEvent | None = None
 
-    def advance(self) -> ModelResponseStreamEvent | None:
+    def _advance(self) -> ModelResponseStreamEvent | None:
         event, self._next = self._next, None
         return event
 
-    async def fill(self) -> None:
+    async def _fill(self) -> None:
         self._events = self._events or aiter(self.stream)
         try:
             self._next = await anext(self._events)

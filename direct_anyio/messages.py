@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, get_args, overload
 
 from attrs import field, frozen
 
@@ -296,6 +296,35 @@ class ModelResponse(Record):
         except UnexpectedModelBehavior as exc:
             exc.model_name, exc.response = self.model_name or "", self
             raise
+
+
+class Responding(Protocol):
+    """What holds a response in the making."""
+
+    @property
+    def response(self) -> ModelResponse:
+        """The response as far as its events have been delivered."""
+        ...
+
+
+def added_text(event: ModelResponseStreamEvent, stream: Responding) -> str:
+    """Return what an event that has just been delivered adds to `ModelResponse.text`.
+
+    Args:
+        event: The event.
+        stream: Where it comes from.
+    """
+    match event:
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+            return text
+        case PartStartEvent(part=TextPart(content=text), previous_part_kind=before):
+            if before in (None, "text"):
+                return text
+            is_first = not any(
+                isinstance(part, TextPart) for part in stream.response.parts[: event.index]
+            )
+            return text if is_first else f"\n\n{text}"
+    return ""
 
 
 ModelMessage: TypeAlias = ModelRequest | ModelResponse

@@ -25,6 +25,7 @@ from .messages import (
     ModelResponse,
     ModelResponseStreamEvent,
     ResponseState,
+    added_text,
 )
 from .tools import ModelRequestParameters
 from .usage import RequestUsage
@@ -77,26 +78,26 @@ class StreamedResponse:
             ModelAPIError: It never will be; `response` of the error holds what came.
             UserError: The stream was left, or another task is waiting for its next event.
         """
-        while (event := self.advance()) is None:
+        while (event := self._advance()) is None:
             if self._is_closed:
                 raise StopAsyncIteration
-            await self.fill()
+            await self._fill()
         return event
 
-    def advance(self) -> ModelResponseStreamEvent | None:
+    def _advance(self) -> ModelResponseStreamEvent | None:
         """Return the next event of what has arrived, None where more must arrive first.
 
-        Never waits. With `fill` it is what `__anext__` is made of, for readers that wait
+        Never waits. With `_fill` it is what `__anext__` is made of, for readers that wait
         elsewhere.
         """
         self._check_open()
         try:
-            return self._advance()
+            return self._fold_next()
         except BaseException as exc:
             self._fail(exc)
             raise
 
-    def _advance(self) -> ModelResponseStreamEvent | None:
+    def _fold_next(self) -> ModelResponseStreamEvent | None:
         accumulator = self._fold.accumulator
         while True:
             for event in self._ready:
@@ -119,7 +120,7 @@ class StreamedResponse:
     def _is_closed(self) -> bool:
         return self._fold.accumulator.ending.progress is _CLOSED
 
-    async def fill(self) -> None:
+    async def _fill(self) -> None:
         """Wait until more has arrived."""
         if self._filling:
             raise UserError(
@@ -173,6 +174,23 @@ class StreamedResponse:
                 exc.phase = exc.phase or "body"
             exc.response = self.response
 
+    def text_deltas(self) -> AsyncIterator[str]:
+        """Stream the text of the response alone, as it comes.
+
+        Thoughts, tool calls and the like are left out. Joined, the texts are `response.text`,
+        which puts a blank line where something else came in between.
+
+        ```py
+        async with model_request_stream('openai:gpt-4.1-mini', messages) as stream:
+            async for text in stream.text_deltas():
+                print(text, end='', flush=True)
+        ```
+
+        Raises:
+            ModelAPIError: The answer was cut short; `response` of the error holds what came.
+        """
+        return _TextDeltas(self)
+
     async def drain(self) -> ModelResponse:
         """Read the stream to its end and return the whole response.
 
@@ -200,7 +218,7 @@ class StreamedResponse:
         is_over = self._fold.accumulator.ending.progress in (_ENDED, _CLOSED)
         await self._source.aclose(drain=is_over)
 
-    def note(self, **flags: Any) -> None:
+    def _note(self, **flags: Any) -> None:
         """Add a note to the response, under `provider_details['direct_anyio']`."""
         self._fold.accumulator.note(**flags)
 
@@ -216,11 +234,6 @@ class StreamedResponse:
     def usage(self) -> RequestUsage:
         """Return the tokens used, as far as the provider has told."""
         return self._fold.accumulator.usage
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What the stream failed of, None where it did not."""
-        return self._failure
 
     @property
     def state(self) -> ResponseState:
@@ -274,3 +287,19 @@ class StreamedResponse:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model_name={self.model_name!r}, state={self._state!r})"
+
+
+@define(eq=False)
+class _TextDeltas:
+    """The text of a stream; no generator, of which trio warns where it is dropped."""
+
+    _stream: StreamedResponse
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        async for event in self._stream:
+            if text := added_text(event, self._stream):
+                return text
+        raise StopAsyncIteration

@@ -79,7 +79,7 @@ def _of_the_portal() -> set[str]:
     from direct_anyio import _blocking
     from direct_anyio._io import run
 
-    if os.getpid() not in _blocking._portals:
+    if _blocking._place() not in _blocking._portals:
         return set()
 
     async def sockets() -> list[Any]:

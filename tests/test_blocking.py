@@ -790,55 +790,6 @@ def test_a_stream_that_is_dropped(handler: Handler) -> None:
         assert server.all_left()
 
 
-def test_patched_threads_are_refused() -> None:
-    """Under gevent's threads the blocking door says what to do, and does not hang."""
-    pytest.importorskip("gevent")
-    code = """
-import warnings; warnings.simplefilter("ignore")
-from gevent import monkey; monkey.patch_all()
-from direct_anyio import ModelRequest, model_request_sync
-try:
-    model_request_sync("test", [ModelRequest.user_text_prompt("Go.")])
-except RuntimeError as exc:
-    print(exc)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
-    )
-    assert "patch_all(thread=False)" in done.stdout
-
-
-def test_in_a_notebook_it_works() -> None:
-    """In a Jupyter kernel, whose loop runs in the same thread, blocking calls work."""
-    pytest.importorskip("ipykernel")
-    pytest.importorskip("jupyter_client")
-    code = """
-import sys
-from jupyter_client.manager import start_new_kernel
-
-manager, client = start_new_kernel(kernel_name="python3")
-cell = '''
-from direct_anyio import ModelRequest, model_request_stream_sync, model_request_sync
-MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
-print(model_request_sync("test", MESSAGES).text)
-with model_request_stream_sync("test", MESSAGES) as stream:
-    print(len(list(stream)))
-'''
-client.execute_interactive(cell, timeout=30, output_hook=lambda message: print(
-    message["content"].get("text", message["content"].get("ename", "")), end=""))
-client.stop_channels()
-manager.shutdown_kernel(now=True)
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout == "success (no tool calls)\n7\n"
-
-
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_open_portal_of_the_users_own(backend: str) -> None:
     """`open_portal` lasts as long as its block, and takes its connections along."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -89,18 +90,38 @@ PROMPTS: dict[str, tuple[list[str], str, str]] = {
     "both": (["Sum", "up.", "-"], "one\ntwo\n", "Sum up.\n\none\ntwo"),
     "standard input": (["-"], "one\n", "one"),
     "nothing there": (["Sum up.", "-"], "", "Sum up."),
-    "not asked for": (["Sum up."], "one\n", "Sum up."),
-    "a minus": (["5", "-", "3"], "one\n", "5 - 3"),
+    "piped in": (["Sum up."], "one\n", "Sum up.\n\none"),
+    "nothing piped in": (["Sum up."], "", "Sum up."),
+    "a minus": (["5", "-", "3"], "", "5 - 3"),
 }
 
 
 @pytest.mark.parametrize("case", PROMPTS)
-def test_a_last_dash_adds_standard_input(case: str) -> None:
-    """Standard input is read where a `-` at the end asks for it, and put below the prompt."""
+def test_standard_input_is_added(case: str) -> None:
+    """What is piped in is put below the prompt; a `-` at the end may ask for it."""
     words, stdin, prompt = PROMPTS[case]
     with serving(answering("Yes.")) as server:
         _ask(server.url, *words, stdin=stdin)
     assert server.received[0].json["messages"][-1]["content"] == prompt
+
+
+def test_a_file_is_added_and_a_device_is_not(tmp_path: Path) -> None:
+    """A redirected file is read; what is no input, such as a terminal or a socket, is not."""
+    path = tmp_path / "file.txt"
+    path.write_text("one\n")
+    ours, theirs = socket.socketpair()
+    with serving(answering("Yes.")) as server, ours, theirs:
+        environ = os.environ | {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url}
+        command = [sys.executable, "-m", "direct_anyio", "ask", "-m", "openai:x", "Sum up."]
+        with path.open() as file, open(os.devnull) as device:
+            for stdin in (file.fileno(), device.fileno(), theirs.fileno()):
+                subprocess.run(
+                    command, stdin=stdin, env=environ, capture_output=True, timeout=60, check=True
+                )
+        closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+        subprocess.run(closed, env=environ, capture_output=True, timeout=60, check=True)
+    prompts = [request.json["messages"][-1]["content"] for request in server.received]
+    assert prompts == ["Sum up.\n\none", *["Sum up."] * 3]
 
 
 def test_json_prints_the_whole_response() -> None:

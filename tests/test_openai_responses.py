@@ -876,8 +876,10 @@ local = pytest.mark.skipif(
 async def test_a_real_server_answers(door: str) -> None:
     """The server of the local model, which speaks this protocol, is asked and understood."""
     assert find_weights("smollm2")
-    url = await serve("smollm2")
-    model = infer_model("openai-responses:smollm2", api_key="k", base_url=f"{url}/v1")
+    server = await serve("smollm2")
+    model = infer_model(
+        "openai-responses:smollm2", api_key=server.key.reveal(), base_url=f"{server.url}/v1"
+    )
     system = SystemPromptPart("You are a helpful assistant.")
     prompt = ModelRequest([system, UserPromptPart("What is the capital of France?")])
     response = await DOORS[door](model, [prompt], model_settings={"temperature": 0})

@@ -26,6 +26,8 @@ from direct_anyio import (
     StreamedResponse,
     StreamInterrupted,
     TextPart,
+    ThinkingPart,
+    ToolCallPart,
     UserError,
     infer_model,
     model_request,
@@ -36,8 +38,9 @@ from direct_anyio._core import decoder
 from direct_anyio._json import loads
 from direct_anyio.models import Model
 from direct_anyio.profiles import ModelProfile
+from direct_anyio.testing import ScriptedModel
 
-from .serving import PATIENCE, Connection, answering, chunk, delta, frame, serving, streamed
+from .serving import PATIENCE, Connection, abort, answering, chunk, delta, frame, serving, streamed
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
@@ -673,3 +676,53 @@ async def test_a_cancelled_wait_for_a_large_document_loses_nothing(
                     scopes[0].cancel()
                     reading.may_go_on.set()
             assert (await stream.drain()).text == f"one {LARGE} two"
+
+
+# Text alone.
+
+PARTS: list[Any] = [
+    ThinkingPart("Hm."),
+    TextPart("a"),
+    TextPart("b"),
+    ToolCallPart("look", {"at": 1}, "1"),
+    TextPart("c"),
+    TextPart(""),
+    ThinkingPart("So."),
+    ThinkingPart("Then."),
+    TextPart("d"),
+]
+
+
+@pytest.mark.parametrize("parts", [PARTS, PARTS[3:], PARTS[:1], PARTS[3:4]])
+async def test_the_text_of_a_stream(parts: list[Any]) -> None:
+    """It comes piece by piece, nothing else does, and joined it is `response.text`."""
+    model = ScriptedModel(*parts)
+    async with model_request_stream(model, MESSAGES) as stream:
+        texts = [text async for text in stream.text_deltas()]
+    assert "".join(texts) == (stream.response.text or "")
+    assert "" not in texts
+
+    def blocking() -> list[str]:
+        with model_request_stream_sync(model, MESSAGES) as stream:
+            return list(stream.text_deltas())
+
+    assert await anyio.to_thread.run_sync(blocking) == texts
+
+
+async def test_the_text_of_a_stream_that_is_left_and_cut() -> None:
+    """A second loop goes on where the first stopped, and raises what cut the answer short."""
+
+    def cut(connection: Connection) -> None:
+        connection.stream(*(delta(content=text) for text in "abc"), end=False)
+        abort(connection.socket)
+
+    with serving(cut) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            async for text in stream.text_deltas():
+                assert text == "a"
+                break
+            texts = aiter(stream.text_deltas())
+            assert [await anext(texts), await anext(texts)] == ["b", "c"]
+            with pytest.raises(StreamInterrupted):
+                await anext(texts)

@@ -160,7 +160,7 @@ async def test_nothing_passes_a_gate_before_it_opens() -> None:
     async with model_request_stream(ScriptedModel("a", gate, "b"), MESSAGES) as stream:
         await gate.reached()
         assert text_of(await anext(stream)) == "a"
-        while (event := stream.advance()) is not None:
+        while (event := stream._advance()) is not None:
             assert text_of(event) is None
         assert stream.response.text == "a"
         gate.open()

@@ -24,11 +24,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from anyio import to_thread
 from attrs import define
 
 from .._core.secrets import Hidden
 from ..exceptions import ModelAPIError, UserError, printable
+from .offload import run_in_thread
 from .processes import ProcessLock
 
 __all__ = ("SMOLLM2", "Server", "find_weights", "running", "serve")
@@ -173,7 +173,7 @@ async def serve(model_name: str) -> Server:
     gguf = find_weights(model_name)
     if server := _running(gguf):
         return server
-    return await to_thread.run_sync(running, gguf, model_name, abandon_on_cancel=True)
+    return await run_in_thread(running, gguf, model_name, abandon_on_cancel=True)
 
 
 def _running(gguf: str) -> Server | None:

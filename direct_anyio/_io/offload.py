@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from anyio import to_thread
 
-__all__ = ("Offloaded",)
+from .greenlets import queues_are_green
+
+__all__ = ("Offloaded", "run_in_thread")
 
 ResultT = TypeVar("ResultT")
+
+
+async def run_in_thread(work: Callable[..., ResultT], *args: Any, **options: Any) -> ResultT:
+    """Call a function in a worker thread; in this one where that would fail.
+
+    Under `gevent.monkey.patch_all(thread=False)` it would never return. Python 3.12 and later
+    start no threads for `atexit` handlers, and 3.12.0 and 3.12.1 none for threads that outlive
+    the main thread.
+
+    Args:
+        work: The function.
+        args: Its arguments.
+        options: As `anyio.to_thread.run_sync` takes them.
+    """
+    has_begun = False
+
+    def begin() -> ResultT:
+        nonlocal has_begun
+        has_begun = True
+        return work(*args)
+
+    if queues_are_green():
+        return work(*args)
+    try:
+        return await to_thread.run_sync(begin, **options)
+    except RuntimeError:
+        if has_begun or threading.main_thread().is_alive():
+            raise
+        return work(*args)
 
 
 class Offloaded(Generic[ResultT]):
@@ -27,7 +58,7 @@ class Offloaded(Generic[ResultT]):
 
     async def wait(self) -> ResultT:
         """Wait for the result; after a native cancellation of asyncio's, wait again."""
-        return await to_thread.run_sync(self._run)
+        return await run_in_thread(self._run)
 
     def _run(self) -> ResultT:
         with self._lock:

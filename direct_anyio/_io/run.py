@@ -25,9 +25,20 @@ from anyio.lowlevel import RunVar, RunvarToken, current_token
 from attrs import define, field
 
 from ..exceptions import UserError
+from .greenlets import import_advice
+from .offload import run_in_thread
 from .tasks import start_later
 
-__all__ = ("MAX_CONNECTIONS", "BoundClient", "Clients", "HTTPClient", "Lifetime", "current_clients")
+__all__ = (
+    "MAX_CONNECTIONS",
+    "BoundClient",
+    "Clients",
+    "HTTPClient",
+    "Lifetime",
+    "current_clients",
+    "load",
+    "transport",
+)
 
 MAX_CONNECTIONS = 100
 """Requests that are under way at once in a run, for each host and each key."""
@@ -160,19 +171,29 @@ _lines: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct_anyio.li
 async def transport() -> Any:
     """Return the module that speaks HTTP; its import takes 0.1 s, so not on the loop."""
     # Not from `sys.modules`, where a module stands while it is still being imported.
-    return _loaded or await anyio.to_thread.run_sync(_load)
+    return _loaded or await run_in_thread(load)
 
 
 _loaded: ModuleType | None = None
 
 
-def _load() -> ModuleType:
+def load() -> ModuleType:
+    """Return the module that speaks HTTP.
+
+    Raises:
+        UserError: It cannot be imported.
+    """
     global _loaded
-    module = import_module(_TRANSPORT)
-    # A first client makes httpx import what it imports late, another 50 ms. One that cannot be
-    # made is the business of who needs it.
-    with suppress(UserError):
-        module.new_client("")
+    try:
+        module = import_module(_TRANSPORT)
+        # A first client makes httpx import what it imports late, another 50 ms. One that cannot
+        # be made is the business of who needs it.
+        with suppress(UserError):
+            module.new_client("")
+    except Exception as exc:
+        if advice := import_advice():
+            raise UserError(f"trio cannot be imported here ({exc}): {advice}.") from exc
+        raise
     _loaded = module
     return module
 

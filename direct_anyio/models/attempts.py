@@ -124,7 +124,7 @@ class Asking:
             else:
                 self.model.budget.refund(self._price)
                 if self._failed:
-                    response.note(attempts=list(self._failed))
+                    response._note(attempts=list(self._failed))
                 return response
 
     async def _call(self, messages: list[ModelMessage]) -> HTTPCall:

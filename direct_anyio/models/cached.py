@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager, closing
 from os import PathLike
 from typing import Any, Protocol
 
-import anyio
 import attrs
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
+from .._io.offload import run_in_thread
 from .._json import text_of
 from .._stored import STORED
 from .._values import default, plain
@@ -95,11 +95,11 @@ class SQLiteCache:
 
     async def get(self, key: str) -> ModelResponse | None:
         """Return the response of a key, None where there is none."""
-        return await anyio.to_thread.run_sync(self._get, key)
+        return await run_in_thread(self._get, key)
 
     async def set(self, key: str, response: ModelResponse) -> None:
         """Keep the response of a key."""
-        await anyio.to_thread.run_sync(self._set, key, dump_messages([response]))
+        await run_in_thread(self._set, key, dump_messages([response]))
 
     def _get(self, key: str) -> ModelResponse | None:
         with closing(self._open()) as database:

@@ -113,7 +113,7 @@ class FallbackModel(Model):
                     self._note(exc, failures)
                     continue
                 if failures:
-                    stream.note(fallback_from=_told(failures))
+                    stream._note(fallback_from=_told(failures))
                 yield stream
                 return
             raise _all_failed(failures)

@@ -224,7 +224,7 @@ class HTTPModel(Model):
         async with opened() as group:
             response = await asking.open(group, messages)
             if ignored:
-                response.note(unheeded=list(ignored))
+                response._note(unheeded=list(ignored))
             try:
                 yield response
             finally:

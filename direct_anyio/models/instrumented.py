@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context, copy_context
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -383,7 +383,7 @@ class _RequestSpan:
         if isinstance(self._stream, StreamedResponse):
             # It knows better: the block may swallow its error, and raise errors of its own,
             # and the blocking door raises it in another thread.
-            exc = self._stream.failure if self._stream.state == "incomplete" else None
+            exc = self._stream._failure if self._stream.state == "incomplete" else None
         return exc if isinstance(exc, Exception) else None
 
     def _answer(self, error: Exception | None) -> ModelResponse | None:
@@ -469,15 +469,25 @@ def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
             "Tracing needs OpenTelemetry: `pip install 'direct-anyio[otel]'`, "
             "or leave `instrument` out."
         ) from exc
-    return _instruments(
-        settings.tracer_provider or get_tracer_provider(),
-        settings.meter_provider or get_meter_provider(),
-    )
+    global _made
+    tracers = settings.tracer_provider or get_tracer_provider()
+    meters = settings.meter_provider or get_meter_provider()
+    for of_tracers, of_meters, instruments in _made:
+        if of_tracers is tracers and of_meters is meters:
+            return instruments
+    instruments = _new_instruments(tracers, meters)
+    _made = ((tracers, meters, instruments), *_made[: MADE - 1])
+    return instruments
 
 
-# A user has one pair of providers; a suite of tests has many, and is not to keep them all.
-@lru_cache(maxsize=8)
-def _instruments(tracers: TracerProvider, meters: MeterProvider) -> _Instruments:
+MADE = 8
+"""Pairs of providers whose instruments are kept: a user has one, but a suite of tests many."""
+
+_made: tuple[tuple[TracerProvider, MeterProvider, _Instruments], ...] = ()
+"""Instruments by the identity of their providers: those of logfire cannot be hashed."""
+
+
+def _new_instruments(tracers: TracerProvider, meters: MeterProvider) -> _Instruments:
     meter = meters.get_meter(SCOPE, __version__, SCHEMA_URL)
     seconds = partial(_histogram, meter, "s", SECOND_BUCKETS)
     return _Instruments(

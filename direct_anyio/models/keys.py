@@ -13,11 +13,12 @@ from inspect import isawaitable, iscoroutinefunction, signature
 from time import monotonic
 from typing import Any, Self, TypeAlias
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from attrs import define, field
 
 from .._core.secrets import Hidden
+from .._io.offload import run_in_thread
 from .._io.retry import Kind
 from ..exceptions import (
     ModelAPIError,
@@ -102,7 +103,7 @@ class _Key:
         if iscoroutinefunction(source.reveal()) or iscoroutinefunction(call):
             return await source.reveal()()
         # In a list, since trio lets no worker thread return an awaitable.
-        answer = await to_thread.run_sync(
+        answer = await run_in_thread(
             lambda: [source.reveal()()], abandon_on_cancel=True, limiter=_threads()
         )
         return await answer[0] if isawaitable(answer[0]) else answer[0]
