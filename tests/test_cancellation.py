@@ -47,6 +47,7 @@ from direct_anyio._io.tasks import _lone, open_task_group, open_task_group_apart
 from direct_anyio._io.trace import Trace
 from direct_anyio.models.http import HTTPModel
 
+from .doors import DOORS
 from .serving import (
     PATIENCE,
     SSE_HEAD,
@@ -679,3 +680,42 @@ def test_ctrl_c_in_a_task_wins() -> None:
     interrupt = KeyboardInterrupt()
     errors = BaseExceptionGroup("", [KeyError(1), BaseExceptionGroup("", [interrupt])])
     assert _lone(errors) is interrupt
+
+
+@pytest.mark.parametrize("door", ["unary", "streamed"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_native_cancellation_in_the_step_of_a_limit(
+    door: str, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not lost: the caller is cancelled or told of the limit, and gets no partial answer."""
+
+    async def ask(url: str) -> Any:
+        model = infer_model("openai:x", api_key="k", base_url=url)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        call_at = loop.call_at
+
+        def with_cancellation(when: float, callback: Any, *args: Any, **more: Any) -> Any:
+            def limit() -> None:
+                if first:
+                    loop.call_soon(task.cancel)
+                callback()
+                if not first:
+                    loop.call_soon(task.cancel)
+
+            is_limit = "_timeout" in callback.__name__ and when - loop.time() < 0.1
+            return call_at(when, *((limit,) if is_limit else (callback, *args)), **more)
+
+        monkeypatch.setattr(loop, "call_at", with_cancellation)
+        settings: Any = {"request_timeout": 0.05, "max_retries": 0}
+        return await DOORS[door](model, MESSAGES, model_settings=settings)
+
+    def begin(connection: Connection) -> None:
+        connection.stream(delta(content="one "), end=False)
+        connection.closed_by_peer()
+
+    with serving(begin) as server:
+        for _ in range(3):
+            with pytest.raises((asyncio.CancelledError, ModelTimeoutError)):
+                asyncio.run(ask(server.url))
+        assert server.all_left()

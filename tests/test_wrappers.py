@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from direct_anyio import (
     ConcurrencyLimitExceeded,
     FallbackExceptionGroup,
     FunctionModel,
+    InstrumentedModel,
     Model,
     ModelAPIError,
     ModelHTTPError,
@@ -395,3 +398,64 @@ def test_a_wrapper_of_ones_own_works_in_blocking_code() -> None:
     assert model_request_sync(model, MESSAGES).text == "Call #-#."
     with model_request_stream_sync(model, MESSAGES) as stream:
         assert [event.event_kind for event in stream][-1] == "part_end"
+
+
+WRAPPERS: dict[str, Callable[[Model], Model]] = {
+    "bare": lambda model: model,
+    "wrapper": WrapperModel,
+    "fallback": lambda model: FallbackModel(model, "test"),
+    "concurrency": lambda model: ConcurrencyLimitedModel(model, 2),
+    "rate": lambda model: RateLimitedModel(model, RateLimiter(requests_per_minute=600)),
+    "cached": CachedModel,
+    "instrumented": InstrumentedModel,
+    "nested": lambda model: WrapperModel(ConcurrencyLimitedModel(model, 2)),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.filterwarnings("ignore:A stream was dropped:ResourceWarning")
+def test_a_stream_that_is_open_as_the_event_loop_ends(
+    backend: str, wrapper: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is closed in silence, whichever of its generators the event loop closes first."""
+    pytest.importorskip(backend)
+
+    def begin(connection: Connection) -> None:
+        connection.stream(delta(content="a"), end=False)
+        connection.closed_by_peer()
+
+    held: list[Any] = []
+
+    async def leave_open(url: str) -> None:
+        model = infer_model("openai:x", api_key="k", base_url=url)
+        held.append(model_request_stream(WRAPPERS[wrapper](model), MESSAGES))
+        stream = await held[0].__aenter__()
+        assert (await anext(stream)).part.content == "a"
+
+    with serving(begin) as server:
+        for _ in range(4):  # they are closed in the order of a set
+            anyio.run(leave_open, server.url, backend=backend)
+            held.clear()
+        assert server.all_left()
+    gc.collect()
+    assert not caplog.records
+
+
+async def test_a_cache_that_many_threads_use() -> None:
+    """Two event loops forget the least recently used response at the same time."""
+    model = CachedModel(TestModel(), MemoryCache(max_entries=1))
+
+    async def ask(seed: int) -> None:
+        for n in range(200):
+            prompt = ModelRequest.user_text_prompt(str((n + seed) % 3))
+            await model_request(model, [prompt])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        async with anyio.create_task_group() as group:
+            for seed in range(4):
+                group.start_soon(anyio.to_thread.run_sync, anyio.run, ask, seed)
+    finally:
+        sys.setswitchinterval(interval)

@@ -9,10 +9,16 @@ of a block that the user holds open lives in a task of its own.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    _AsyncGeneratorContextManager,
+    asynccontextmanager,
+    suppress,
+)
 from contextvars import copy_context
+from functools import wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from warnings import warn
 
 import anyio
@@ -22,7 +28,10 @@ from anyio.lowlevel import current_token
 
 from ..exceptions import UserError
 
-__all__ = ("open_task_group", "open_task_group_apart", "start_later")
+__all__ = ("held_open", "open_task_group", "open_task_group_apart", "start_later")
+
+ArgsT = ParamSpec("ArgsT")
+ResultT = TypeVar("ResultT")
 
 
 @asynccontextmanager
@@ -38,11 +47,13 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
     """
     of_body: BaseException | None = None
     of_tasks: BaseException | None = None
+    cancelled: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
             try:
                 yield group
-            except anyio.get_cancelled_exc_class():
+            except anyio.get_cancelled_exc_class() as exc:
+                cancelled = exc
                 raise
             except BaseException as exc:
                 # Kept out of the group, which would wrap it.
@@ -54,6 +65,10 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
         raise of_body
     if of_tasks is not None:
         raise of_tasks
+    if cancelled is not None:
+        # anyio's group has taken a native cancellation of asyncio's, which came in the same step
+        # as one of a scope, for its own.
+        raise cancelled
 
 
 _ENDS = "The event loop ends, and takes no more streams."
@@ -143,6 +158,35 @@ class _Apart:
     def _tell(self) -> None:
         self._opened.set()
         self._over.set()
+
+
+class _HeldOpen(_AsyncGeneratorContextManager[ResultT]):
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        is_closed = getattr(self.gen, "ag_frame", None) is None
+        if exc_type is GeneratorExit and (is_closed or _is_collected()):
+            return None
+        return await super().__aexit__(exc_type, exc_val, exc_tb)
+
+
+def held_open(
+    function: Callable[ArgsT, AsyncIterator[ResultT]],
+) -> Callable[ArgsT, AbstractAsyncContextManager[ResultT]]:
+    """Make an async generator a block that a user holds open; as `asynccontextmanager` does.
+
+    Where the garbage collector or the end of the event loop closes generators one within the
+    other, each is closed by itself, so the outer one leaves the inner one alone.
+    """
+
+    @wraps(function)
+    def block(*args: ArgsT.args, **kwargs: ArgsT.kwargs) -> AbstractAsyncContextManager[ResultT]:
+        return _HeldOpen(function, args, kwargs)  # type: ignore[arg-type]
+
+    return block
 
 
 _later: set[Any] = set()

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from os import PathLike
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ import attrs
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
 from .._io.offload import run_in_thread
+from .._io.processes import ProcessLock
+from .._io.tasks import held_open
 from .._json import text_of
 from .._stored import STORED
 from .._values import default, plain
@@ -58,7 +60,7 @@ class ResponseCache(Protocol):
 
 
 class MemoryCache:
-    """Keeps the responses that were asked for last, in this process.
+    """Keeps the responses that were asked for last, in this process, for all of its threads.
 
     Args:
         max_entries: The most responses to keep.
@@ -67,20 +69,23 @@ class MemoryCache:
     def __init__(self, max_entries: int = 1024) -> None:
         self._max_entries = max_entries
         self._responses: OrderedDict[str, ModelResponse] = OrderedDict()
+        self._lock = ProcessLock()
 
     async def get(self, key: str) -> ModelResponse | None:
         """Return the response of a key, None where there is none."""
-        response = self._responses.get(key)
-        if response is not None:
-            self._responses.move_to_end(key)
-        return response
+        with self._lock:
+            response = self._responses.get(key)
+            if response is not None:
+                self._responses.move_to_end(key)
+            return response
 
     async def set(self, key: str, response: ModelResponse) -> None:
-        """Keep the response of a key, and forget the one that nobody asked for longest."""
-        self._responses[key] = response
-        self._responses.move_to_end(key)
-        while len(self._responses) > self._max_entries:
-            self._responses.popitem(last=False)
+        """Keep the response of a key, and forget the least recently used one."""
+        with self._lock:
+            self._responses[key] = response
+            self._responses.move_to_end(key)
+            while len(self._responses) > self._max_entries:
+                self._responses.popitem(last=False)
 
 
 class SQLiteCache:
@@ -154,7 +159,7 @@ class CachedModel(WrapperModel):
             await self.cache.set(key, response)
         return response
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],
@@ -208,7 +213,7 @@ def _marked(response: ModelResponse) -> ModelResponse:
     return attrs.evolve(response, provider_details={**details, "direct_anyio": ours})
 
 
-@asynccontextmanager
+@held_open
 async def _replayed(
     response: ModelResponse, offered: ModelRequestParameters
 ) -> AsyncIterator[StreamedResponse]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import count
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
 from .._io.queueing import queued
+from .._io.tasks import held_open
 from ..exceptions import ConcurrencyLimitExceeded
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
@@ -46,7 +46,7 @@ class ConcurrencyLimiter:
         self.name = name
         self._of_run: RunVar[CapacityLimiter] = RunVar(f"limiter-{next(_numbers)}")
 
-    @asynccontextmanager
+    @held_open
     async def slot(self) -> AsyncIterator[None]:
         """Hold a place while the block runs.
 
@@ -113,7 +113,7 @@ class ConcurrencyLimitedModel(WrapperModel):
         async with self.limiter.slot():
             return await self.wrapped.request(messages, model_settings, model_request_parameters)
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any, Self, TypeAlias
 
 import attrs
 
+from .._io.tasks import held_open
 from ..exceptions import FallbackExceptionGroup, ModelAPIError
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile
@@ -95,7 +96,7 @@ class FallbackModel(Model):
                 return _with_failures(response, failures)
         raise _all_failed(failures)
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],

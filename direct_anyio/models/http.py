@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import AsyncIterator, Hashable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
@@ -22,7 +22,7 @@ from .._io.download import Download, downloaded
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
-from .._io.tasks import open_task_group, open_task_group_apart
+from .._io.tasks import held_open, open_task_group, open_task_group_apart
 from ..exceptions import UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
@@ -185,7 +185,7 @@ class HTTPModel(Model):
         """
         return self.ask(messages, model_settings, model_request_parameters, stream=True)
 
-    @asynccontextmanager
+    @held_open
     async def ask(
         self,
         messages: list[ModelMessage],

@@ -183,7 +183,7 @@ class InstrumentedModel(WrapperModel):
         span.end(response=response)
         return response
 
-    def request_stream(  # type: ignore[override]
+    def request_stream(
         self,
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,

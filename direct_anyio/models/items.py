@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from .._core.accumulator import Accumulator
 from .._core.codec import Item
 from .._core.fold import ItemFold
 from .._io.pump import Pipe
-from .._io.tasks import open_task_group_apart
+from .._io.tasks import held_open, open_task_group_apart
 from ..streaming import StreamedResponse
 
 __all__ = ("closing", "stream_items")
@@ -61,7 +61,7 @@ class _ItemSource:
         self._pipe.leave()
 
 
-@asynccontextmanager
+@held_open
 async def stream_items(
     batches: AsyncIterable[Iterable[Item]],
     accumulator: Accumulator,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 
+from .._io.processes import ProcessLock
 from .._io.queueing import queued
+from .._io.tasks import held_open
 from ..exceptions import ModelRateLimitError
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
@@ -69,7 +69,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._requests = _bucket(requests_per_minute, clock())
         self._tokens = _bucket(tokens_per_minute, clock())
         self._paused_until = clock()
@@ -103,9 +103,13 @@ class RateLimiter:
                 self._tokens.take(tokens, self._clock())
 
     def pause(self, seconds: float) -> None:
-        """Hold all requests back, as a provider's Retry-After asks."""
+        """Hold all requests back, as a provider's Retry-After asks, but no more than a minute.
+
+        Where that was too short, the provider says so again.
+        """
         with self._lock:
-            self._paused_until = max(self._paused_until, self._clock() + seconds)
+            until = self._clock() + min(seconds, MINUTE)
+            self._paused_until = max(self._paused_until, until)
 
 
 def _bucket(capacity: float | None, now: float) -> _Bucket | None:
@@ -145,7 +149,7 @@ class RateLimitedModel(WrapperModel):
         self.limiter.used(response.usage.total_tokens)
         return response
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],

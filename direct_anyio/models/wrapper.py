@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Self
 
+from .._io.tasks import held_open
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
@@ -87,7 +87,7 @@ class WrapperModel(Model):
         """Send a request to the wrapped model."""
         return await self.wrapped.request(messages, model_settings, model_request_parameters)
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],
