@@ -126,16 +126,15 @@ def _process_portal() -> BlockingPortal:
         opened = _portals.get(place)
         if opened is None:
             opened = Future()
-            thread = threading.Thread(
-                target=_run_portal, args=(opened,), name="direct_anyio-portal", daemon=True
-            )
             try:
-                thread.start()
+                threading.Thread(
+                    target=_run_portal, args=(opened,), name="direct_anyio-portal", daemon=True
+                ).start()
             except RuntimeError as exc:
                 raise RuntimeError(
-                    f"Blocking calls need a thread, and none can be started: {exc}. Where the "
-                    "program ends, make the first one before that; in a sub-interpreter, use "
-                    "`anyio.run(model_request, ...)`."
+                    f"Blocking calls need a thread, and Python starts none here ({exc}). In an "
+                    "`atexit` handler they work if the program has made one before; in a "
+                    "sub-interpreter, use `anyio.run(model_request, ...)`."
                 ) from exc
             # Behind the start, so that a signal handler in between never waits for a portal
             # that its own thread is about to start.

@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -494,6 +495,55 @@ threading.Thread(target=outlives).start()
     with serving(answering("a")) as server:
         out, err = _child(code, server.url, before).communicate(timeout=PATIENCE)
     assert (out, err) == ("thread a\n" * 3 + "handler a\nfirst a\nlast ", "")
+
+
+INTERPRETERS = "_xxsubinterpreters" if sys.version_info < (3, 13) else "_interpreters"
+INSIDE = """
+import anyio
+from direct_anyio import ModelRequest, model_request, model_request_sync
+MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
+try:
+    model_request_sync("test", MESSAGES)
+except RuntimeError as exc:
+    print("anyio.run(model_request, ...)" in str(exc), flush=True)
+print(anyio.run(model_request, "test", MESSAGES).text, flush=True)
+"""
+
+
+@pytest.mark.skipif(not find_spec(INTERPRETERS), reason="there are no sub-interpreters here")
+def test_in_a_sub_interpreter() -> None:
+    """Python starts no daemon threads there; the error says what works."""
+    # Python 3.12.1 crashes as such an interpreter ends.
+    code = f"""
+import os, sys, {INTERPRETERS} as interpreters
+run = getattr(interpreters, "run_string", None) or interpreters.exec
+run(interpreters.create(), {INSIDE!r})
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True\nsuccess (no tool calls)\n", "")
+
+
+def test_the_first_call_comes_from_an_exit_handler() -> None:
+    """Python 3.12 and later start no thread for it, which the error tells; nothing hangs."""
+    code = """
+import atexit
+
+def ask():
+    try:
+        print(model_request_sync(model, MESSAGES).text, flush=True)
+    except RuntimeError as exc:
+        print("if the program has made one before" in str(exc), flush=True)
+
+atexit.register(ask)
+"""
+    with serving(answering("a")) as server:
+        child = _child(code, server.url)
+        out, err = child.communicate(timeout=PATIENCE)
+    assert (child.returncode, err) == (0, "")
+    assert out == ("a\n" if sys.version_info < (3, 12) else "True\n")
 
 
 def test_as_python_shuts_down() -> None:
