@@ -527,7 +527,7 @@ os._exit(0)
 
 
 def test_the_first_call_comes_from_an_exit_handler() -> None:
-    """Python 3.12 and later start no thread for it, which the error tells; nothing hangs."""
+    """Some Pythons from 3.12 on start no thread for it, which the error tells; nothing hangs."""
     code = """
 import atexit
 
@@ -543,7 +543,7 @@ atexit.register(ask)
         child = _child(code, server.url)
         out, err = child.communicate(timeout=PATIENCE)
     assert (child.returncode, err) == (0, "")
-    assert out == ("a\n" if sys.version_info < (3, 12) else "True\n")
+    assert out in (("a\n",) if sys.version_info < (3, 12) else ("a\n", "True\n"))
 
 
 def test_as_python_shuts_down() -> None:
