@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
-# As type checkers read it; `typing` itself is slow to import.
-TYPE_CHECKING = False
+# As type checkers read it; `typing` itself is slow to import. Annotated, since Jedi would
+# otherwise know the value, and complete none of these names.
+TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
     from .builtin_tools import (
         AbstractBuiltinTool,

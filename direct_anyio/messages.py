@@ -66,6 +66,8 @@ from .usage import RequestUsage
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
+    from .history import ModelMessagesTypeAdapter as ModelMessagesTypeAdapter
+
 __all__ = (
     "AudioFormat",
     "AudioMediaType",
@@ -296,6 +298,14 @@ class ModelResponse(Record):
         except UnexpectedModelBehavior as exc:
             exc.model_name, exc.response = self.model_name or "", self
             raise
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ModelMessagesTypeAdapter":  # which v1 has here
+        from .history import ModelMessagesTypeAdapter
+
+        return ModelMessagesTypeAdapter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Responding(Protocol):

@@ -114,11 +114,11 @@ def brief(response: ModelResponse) -> list[Part]:
     for part in response.parts:
         match part.part_kind:
             case "text" | "thinking":
-                parts.append((part.part_kind, part.content))  # type: ignore[union-attr]
+                parts.append((part.part_kind, part.content))
             case "tool-call":
-                parts.append(("call", part.tool_name, part.args))  # type: ignore[union-attr]
+                parts.append(("call", part.tool_name, part.args))
             case "file":
-                parts.append(("file", part.content.data))  # type: ignore[union-attr]
+                parts.append(("file", part.content.data))
             case kind:
                 parts.append((kind,))
     return parts

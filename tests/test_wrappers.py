@@ -6,6 +6,7 @@ import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ from direct_anyio.models.concurrency import (
     limit_model_concurrency,
 )
 from direct_anyio.models.fallback import FallbackModel, RejectedResponse
+from direct_anyio.models.openai import OpenAIChatModel
 from direct_anyio.models.rate_limit import RateLimitedModel, RateLimiter
 from direct_anyio.models.wrapper import WrapperModel
+from direct_anyio.providers.openai import OpenAIProvider
 
 from .doors import DOORS, Door
 from .serving import Connection, answering, delta, reply, serving
@@ -400,6 +403,16 @@ def test_a_wrapper_of_ones_own_works_in_blocking_code() -> None:
         assert [event.event_kind for event in stream][-1] == "part_end"
 
 
+def test_models_print_as_they_were_made() -> None:
+    """By class, with the models inside; no key shows."""
+    openai = OpenAIChatModel("gpt-5", provider=OpenAIProvider(api_key="sk-a-key"))
+    model = FallbackModel(CachedModel(openai), infer_model("groq:x", api_key="gsk-a-key"), "test")
+    assert repr(model) == (
+        "FallbackModel(CachedModel(OpenAIChatModel('openai:gpt-5')), "
+        "HTTPModel('groq:x'), TestModel('test'))"
+    )
+
+
 WRAPPERS: dict[str, Callable[[Model], Model]] = {
     "bare": lambda model: model,
     "wrapper": WrapperModel,
@@ -456,6 +469,6 @@ async def test_a_cache_that_many_threads_use() -> None:
     try:
         async with anyio.create_task_group() as group:
             for seed in range(4):
-                group.start_soon(anyio.to_thread.run_sync, anyio.run, ask, seed)
+                group.start_soon(anyio.to_thread.run_sync, partial(anyio.run, ask, seed))
     finally:
         sys.setswitchinterval(interval)

@@ -127,7 +127,7 @@ class MessageWriter:
     def _is_summary(self, part: Any) -> bool:
         return (
             isinstance(part, OpaquePart)
-            and part.part_kind == "compaction"
+            and part.data.get("part_kind") == "compaction"
             and part.data.get("provider_name") == self.provider_name
         )
 
@@ -241,7 +241,7 @@ class MessageWriter:
     def _opaque(self, part: OpaquePart) -> JSONObject:
         if part.provider_name not in (None, self.provider_name):
             return {}
-        if part.part_kind != "compaction":
+        if part.data.get("part_kind") != "compaction":
             raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
         if not self._is_summary(part):
             return {}

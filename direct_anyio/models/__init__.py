@@ -44,11 +44,16 @@ __all__ = (
     "override_allow_model_requests",
 )
 
-KnownModelName: TypeAlias = str
+if TYPE_CHECKING:
+    from ._known_names import KnownName
+
+    KnownModelName: TypeAlias = KnownName | str
+else:
+    KnownModelName: TypeAlias = str
 """A model's name with its provider, such as `'anthropic:claude-haiku-4-5'`.
 
-Any text is one, as for a type checker: models come faster than releases. Those that were
-known at this release are in `known_model_names()`.
+Any text is one, as models come faster than releases. Those that were known at this release
+are in `known_model_names()`, and editors complete them.
 """
 
 ALLOW_MODEL_REQUESTS = True

@@ -58,6 +58,9 @@ class FallbackModel(Model):
         self._of_response = [each for each in conditions if _takes_response(each)]
         self._of_exception = [each for each in conditions if not _takes_response(each)]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.models))})"
+
     @property
     def model_name(self) -> str:
         """The names of all models."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from ..exceptions import UserError
 from ..settings import COMMON_SETTINGS
 
 __all__ = ("known_model_names", "known_settings", "nearest_model", "types_of")
-
-_NAMES = Path(__file__).parent.parent / "known_models.txt"
 
 # Keys that pydantic-ai knows and no provider of ours: they are dropped, so that settings can be
 # shared with models elsewhere.
@@ -68,7 +65,9 @@ _ELSEWHERE = (
 @cache
 def known_model_names() -> tuple[str, ...]:
     """Return the names of models that are known, each with its provider, sorted."""
-    return tuple(_NAMES.read_text().split())
+    from ._known_names import KnownName
+
+    return get_args(KnownName)
 
 
 def nearest_model(provider: str, name: str) -> str | None:

@@ -298,3 +298,20 @@ print([span["name"] for span in spans], len({span["context"]["trace_id"] for spa
 """
     names = ["chat x"] * 4 + ["mine"]
     assert run(provider, "-c", code) == ("ab\n" * 4 + f"{names} 3\n", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("import direct_anyio\ndirect_anyio.model_req", "model_request_stream_sync"),
+        ("from direct_anyio import ModelRes", "ModelResponse"),
+        ("from direct_anyio import ModelResponse\nModelResponse.te", "text"),
+    ],
+)
+def test_names_are_completed(code: str, wanted: str) -> None:
+    """Editors and notebooks that ask Jedi complete the names of the package."""
+    asked = f"import jedi; print([each.name for each in jedi.Script({code!r}).complete()])"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=START, check=True
+    )
+    assert repr(wanted) in done.stdout

@@ -7,12 +7,22 @@ from typing import Any, assert_type
 
 from direct_anyio import (
     APIKey,
+    KnownModelName,
     Model,
+    ModelMessage,
+    ModelRequest,
     ModelResponse,
     OutputObjectDefinition,
+    TextPart,
+    ToolCallPart,
     ToolDefinition,
+    UserPromptPart,
+    WrapperModel,
     infer_model,
+    model_request_stream,
+    model_request_stream_sync,
 )
+from direct_anyio.messages import ModelMessagesTypeAdapter
 from direct_anyio.providers.openai import OpenAIProvider
 
 
@@ -32,6 +42,29 @@ def outputs(response: ModelResponse) -> None:
     assert_type(response.output(str), str)
     anything: Any = int | None
     assert_type(response.output(anything), Any)
+
+
+def narrowed(response: ModelResponse, request: ModelRequest) -> None:
+    for part in response.parts:
+        if part.part_kind == "text":
+            assert_type(part, TextPart)
+        elif part.part_kind == "tool-call":
+            assert_type(part, ToolCallPart)
+    for said in request.parts:
+        if said.part_kind == "user-prompt":
+            assert_type(said, UserPromptPart)
+
+
+async def texts() -> None:
+    async with model_request_stream("any:model", []) as stream:
+        async for text in stream.text_deltas():
+            assert_type(text, str)
+    with model_request_stream_sync("openai:gpt-5", []) as blocking:
+        for text in blocking.text_deltas():
+            assert_type(text, str)
+    name: KnownModelName = "made:up"
+    WrapperModel(name)
+    assert_type(ModelMessagesTypeAdapter.validate_json(b"[]"), list[ModelMessage])
 
 
 def definitions() -> None:
