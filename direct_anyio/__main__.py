@@ -161,17 +161,15 @@ def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> i
 
 
 def _list(provider: str) -> None:
-    import difflib
-
     import anyio
 
     from .exceptions import UserError
     from .models.listing import list_models
-    from .providers import PROVIDERS
+    from .providers import PROVIDERS, nearest_provider
 
     if provider not in PROVIDERS:
-        near = difflib.get_close_matches(provider, PROVIDERS, n=1, cutoff=0.75)
-        hint = f"Did you mean {near[0]!r}?" if near else "`direct-anyio models` lists them."
+        near = nearest_provider(provider)
+        hint = f"Did you mean {near!r}?" if near else "`direct-anyio models` lists them."
         raise UserError(f"Unknown provider: {provider}. {hint}")
     for name in anyio.run(list_models, provider):
         print(name)

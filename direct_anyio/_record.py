@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import attrs
 
@@ -13,6 +13,21 @@ from .exceptions import UserError, shown
 __all__ = ("Record", "as_dict", "public", "tuple_of")
 
 ItemT = TypeVar("ItemT")
+
+
+class _Frozen(tuple[ItemT, ...]):
+    """The items of a record, with an error for whoever takes it for a list."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if hasattr(list, name):
+            hint = (
+                f"A record does not change, so there is no `{name}` here: make another one, such "
+                "as `attrs.evolve(message, parts=[*message.parts, part])`"
+            )
+        raise AttributeError(hint)
 
 
 def tuple_of(
@@ -28,7 +43,7 @@ def tuple_of(
     Raises:
         UserError: It is no sequence of them.
     """
-    items: tuple[Any, ...] = tuple(value) if hasattr(value, "__iter__") else (None,)
+    items: tuple[Any, ...] = _Frozen(value) if hasattr(value, "__iter__") else (None,)
     if not all(isinstance(item, kinds) for item in items):
         raise UserError(f"{wanted}; got {shown(value)}")
     return items
@@ -40,7 +55,7 @@ def as_dict(value: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str:
-    return repr(list(value)) if type(value) is tuple else repr(value)
+    return repr(list(value)) if isinstance(value, tuple) else repr(value)
 
 
 class Record:

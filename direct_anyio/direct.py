@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from sys import is_finalizing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 from warnings import warn
 
 import anyio
@@ -25,6 +25,7 @@ from ._core.culprit import listed
 from .exceptions import UserError, shown
 from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, added_text
 from .models import KnownModelName, Model, infer_model
+from .models.known import check_keywords
 from .settings import ModelSettings
 from .streaming import StreamedResponse
 from .tools import ModelRequestParameters
@@ -57,6 +58,7 @@ async def model_request(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
     instrument: InstrumentationSettings | bool | None = None,
+    **misplaced: Never,
 ) -> ModelResponse:
     """Make a request to a model and return the whole response.
 
@@ -79,6 +81,7 @@ async def model_request(
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
+        misplaced: Nothing; what else is passed is told where it belongs.
 
     Returns:
         The response, with the tokens used.
@@ -87,6 +90,7 @@ async def model_request(
         UserError: The request cannot be made.
         ModelAPIError: It failed.
     """
+    check_keywords("model_request", misplaced)
     prepared = _prepare_model(model, instrument)
     return await prepared.request(*_asked(messages, model_settings, model_request_parameters))
 
@@ -98,6 +102,7 @@ def model_request_stream(
     model_settings: ModelSettings | None = None,
     model_request_parameters: ModelRequestParameters | None = None,
     instrument: InstrumentationSettings | bool | None = None,
+    **misplaced: Never,
 ) -> AbstractAsyncContextManager[StreamedResponse]:
     """Make a request to a model and stream the response.
 
@@ -123,6 +128,7 @@ def model_request_stream(
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
+        misplaced: Nothing; what else is passed is told where it belongs.
 
     Returns:
         An async context manager for the stream.
@@ -130,6 +136,7 @@ def model_request_stream(
     Raises:
         UserError: There is no such model.
     """
+    check_keywords("model_request_stream", misplaced)
     prepared = _prepare_model(model, instrument)
     return prepared.request_stream(*_asked(messages, model_settings, model_request_parameters))
 
@@ -142,6 +149,7 @@ def model_request_sync(
     model_request_parameters: ModelRequestParameters | None = None,
     instrument: InstrumentationSettings | bool | None = None,
     portal: BlockingPortal | None = None,
+    **misplaced: Never,
 ) -> ModelResponse:
     """Make a request to a model from blocking code and return the whole response.
 
@@ -163,6 +171,7 @@ def model_request_sync(
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
+        misplaced: Nothing; what else is passed is told where it belongs.
 
     Returns:
         The response, with the tokens used.
@@ -172,6 +181,7 @@ def model_request_sync(
         ModelAPIError: It failed.
         RuntimeError: An event loop is running in this thread.
     """
+    check_keywords("model_request_sync", misplaced)
     portal = portal_for(portal, "await model_request(...)")
     prepared = _prepare_model(model, instrument)
     return call(
@@ -189,6 +199,7 @@ def model_request_stream_sync(
     model_request_parameters: ModelRequestParameters | None = None,
     instrument: InstrumentationSettings | bool | None = None,
     portal: BlockingPortal | None = None,
+    **misplaced: Never,
 ) -> StreamedResponseSync:
     """Make a request to a model from blocking code and stream the response.
 
@@ -211,6 +222,7 @@ def model_request_stream_sync(
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
+        misplaced: Nothing; what else is passed is told where it belongs.
 
     Returns:
         A context manager for the stream.
@@ -218,6 +230,7 @@ def model_request_stream_sync(
     Raises:
         UserError: There is no such model.
     """
+    check_keywords("model_request_stream_sync", misplaced)
     stream = model_request_stream(
         model,
         messages,

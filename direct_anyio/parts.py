@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -50,15 +51,24 @@ def new_tool_call_id() -> str:
     return f"pyd_ai_{uuid.uuid4().hex}"
 
 
+_NO_TEXT = (bytes, bytearray, memoryview, Mapping, PathLike)
+"""What is passed for text or a file by mistake."""
+
+
 def _content(value: str | Sequence[UserContent]) -> str | tuple[UserContent, ...]:
     if isinstance(value, str):
         return value
-    if not hasattr(value, "__iter__"):
-        example = "UserPromptPart(['What is this?', ImageUrl('https://example.com/a.png')])"
+    is_list = hasattr(value, "__iter__") and not isinstance(value, _NO_TEXT)
+    items = tuple(value) if is_list else ()
+    wrong = [item for item in items if isinstance(item, _NO_TEXT)]
+    if wrong or not is_list:
         raise UserError(
-            f"What a user says is text, or a list such as {example}; got {shown(value)}"
+            "What a user says is text, or a list such as UserPromptPart(['What is this?', "
+            "ImageUrl('https://example.com/a.png')]), with files as BinaryContent.from_path(path) "
+            "or BinaryContent(data, media_type='image/png'); "
+            f"got {shown(wrong[0] if wrong else value)}"
         )
-    return tuple(value)
+    return items
 
 
 def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any], ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+from pathlib import Path
 from typing import Annotated, Any, NewType
 
+import attrs
 import httpx
 import pytest
 
 from direct_anyio import (
     FunctionModel,
+    ModelConnectionError,
     ModelRequest,
     ModelRequestParameters,
     ModelResponse,
@@ -20,9 +25,14 @@ from direct_anyio import (
     UserPromptPart,
     WebSearchTool,
     infer_model,
+    model_request,
+    model_request_stream,
+    model_request_stream_sync,
+    model_request_sync,
 )
 
 from .doors import DOORS, Door, unary
+from .serving import answering, reply, serving, tls
 
 MESSAGES = [ModelRequest.user_text_prompt("Hello")]
 
@@ -187,3 +197,134 @@ def test_what_is_no_plain_text(text: str) -> None:
     """An object, whole or cut short, is not taken for the answer."""
     with pytest.raises(UnexpectedModelBehavior):
         ModelResponse([TextPart(text)]).output(str)
+
+
+NAMES: list[tuple[str, str]] = [
+    ("openai/gpt-4o", "Did you mean 'openai:gpt-4o'?"),
+    ("anthropic/claude-haiku-4-5", "Did you mean 'anthropic:claude-haiku-4-5'?"),
+    ("gemini:gemini-2.5-flash", "Did you mean 'google:gemini-2.5-flash'?"),
+    ("gemini/gemini-2.5-flash", "Did you mean 'google:gemini-2.5-flash'?"),
+    ("vertex_ai/gemini-2.5-pro", "Did you mean 'google-vertex:gemini-2.5-pro'?"),
+    ("together_ai/meta/llama", "Did you mean 'together:meta/llama'?"),
+    ("claude:haiku", "Did you mean 'anthropic:haiku'?"),
+    ("OpenAI:gpt-5", "Did you mean 'openai:gpt-5'?"),
+    ("gpt-5", "Did you mean 'openai:gpt-5'?"),
+    ("bedrock:x", "use a gateway such as 'litellm:x'"),
+    ("bedrock/x", "use a gateway such as 'litellm:x'"),
+    ("nobody:x", "The providers are alibaba, "),
+    ("nobody/x", "The providers are alibaba, "),
+    ("local:/nope.gguf", "There is no file '/nope.gguf'"),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), NAMES)
+def test_a_name_as_other_libraries_write_it(name: str, message: str) -> None:
+    """The error says how it is written here."""
+    with pytest.raises(UserError, match=re.escape(message)):
+        infer_model(name, api_key="k")
+
+
+def test_a_key_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names what helps in a shell first, since the command line shows it, too."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UserError, match=r"set the `OPENAI_API_KEY` environment variable, or pass"):
+        infer_model("openai:gpt-5")
+
+
+STRANGE: list[tuple[str, str]] = [
+    ("stop", "the setting is 'stop_sequences'"),
+    ("reasoning_effort", "the setting for all models is 'thinking'"),
+    ("response_format", "output_object=OutputObjectDefinition.from_type(SomeClass)"),
+    ("max_completion_tokens", "the setting is 'max_tokens'"),
+    ("total", "the setting is 'request_timeout'"),
+    ("headers", "the setting for more headers is 'extra_headers'"),
+    ("first_event", "the setting is 'first_event_timeout'"),
+    ("tools", "function_tools=[ToolDefinition.from_callable(some_function)]"),
+    ("system", "`SystemPromptPart`"),
+    ("api_key", "pass it to `infer_model(...)`"),
+    ("tempreature", "Did you mean 'temperature'?"),
+]
+
+
+@pytest.mark.parametrize(("key", "message"), STRANGE)
+async def test_a_setting_of_another_library(door: Door, key: str, message: str) -> None:
+    """The error names what is meant, and not what is spelt alike."""
+    with pytest.raises(UserError, match=re.escape(message)):
+        await door("test", MESSAGES, model_settings={key: 1})
+
+
+KEYWORDS: list[tuple[str, str]] = [
+    ("temperature", "pass `model_settings={'temperature': ...}`"),
+    ("timeout", "pass `model_settings={'timeout': ...}`"),
+    ("tools", "function_tools=[ToolDefinition.from_callable(some_function)]"),
+    ("nonsense", "unexpected keyword argument 'nonsense'"),
+]
+
+
+@pytest.mark.parametrize(("key", "message"), KEYWORDS)
+async def test_a_keyword_that_is_no_argument(key: str, message: str) -> None:
+    """Each of the four functions says where it belongs."""
+    wrong: Any = {key: 0}
+    for function in (model_request_stream, model_request_sync, model_request_stream_sync):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            function("test", MESSAGES, **wrong)
+    with pytest.raises(TypeError, match=re.escape(message)):
+        await model_request("test", MESSAGES, **wrong)
+
+
+PROMPTS: list[Any] = [
+    Path("a.png"),
+    b"bytes",
+    {"role": "user"},
+    ["What is this?", Path("a.png")],
+    ["What is this?", b"bytes"],
+    [{"type": "text", "text": "Hello"}],
+]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_prompt_that_is_a_file(prompt: Any) -> None:
+    """The error shows how files are passed; nothing is taken apart into characters or numbers."""
+    for make in (UserPromptPart, ModelRequest.user_text_prompt):
+        with pytest.raises(UserError, match=r"BinaryContent\.from_path\(path\)"):
+            make(prompt)
+
+
+async def test_a_stream_that_is_not_entered() -> None:
+    """Iterating over what is to be entered says so, in each way of asking."""
+    wrong: Any = model_request_stream("test", MESSAGES)
+    with pytest.raises(TypeError, match="async with model_request_stream"):
+        async for _ in wrong:
+            pass
+    with pytest.raises(RuntimeError, match="with model_request_stream_sync"):
+        for _ in model_request_stream_sync("test", MESSAGES):
+            pass
+
+
+@pytest.mark.parametrize("message", [MESSAGES[0], ModelResponse([TextPart("Hello")])])
+def test_a_message_does_not_change(message: Any) -> None:
+    """Its parts are no list; the error says how another message is made."""
+    with pytest.raises(AttributeError, match=r"attrs\.evolve\(message, parts="):
+        message.parts.append(TextPart("more"))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = message.parts.nonsense
+    assert attrs.evolve(message, parts=[*message.parts]) == message
+    assert pickle.loads(pickle.dumps(message)) == message
+
+
+async def test_a_web_page_in_the_place_of_an_answer(door: Door) -> None:
+    """A login page with status 200 is told from a broken answer."""
+    with serving(reply(b"<html>Please sign in.</html>", kind="text/html")) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        with pytest.raises(UnexpectedModelBehavior, match="web page: is the base URL right"):
+            await door(model, MESSAGES)
+
+
+async def test_a_certificate_that_is_not_trusted(door: Door) -> None:
+    """The server is there, so nobody is told to look whether it runs."""
+    with serving(answering("a"), tls("localhost")) as server:
+        url = f"https://localhost:{server.port}/v1"
+        model = infer_model("openai:x", api_key="k", base_url=url, settings={"max_retries": 0})
+        with pytest.raises(ModelConnectionError, match="not trusted.* SSL_CERT_FILE") as caught:
+            await door(model, MESSAGES)
+    assert "running" not in str(caught.value)

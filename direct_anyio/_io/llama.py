@@ -78,7 +78,12 @@ def _packaged_weights() -> Path | None:
 
 def _check_magic(path: Path) -> None:
     try:
-        if path.exists() and not path.is_file():
+        if not path.exists():
+            raise UserError(
+                f"There is no file {str(path)!r}: 'local:' takes the path of a GGUF file, "
+                f"or '{SMOLLM2}'."
+            )
+        if not path.is_file():
             raise UserError(f"{str(path)!r} is not a file, so it holds no model.")
         with path.open("rb") as file:
             magic = file.read(4)

@@ -18,7 +18,7 @@ from contextlib import (
 from contextvars import copy_context
 from functools import wraps
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from warnings import warn
 
 import anyio
@@ -28,7 +28,7 @@ from anyio.lowlevel import current_token
 
 from ..exceptions import UserError
 
-__all__ = ("held_open", "open_task_group", "open_task_group_apart", "start_later")
+__all__ = ("Entered", "held_open", "open_task_group", "open_task_group_apart", "start_later")
 
 ArgsT = ParamSpec("ArgsT")
 ResultT = TypeVar("ResultT")
@@ -160,7 +160,17 @@ class _Apart:
         self._over.set()
 
 
-class _HeldOpen(_AsyncGeneratorContextManager[ResultT]):
+class Entered:
+    """What is entered first, with an error for whoever iterates over it at once."""
+
+    def __aiter__(self) -> NoReturn:
+        raise TypeError(
+            "A stream is entered first: `async with model_request_stream(...) as stream:`, "
+            "and then `async for text in stream.text_deltas():`"
+        )
+
+
+class _HeldOpen(Entered, _AsyncGeneratorContextManager[ResultT]):
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,

@@ -83,6 +83,16 @@ class Request:
     late_headers: Callable[[], Awaitable[dict[str, str]]] | None = None
 
 
+_TLS_HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": (
+        "The server is there, but its certificate is not trusted: for an authority of your own, "
+        "set the environment variable SSL_CERT_FILE to the file of its certificate."
+    ),
+    "WRONG_VERSION_NUMBER": "The server does not speak TLS: is the base URL 'http://...'?",
+}
+"""What to look at where TLS failed, by what the error holds."""
+
+
 @cache
 def _ssl_context() -> Any:
     """Return what all connections trust; it takes 25 ms to build.
@@ -421,7 +431,10 @@ class Exchange:
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
-            message = f"Could not connect to {self._whom(host)}: {text}. {self.request.hint}"
+            hint = next(
+                (told for sign, told in _TLS_HINTS.items() if sign in text), self.request.hint
+            )
+            message = f"Could not connect to {self._whom(host)}: {text}. {hint}"
             return self._failed(ModelConnectionError, message)
         answered = head_is_out and self._phase == "headers"
         unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)

@@ -408,7 +408,7 @@ def _key_of(provider: Provider, is_own: bool) -> Hidden:
         return key
     raise UserError(
         f"The provider {provider.name!r} needs a key: {_how_to(provider.key_env)}"
-        "pass `api_key=` to `infer_model`."
+        "pass `api_key=` to `infer_model` in Python."
     )
 
 

@@ -39,6 +39,7 @@ from .._core.telemetry import (
     token_counts,
 )
 from .._io.queueing import told_of_queue
+from .._io.tasks import Entered
 from .._record import Record
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
@@ -223,7 +224,7 @@ class InstrumentedModel(WrapperModel):
         return {**(settings or ModelSettings()), "on_retry": on_retry}
 
 
-class _TracedStream(AbstractAsyncContextManager[StreamedResponse]):
+class _TracedStream(Entered, AbstractAsyncContextManager[StreamedResponse]):
     """A stream under a span.
 
     A class, and no generator: who enters it and forgets it holds nothing else, so the

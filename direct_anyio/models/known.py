@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 from ..exceptions import UserError
 from ..settings import COMMON_SETTINGS
 
-__all__ = ("known_model_names", "known_settings", "nearest_model", "types_of")
+__all__ = ("check_keywords", "known_model_names", "known_settings", "nearest_model", "types_of")
 
 # Keys that pydantic-ai knows and no provider of ours: they are dropped, so that settings can be
 # shared with models elsewhere.
@@ -120,7 +120,60 @@ def types_of(settings: Mapping[str, object]) -> Mapping[str, Any]:
     return COMMON_SETTINGS if settings.keys() <= COMMON_SETTINGS.keys() else known_settings()
 
 
+_STEP = "`timeout` sets the steps of an attempt, `request_timeout` all of the request"
+_OFFERED = "pass `model_request_parameters=ModelRequestParameters({})`"
+_TOOLS = _OFFERED.format("function_tools=[ToolDefinition.from_callable(some_function)]")
+_MADE = "pass it to `infer_model(...)`"
+_SAID = "say it in a message: `SystemPromptPart`, or `instructions` of a `ModelRequest`"
+
+# Of other libraries, of providers' own APIs, and of the names of limits in our errors.
+_MEANT = {
+    "api_key": _MADE,
+    "base_url": _MADE,
+    "connect": _STEP,
+    "extra_query": "write the query into the `base_url` of `infer_model(...)`",
+    "first_event": "the setting is 'first_event_timeout'",
+    "functions": _TOOLS,
+    "headers": "the setting for more headers is 'extra_headers'; for the wait for them, 'timeout'",
+    "idle": _STEP,
+    "instructions": _SAID,
+    "max_completion_tokens": "the setting is 'max_tokens'",
+    "max_output_tokens": "the setting is 'max_tokens'",
+    "model": "it is the first argument of the request",
+    "n": "a request has one answer; make several requests at once",
+    "num_retries": "the setting is 'max_retries'",
+    "pool": "`timeout=httpx.Timeout(60, pool=30)` limits the wait in the request queue",
+    "reasoning": "the setting for all models is 'thinking', such as 'low'",
+    "reasoning_effort": "the setting for all models is 'thinking', such as 'low'",
+    "response_format": _OFFERED.format("output_object=OutputObjectDefinition.from_type(SomeClass)"),
+    "stop": "the setting is 'stop_sequences', a list of texts",
+    "stream": "call `model_request_stream`",
+    "system": _SAID,
+    "thinking_budget": "the setting for all models is 'thinking', such as 'low'",
+    "thinking_config": "the setting for all models is 'thinking', such as 'low'",
+    "tools": _TOOLS,
+    "total": "the setting is 'request_timeout'",
+    "write": _STEP,
+}
+
+
+def check_keywords(function: str, keywords: Mapping[str, object]) -> None:
+    """Check that a call has no keyword argument that is none.
+
+    Raises:
+        TypeError: It has; the message says what to write.
+    """
+    for key in keywords:
+        hint = _MEANT.get(key)
+        if key in known_settings():
+            hint = f"it is a setting: pass `model_settings={{{key!r}: ...}}`"
+        told = f"; {hint}" if hint else ""
+        raise TypeError(f"{function}() got an unexpected keyword argument {key!r}{told}.")
+
+
 def _complaint(key: str) -> str:
+    if key in _MEANT:
+        return f"Unknown setting: {key!r}; {_MEANT[key]}."
     near = _nearest(key, sorted(known_settings()))
     return f"Unknown setting: {key!r}." + (f" Did you mean {near!r}?" if near else "")
 

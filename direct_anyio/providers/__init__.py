@@ -231,15 +231,74 @@ _OWN = {
 }
 
 
-def _provider_for(name: str) -> str:
-    own = by_name(name, _OWN, "")
-    if own:
-        return f" Did you mean '{own}:{name}'?"
-    return f" The providers are {', '.join(sorted(PROVIDERS))}."
+# As other libraries call them.
+_ALIASES = {
+    "azure-openai": "azure",
+    "azureopenai": "azure",
+    "chatgpt": "openai",
+    "claude": "anthropic",
+    "cohere-chat": "cohere",
+    "dashscope": "alibaba",
+    "fireworks-ai": "fireworks",
+    "gemini": "google",
+    "google-ai": "google",
+    "google-genai": "google",
+    "googleai": "google",
+    "hf": "huggingface",
+    "hosted-vllm": "vllm",
+    "hugging-face": "huggingface",
+    "kimi": "moonshotai",
+    "llama-cpp": "llamacpp",
+    "llama.cpp": "llamacpp",
+    "lm-studio": "lmstudio",
+    "meta-llama": "meta",
+    "mistralai": "mistral",
+    "moonshot": "moonshotai",
+    "nim": "nvidia",
+    "nvidia-nim": "nvidia",
+    "ollama-chat": "ollama",
+    "open-router": "openrouter",
+    "qwen": "alibaba",
+    "responses": "openai-responses",
+    "together-ai": "together",
+    "togetherai": "together",
+    "vertex": "google-vertex",
+    "vertex-ai": "google-vertex",
+    "vertexai": "google-vertex",
+    "x-ai": "xai",
+    "zhipu": "zai",
+}
+
+_BEDROCK = (
+    "Amazon's own protocol is not spoken here. Bedrock also speaks Chat Completions: "
+    "`infer_model('openai:{name}', base_url='https://bedrock-runtime.us-east-1.amazonaws.com/"
+    "openai/v1', api_key=...)`; for its other models, use a gateway such as 'litellm:{name}'."
+)
+
+
+def nearest_provider(name: str) -> str | None:
+    """Return the provider that may be meant by a name, None where none may."""
+    plain = name.lower().replace("_", "-")
+    known = plain if plain in PROVIDERS else _ALIASES.get(plain)
+    return known or next(iter(difflib.get_close_matches(plain, PROVIDERS, n=1, cutoff=0.75)), None)
 
 
 def _suggestion(prefix: str, name: str) -> str:
-    near = difflib.get_close_matches(prefix, PROVIDERS, n=1)
-    if near:
-        return f" Did you mean '{near[0]}:{name}'?"
+    """Return what to write for a provider that is not known."""
+    if "bedrock" in prefix.lower():
+        return f" {_BEDROCK.format(name=name)}"
+    near = nearest_provider(prefix)
+    return f" Did you mean '{near}:{name}'?" if near else _all_providers()
+
+
+def _provider_for(model: str) -> str:
+    """Return what to write for a name that has no colon."""
+    prefix, slash, name = model.partition("/")
+    if slash and (nearest_provider(prefix) or "bedrock" in prefix.lower()):
+        return _suggestion(prefix, name)
+    own = by_name(model, _OWN, "")
+    return f" Did you mean '{own}:{model}'?" if own else _all_providers()
+
+
+def _all_providers() -> str:
     return f" The providers are {', '.join(sorted(PROVIDERS))}."
