@@ -325,6 +325,6 @@ async def test_a_certificate_that_is_not_trusted(door: Door) -> None:
     with serving(answering("a"), tls("localhost")) as server:
         url = f"https://localhost:{server.port}/v1"
         model = infer_model("openai:x", api_key="k", base_url=url, settings={"max_retries": 0})
-        with pytest.raises(ModelConnectionError, match="not trusted.* SSL_CERT_FILE") as caught:
+        with pytest.raises(ModelConnectionError, match=r"not trusted.* SSL_CERT_FILE") as caught:
             await door(model, MESSAGES)
     assert "running" not in str(caught.value)

@@ -431,9 +431,8 @@ class Exchange:
             message = f"The proxy did not connect to {host}: {text}. Is it the right one?"
             return self._failed(ModelConnectionError, message)
         if self._phase == "connect":
-            hint = next(
-                (told for sign, told in _TLS_HINTS.items() if sign in text), self.request.hint
-            )
+            hints = [hint for sign, hint in _TLS_HINTS.items() if sign in text]
+            hint = hints[0] if hints else self.request.hint
             message = f"Could not connect to {self._whom(host)}: {text}. {hint}"
             return self._failed(ModelConnectionError, message)
         answered = head_is_out and self._phase == "headers"
