@@ -23,6 +23,7 @@
     FallbackExceptionGroup               every model of a `FallbackModel` failed
 
     SchemaWarning                        a warning: a strict schema loses a part of its meaning
+    UnencryptedKeyWarning                a warning: a key is sent over plain http://
     UnheededSettingWarning               a warning: a setting has no effect on the model
 
 All of them pickle and deep-copy, and none holds a key, a header or an unbounded body.
@@ -61,6 +62,7 @@ __all__ = (
     "SchemaWarning",
     "StreamInterrupted",
     "UnexpectedModelBehavior",
+    "UnencryptedKeyWarning",
     "UnheededSettingWarning",
     "UserError",
 )
@@ -118,6 +120,13 @@ class _Restorable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__.copy())  # type: ignore[attr-defined]
+
+
+class UnencryptedKeyWarning(UserWarning):
+    """A key is sent over plain `http://` to another machine, for all on the way to read.
+
+    It is told once for each host. On a network that is trusted, filter it.
+    """
 
 
 class UnheededSettingWarning(UserWarning):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any, Self, TypeAlias
 
 import anyio
@@ -19,11 +19,12 @@ from attrs import define, field, frozen
 
 from ._core.accumulator import Accumulator
 from ._core.codec import Item, ResponseInfo, WholePart, text_chunk
+from ._io.tasks import held_open
 from ._record import Record
 from ._traffic import Cassette, RecordedChunk, RecordedExchange, Recorder, Replayer
 from .messages import ModelMessage, ModelResponse, ModelResponsePart, now
 from .models import Model
-from .models.items import stream_items
+from .models.items import stream_items, time_limit
 from .profiles import TEST_PROFILE, ModelProfileSpec
 from .settings import ModelSettings
 from .streaming import StreamedResponse
@@ -205,7 +206,7 @@ class ScriptedModel(Model):
                 pass
         return stream.response
 
-    @asynccontextmanager
+    @held_open
     async def request_stream(
         self,
         messages: list[ModelMessage],
@@ -222,8 +223,9 @@ class ScriptedModel(Model):
             provider_name=self.system,
         )
         play = _Play(iter(self.script))
-        await play.open()
-        async with stream_items(play, accumulator, StreamedResponse) as stream:
+        with time_limit(self.model_name, settings, stream=True)():
+            await play.open()
+        async with stream_items(play, accumulator, StreamedResponse, settings) as stream:
             yield stream
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,7 @@ from direct_anyio import (
     ModelRequestParameters,
     StreamInterrupted,
     TestModel,
+    UnencryptedKeyWarning,
     UserError,
     infer_model,
     list_models,
@@ -802,3 +804,45 @@ def test_budgets_are_of_texts_or_of_a_model() -> None:
     budgets: list[list[Any]] = [[each.budget for each in pair] for pair in (one, other, changed)]  # type: ignore[attr-defined]
     assert [len({id(each) for each in pair}) for pair in budgets] == [1, 1, 2]
     assert budgets[0][0] is not budgets[1][0]
+
+
+REAL = "sk-a-real-key-0123456789"
+PLAIN: list[tuple[str, Any, bool]] = [
+    ("http://gateway.example/v1", REAL, True),
+    ("http://10.0.0.5:8000/v1?x=1", REAL, True),
+    ("http://gateway.example/v1", lambda: REAL, True),
+    ("http://gateway.example/v1", ["none", REAL], True),
+    ("https://gateway.example/v1", REAL, False),
+    ("http://localhost:8000/v1", REAL, False),
+    ("http://127.1:8000/v1", REAL, False),
+    ("http://[::1]:8000/v1", REAL, False),
+    ("http://gateway.example/v1", "not-needed", False),
+    ("http://gateway.example/v1", "EMPTY", False),
+    ("http://gateway.example/v1", None, False),
+]
+
+
+@pytest.mark.parametrize(("url", "key", "is_told"), PLAIN)
+def test_a_key_over_plain_http(
+    url: str, key: Any, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real key that goes to another machine in the clear is a warning; a mere word is not."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        infer_model("openai:x", api_key=key, base_url=url)
+    assert [each.category for each in told] == [UnencryptedKeyWarning] * is_told
+    for each in told:
+        assert REAL not in str(each.message)
+
+
+def test_a_key_over_plain_http_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Python's default filter, each host is one line, however many models there are."""
+    monkeypatch.setenv("OPENAI_API_KEY", REAL)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway.example/v1")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            infer_model("openai:x")
+        OpenAIChatModel("x", provider=OpenAIProvider(base_url="http://other.example/v1"))
+    assert len(told) == 2

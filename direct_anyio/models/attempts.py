@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Asking", "Retry", "encoded")
 
+logger = logging.getLogger("direct_anyio")
+"""Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
+
 _REQUEST_IDS = ("request-id", "x-request-id")
 
 
@@ -88,6 +93,7 @@ class Asking:
     settings: ModelSettings
     limits: Limits
     stream: bool
+    _begun: float = field(init=False)
     _total: Total = field(init=False)
     _keys: RequestKeys = field(init=False)
     _secrets: Secrets = field(init=False, factory=Secrets)
@@ -98,6 +104,7 @@ class Asking:
     _may_retry: bool = field(init=False, default=True)
 
     def __attrs_post_init__(self) -> None:
+        self._begun = time.perf_counter()
         self._total = Total(anyio.current_time() + self.limits.total)
         self._keys = RequestKeys(self.model.keys, partial(self._before, "the API key's function"))
 
@@ -187,7 +194,33 @@ class Asking:
         told = self.settings.get("on_retry")
         if told is not None:
             told(Retry(error, len(self._failed), delay))
+        logger.info(
+            "%r: attempt %d failed, and the next follows in %.1f s: %s",
+            self.model,
+            len(self._failed),
+            delay,
+            self._failed[-1],
+        )
         await anyio.sleep(delay)
+
+    def log(self, response: StreamedResponse | None, exc: BaseException | None) -> None:
+        """Tell the log how the request ended.
+
+        Args:
+            response: Its stream, None where it never opened.
+            exc: What it or its reader failed of.
+        """
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        seconds = time.perf_counter() - self._begun
+        if response is not None and response.state != "incomplete":
+            how = f"{response.state}, finish reason {response.finish_reason}, {response.usage()}"
+        else:
+            exc = (response and response._failure) or exc
+            told = f": {exc}" if isinstance(exc, ModelAPIError) else ""
+            how = f"no answer, {type(exc).__name__}{told}"
+        attempts = len(self._failed) + (response is not None)
+        logger.debug("%r: %.3f s, attempts %d, %s", self.model, seconds, attempts, how)
 
     def _delay(self, error: ModelAPIError) -> float | None:
         kind = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))

@@ -11,6 +11,7 @@ from os import PathLike
 from typing import Any, Protocol
 
 import attrs
+from anyio.lowlevel import checkpoint
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk, thinking_chunk
@@ -73,6 +74,7 @@ class MemoryCache:
 
     async def get(self, key: str) -> ModelResponse | None:
         """Return the response of a key, None where there is none."""
+        await checkpoint()
         with self._lock:
             response = self._responses.get(key)
             if response is not None:
@@ -224,7 +226,9 @@ async def _replayed(
         provider_name=response.provider_name,
         provider_url=response.provider_url,
     )
-    async with stream_items(_batches(response), accumulator, StreamedResponse) as stream:
+    async with stream_items(
+        _batches(response), accumulator, StreamedResponse, ModelSettings()
+    ) as stream:
         yield stream
 
 

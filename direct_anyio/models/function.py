@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
+from anyio.lowlevel import checkpoint
 from attrs import field, frozen
 
 from .._core.accumulator import Accumulator
@@ -35,7 +36,7 @@ from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
 from ..usage import RequestUsage
 from . import Model
-from .items import closing, stream_items
+from .items import closing, stream_items, time_limit
 
 __all__ = (
     "AgentInfo",
@@ -169,9 +170,11 @@ class FunctionModel(Model):
         if self.function is None:
             raise TypeError("FunctionModel must receive a `function` for non-streamed requests")
         info = self._info(messages, model_settings, model_request_parameters)
-        response = self.function(messages, info)
-        if inspect.isawaitable(response):
-            response = await response
+        with time_limit(self.model_name, info.model_settings or {}, stream=False)():
+            await checkpoint()
+            response = self.function(messages, info)
+            if inspect.isawaitable(response):
+                response = await response
         if not isinstance(response, ModelResponse):
             raise UserError(
                 "The function of a FunctionModel returns a ModelResponse, such as "
@@ -199,7 +202,9 @@ class FunctionModel(Model):
             usage=RequestUsage(input_tokens=estimated_usage(messages).input_tokens),
         )
         batches = _items(self.stream_function(messages, info), accumulator.usage)
-        return stream_items(batches, accumulator, FunctionStreamedResponse)
+        return stream_items(
+            batches, accumulator, FunctionStreamedResponse, info.model_settings or {}
+        )
 
     def _info(
         self,

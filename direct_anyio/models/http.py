@@ -19,11 +19,12 @@ from .._core.unheeded import unheeded
 from .._core.urls import has_user, requestable
 from .._io.deadlines import limits_of
 from .._io.download import Download, downloaded
+from .._io.environment import is_loopback
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
 from .._io.tasks import held_open, open_task_group, open_task_group_apart
-from ..exceptions import UnheededSettingWarning, UserError, printable
+from ..exceptions import UnencryptedKeyWarning, UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
@@ -90,9 +91,21 @@ class HTTPModel(Model):
         self._most = _checked_most(max_connections)
         if self._is_served:
             self._most = min(self._most, SERVED)
+        self._warn_of_plain_http()
         self._lifetime = Lifetime()
         self._own_client = None if http_client is None else BoundClient(http_client, self._most)
         self._downloads = downloads
+
+    def _warn_of_plain_http(self) -> None:
+        url = urlsplit(self._base_url or "")
+        host = url.hostname or ""
+        if url.scheme == "http" and not is_loopback(host) and self.keys.are_secret():
+            warnings.warn(
+                f"The key for {host} is sent over plain http://, which all on the way can read: "
+                "use https://, or filter this UnencryptedKeyWarning where the network is trusted.",
+                UnencryptedKeyWarning,
+                stacklevel=2,
+            )
 
     @property
     def model_name(self) -> str:
@@ -221,14 +234,23 @@ class HTTPModel(Model):
         asking = Asking(self, codec, parameters, settings, limits, stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if stream else open_task_group
-        async with opened() as group:
-            response = await asking.open(group, messages)
-            if ignored:
-                response._note(unheeded=list(ignored))
-            try:
-                yield response
-            finally:
-                await response.aclose()
+        response: StreamedResponse | None = None
+        failure: BaseException | None = None
+        try:
+            async with opened() as group:
+                response = await asking.open(group, messages)
+                if ignored:
+                    response._note(unheeded=list(ignored))
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            asking.log(response, failure)
+            del failure  # It would keep the frames that its traceback keeps.
 
     def _report_unheeded(
         self, codec: ModelCodec, settings: ModelSettings, parameters: ModelRequestParameters

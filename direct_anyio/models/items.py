@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    nullcontext,
+)
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -12,11 +18,13 @@ import anyio
 from .._core.accumulator import Accumulator
 from .._core.codec import Item
 from .._core.fold import ItemFold
+from .._io.deadlines import Total, limits_of, within_total
 from .._io.pump import Pipe
 from .._io.tasks import held_open, open_task_group_apart
+from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 
-__all__ = ("closing", "stream_items")
+__all__ = ("closing", "stream_items", "time_limit")
 
 READ_AHEAD = 16
 """Batches of items that are passed on as one, where their reader is slow."""
@@ -29,10 +37,32 @@ def closing(items: AsyncIterable[Any]) -> AbstractAsyncContextManager[Any]:
     return aclosing(items) if isinstance(items, AsyncGenerator) else nullcontext()
 
 
-class _ItemSource:
-    """A source of items that a task of its own pumps."""
+def time_limit(
+    model_name: str, settings: ModelSettings, *, stream: bool
+) -> Callable[[], AbstractContextManager[None]]:
+    """Return what holds each wait of a request to the setting `request_timeout`, from now on.
 
-    def __init__(self) -> None:
+    Args:
+        model_name: The model, for the error.
+        settings: The settings.
+        stream: Whether the answer is streamed.
+    """
+    if settings.get("request_timeout") is None:
+        return nullcontext
+    limits = limits_of(settings, stream=stream)
+    total = Total(anyio.current_time() + limits.total)
+    return partial(within_total, model_name, limits, total, "the model's function")
+
+
+class _ItemSource:
+    """A source of items that a task of its own pumps.
+
+    Args:
+        limited: What holds a wait to its limit.
+    """
+
+    def __init__(self, limited: Callable[[], AbstractContextManager[None]]) -> None:
+        self._limited = limited
         self._pipe: Pipe[Iterable[Item]] = Pipe(lambda _: 1, READ_AHEAD)
 
     async def pump(self, batches: AsyncIterable[Iterable[Item]]) -> None:
@@ -52,7 +82,9 @@ class _ItemSource:
             self._pipe.finish(failure)
 
     async def receive(self, *, tail: bool = False) -> Iterable[Item]:
-        return chain.from_iterable(await self._pipe.receive())
+        with self._limited():
+            batches = await self._pipe.receive()
+        return chain.from_iterable(batches)
 
     def progressed(self) -> None:
         """A function may take its time."""
@@ -66,6 +98,7 @@ async def stream_items(
     batches: AsyncIterable[Iterable[Item]],
     accumulator: Accumulator,
     kind: type[StreamT],
+    settings: ModelSettings,
 ) -> AsyncIterator[StreamT]:
     """Stream a response from items, for models that speak no HTTP.
 
@@ -73,12 +106,13 @@ async def stream_items(
         batches: Items, in batches; read in a task of its own.
         accumulator: What the response is grown in.
         kind: The class of the stream.
+        settings: Of which `request_timeout` holds.
 
     Yields:
         The stream; it is left with the block.
     """
     async with open_task_group_apart() as group:
-        source = _ItemSource()
+        source = _ItemSource(time_limit(accumulator.model_name, settings, stream=True))
         group.start_soon(source.pump, batches)
         fold = ItemFold(accumulator)
         try:

@@ -46,6 +46,9 @@ LIMITED = 10.0
 REFUSED = 60.0
 """Seconds for which a key is left alone that is refused, or has no quota left."""
 
+SHORTEST = 8
+"""Characters that a key has at least; what is shorter, or has no digit, stands for none."""
+
 THREADS = 40
 """Sync functions that run at once in an event loop. They have worker threads of their own:
 those of anyio's default may all be waiting for requests."""
@@ -155,6 +158,14 @@ class Keys:
         """
         sources = tuple(key.source.reveal() for key in self._keys)
         return host, hash(sources) if all(isinstance(each, str) for each in sources) else self
+
+    def are_secret(self) -> bool:
+        """Return whether one of them looks like a real key, and not like a word in its place."""
+        told = (key.source.reveal() for key in self._keys)
+        return any(
+            not isinstance(each, str) or (len(each) >= SHORTEST and any(map(str.isdigit, each)))
+            for each in told
+        )
 
     def place(self, key: _Key) -> str:
         """Return how a key is called in messages, which never show it."""

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 import attrs
+from anyio.lowlevel import checkpoint
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, ResponseInfo, WholePart, text_chunk
@@ -109,7 +110,8 @@ class TestModel(Model):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Return the answer, its usage estimated."""
-        offered = self._prepared(model_settings, model_request_parameters)
+        await checkpoint()
+        _, offered = self._prepared(model_settings, model_request_parameters)
         response = ModelResponse(self._answer(messages, offered), model_name=self._model_name)
         return attrs.evolve(response, usage=estimated_usage([*messages, response]))
 
@@ -120,7 +122,7 @@ class TestModel(Model):
         model_request_parameters: ModelRequestParameters,
     ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Stream the answer, text word by word."""
-        offered = self._prepared(model_settings, model_request_parameters)
+        told, offered = self._prepared(model_settings, model_request_parameters)
         accumulator = Accumulator(
             parameters=offered,
             model_name=self._model_name,
@@ -129,16 +131,16 @@ class TestModel(Model):
             usage=estimated_usage(messages),
         )
         batches = _items(self._answer(messages, offered), accumulator.usage)
-        return stream_items(batches, accumulator, TestStreamedResponse)
+        return stream_items(batches, accumulator, TestStreamedResponse, told)
 
     def _prepared(
         self, settings: ModelSettings | None, offered: ModelRequestParameters
-    ) -> ModelRequestParameters:
+    ) -> tuple[ModelSettings, ModelRequestParameters]:
         if offered.builtin_tools:
             raise UserError("TestModel does not support built-in tools")
-        _, prepared = self.prepare_request(settings, offered)
+        told, prepared = self.prepare_request(settings, offered)
         self.last_model_request_parameters = prepared
-        return prepared
+        return told, prepared
 
     def _answer(
         self, messages: list[ModelMessage], offered: ModelRequestParameters
