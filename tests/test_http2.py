@@ -268,6 +268,29 @@ async def test_a_kept_connection_that_is_closed(end: Answer, library: str) -> No
         assert stage.server.connections == 2
 
 
+@pytest.mark.parametrize("begin", [_ignored, _begun], ids=["before the head", "in the body"])
+async def test_a_connection_that_is_dead(begin: Answer, library: str) -> None:
+    """After a limit has passed in its silence it gets no other request, and none is lost."""
+    dead: set[Peer] = set()
+
+    def answer(stream: Stream) -> None:
+        if not dead:
+            begin(stream)
+            stream.peer.flush()
+            dead.add(stream.peer)
+        elif stream.peer not in dead:
+            _whole(stream)
+
+    settings: Any = LIMITS | {"max_retries": 0}
+    async with staged(library, answer) as stage:
+        with pytest.raises(exceptions.ModelTimeoutError):
+            await streamed(stage.model, MESSAGES, model_settings=settings)
+        for _ in range(2):
+            response = await unary(stage.model, MESSAGES, model_settings=settings)
+            assert response.text == "a"
+        assert stage.server.connections == 2
+
+
 ACTS = [test_cancellation._unary, test_cancellation._to_the_end, test_cancellation._left_early]
 FINISH = [ModelRequest.user_text_prompt("Finish.")]
 

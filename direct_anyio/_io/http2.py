@@ -47,6 +47,14 @@ class Multiplexed:
             # Half a frame may have been sent.
             self.connection._connection_error |= scope.cancelled_caught
 
+    def retire(self) -> None:
+        """Have no other request put on the connection, and close it behind those under way.
+
+        A connection whose peer is gone, and nobody said so, takes all that is written to it.
+        """
+        # As where a connection has used up the numbers that streams can have.
+        self.connection._used_all_stream_ids = True
+
     def _give_back_window(self) -> None:
         for event in self.connection._events.get(self.number, ()):
             unread = getattr(event, "flow_controlled_length", 0)

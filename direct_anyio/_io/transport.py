@@ -201,6 +201,8 @@ class Exchange:
         finally:
             # Only our own waiting counts: a reader that sleeps is not the provider's fault.
             self._waited += current_time() - started
+        if limit == "idle":
+            self._retire()
         raise self._timed_out(limit, "body")
 
     def _next_limit(self, now: float, tail: bool) -> tuple[str, float]:
@@ -215,6 +217,11 @@ class Exchange:
         }
         limit = min(passes, key=passes.__getitem__)
         return limit, passes[limit]
+
+    def _retire(self) -> None:
+        """Keep a connection of HTTP/2 that is silent, perhaps for ever, from later requests."""
+        if self._trace is not None and self._trace.shared is not None:
+            self._trace.shared.retire()
 
     async def read_error(self) -> bytes:
         """Return the start of the body, as much of it as comes in a moment."""
@@ -281,6 +288,8 @@ class Exchange:
                 await self._complete()
                 response = await self._send(client)
             if self._limiting.cancelled_caught:
+                if self._phase == "headers":
+                    self._retire()
                 raise self._timed_out(self._phase, self._phase)
             self._phase = "body"
             if response is not None:
