@@ -124,10 +124,10 @@ def test_missing_package(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("absent.gguf", "No such file or directory: '{}/absent.gguf'"),
+        ("absent.gguf", "There is no file '{}/absent.gguf'"),
         ("", "'{}' is not a file"),
         ("note.gguf", "'{}/note.gguf' is not a GGUF file: it starts with b'hell'"),
-        ("nu\0ll", "null byte"),
+        ("nu\0ll", "There is no file '{}/nu\\x00ll'"),
     ],
 )
 def test_unreadable_weights(name: str, told: str, tmp_path: Path, installed: None) -> None:
@@ -255,7 +255,7 @@ async def test_running_server_needs_no_thread(
 ) -> None:
     """Once the server runs, its address is known without a hop."""
     url = (await llama.serve("smollm2")).url
-    monkeypatch.setattr(llama, "to_thread", None)
+    monkeypatch.setattr(llama, "run_in_thread", None)
     assert (await llama.serve("smollm2")).url == url
 
 

@@ -115,10 +115,12 @@ class _Apart:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        is_collected = exc_type is GeneratorExit and _is_collected()
-        await self._end()
-        if is_collected:
-            warn("A stream was dropped, not closed: leave its block", ResourceWarning, stacklevel=2)
+        try:
+            if exc_type is GeneratorExit and _is_collected():
+                told = "A stream was dropped, not closed: leave its block"
+                warn(told, ResourceWarning, stacklevel=2)
+        finally:
+            await self._end()
 
     def _spawn(self) -> None:
         """Start the host, as a task that is nobody's child."""
