@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 import anyio
-from anyio import CancelScope
+from anyio import CancelScope, from_thread
 from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_portal
 from anyio.lowlevel import current_token
 from attrs import frozen
@@ -118,7 +118,17 @@ def _place() -> Hashable:
 
 
 def _process_portal() -> BlockingPortal:
-    """Return the portal of this process; it is started on first use, and lasts as it does."""
+    """Return the portal of this process; it is started on first use, and lasts as it does.
+
+    Raises:
+        RuntimeError: Its thread cannot be started, or threads are greenlets since too late.
+    """
+    theirs = getattr(from_thread, "get_ident", threading.get_ident)
+    if threads_are_green() and theirs is not threading.get_ident:
+        raise RuntimeError(
+            "`threading` was patched after anyio had been imported: patch before direct_anyio is "
+            "imported, which gunicorn does without `--preload`."
+        )
     if queues_are_green():
         call_in_turn(load)  # The portal's thread cannot, as trio's import starts a process.
     place = _place()

@@ -31,9 +31,9 @@ def threads_are_green() -> bool:
 
 
 def queues_are_green() -> bool:
-    """Return whether threads, which are none, would wait for each other's queues for ever.
+    """Return whether a thread that waits for a queue of another thread would wait for ever.
 
-    `gevent.monkey.patch_all(thread=False)` makes it so.
+    So it is where gevent has patched queues but not threads: `patch_all(thread=False)`.
     """
     import queue
 

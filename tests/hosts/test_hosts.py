@@ -235,6 +235,24 @@ except UserError as exc:
     assert run(provider, "-c", advised + ask) == ("ab\n", "")
 
 
+@pytest.mark.parametrize("library", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])
+def test_a_patch_that_comes_late(library: str, provider: Server) -> None:
+    """Behind the imports it is refused, since half of the locks would be real; nothing hangs."""
+    code = f"""
+import asking
+asking.whole()
+import {library.rpartition(".")[0]}
+{library}()
+for _ in range(2):
+    try:
+        asking.whole()
+    except RuntimeError as exc:
+        print(exc)
+"""
+    out, _ = run(provider, "-c", code)
+    assert out.count("patch before direct_anyio is imported") == 2, out
+
+
 def test_streamlit(provider: Server) -> None:
     """A page is run in a thread of Streamlit's."""
     code = f"""
