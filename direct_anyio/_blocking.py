@@ -30,9 +30,8 @@ from anyio.from_thread import BlockingPortal, check_cancelled, start_blocking_po
 from anyio.lowlevel import current_token
 from attrs import frozen
 
-from ._io.greenlets import call_in_turn, new_event_loop, queues_are_green, threads_are_green
+from ._io.greenlets import new_event_loop, queues_are_green, threads_are_green
 from ._io.processes import ProcessLock
-from ._io.run import load
 from .exceptions import UserError
 
 __all__ = ("Task", "call", "open_portal", "portal_for", "portal_host", "wait")
@@ -129,8 +128,6 @@ def _process_portal() -> BlockingPortal:
             "`threading` was patched after anyio had been imported: patch before direct_anyio is "
             "imported, which gunicorn does without `--preload`."
         )
-    if queues_are_green():
-        call_in_turn(load)  # The portal's thread cannot, as trio's import starts a process.
     place = _place()
     with _starting:
         opened = _portals.get(place)

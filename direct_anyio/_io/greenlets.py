@@ -8,26 +8,23 @@ greenlet hides while it waits: the other greenlets may run event loops of their 
 from __future__ import annotations
 
 import _thread
-from importlib import import_module
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from selectors import BaseSelector, SelectorKey
 
-__all__ = (
-    "call_in_turn",
-    "import_advice",
-    "new_event_loop",
-    "queues_are_green",
-    "threads_are_green",
-)
+__all__ = ("new_event_loop", "queues_are_green", "threads_are_green", "trio_kept_out")
+
+_LIBRARIES = ("gevent", "eventlet")
 
 
 def threads_are_green() -> bool:
     """Return whether a new thread is a greenlet."""
-    return _origin(_thread.start_new_thread) in ("gevent", "eventlet")
+    return _origin(_thread.start_new_thread) in _LIBRARIES
 
 
 def queues_are_green() -> bool:
@@ -40,30 +37,23 @@ def queues_are_green() -> bool:
     return _origin(queue.SimpleQueue) == "gevent" and not threads_are_green()
 
 
-def import_advice() -> str | None:
-    """Return how trio, which httpx imports where it is installed, can be behind a patch."""
+@contextmanager
+def trio_kept_out() -> Iterator[None]:
+    """Keep trio from being imported meanwhile, where sockets are patched.
+
+    httpx imports it where it is installed. There that fails, or lets other greenlets run, which
+    get modules that are half imported; and no event loop of trio's could run.
+    """
     import socket
 
-    return {
-        "gevent": "`import trio` in the main thread, behind `monkey.patch_all()`",
-        "eventlet": "`import trio` before `eventlet.monkey_patch()`",
-    }.get(_origin(socket.socket))
-
-
-_turns: Any = None
-"""A lock for greenlets."""
-
-
-def call_in_turn(function: Callable[[], object]) -> None:
-    """Call a function in one of gevent's greenlets at a time.
-
-    An import needs that where it starts a process, as trio's does: other greenlets run while it
-    waits, and get modules that are half imported.
-    """
-    global _turns
-    _turns = _turns or import_module("gevent.lock").RLock()
-    with _turns:
-        function()
+    is_kept_out = _origin(socket.socket) in _LIBRARIES and "trio" not in sys.modules
+    if is_kept_out:
+        sys.modules["trio"] = cast(Any, None)
+    try:
+        yield
+    finally:
+        if is_kept_out:
+            sys.modules.pop("trio", None)
 
 
 def _origin(thing: object) -> str:

@@ -25,7 +25,7 @@ from anyio.lowlevel import RunVar, RunvarToken, current_token
 from attrs import define, field
 
 from ..exceptions import UserError
-from .greenlets import import_advice
+from .greenlets import trio_kept_out
 from .offload import run_in_thread
 from .tasks import start_later
 
@@ -36,7 +36,6 @@ __all__ = (
     "HTTPClient",
     "Lifetime",
     "current_clients",
-    "load",
     "transport",
 )
 
@@ -171,29 +170,20 @@ _lines: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct_anyio.li
 async def transport() -> Any:
     """Return the module that speaks HTTP; its import takes 0.1 s, so not on the loop."""
     # Not from `sys.modules`, where a module stands while it is still being imported.
-    return _loaded or await run_in_thread(load)
+    return _loaded or await run_in_thread(_load)
 
 
 _loaded: ModuleType | None = None
 
 
-def load() -> ModuleType:
-    """Return the module that speaks HTTP.
-
-    Raises:
-        UserError: It cannot be imported.
-    """
+def _load() -> ModuleType:
     global _loaded
-    try:
+    with trio_kept_out():
         module = import_module(_TRANSPORT)
         # A first client makes httpx import what it imports late, another 50 ms. One that cannot
         # be made is the business of who needs it.
         with suppress(UserError):
             module.new_client("")
-    except Exception as exc:
-        if advice := import_advice():
-            raise UserError(f"trio cannot be imported here ({exc}): {advice}.") from exc
-        raise
     _loaded = module
     return module
 

@@ -12,7 +12,6 @@ if library == "gevent":
 
     join = "get"
 else:
-    import trio  # noqa: F401  # It cannot be imported behind the patch.
     import eventlet
 
     eventlet.monkey_patch()
