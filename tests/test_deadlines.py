@@ -732,7 +732,7 @@ async def test_the_total_holds_for_a_function_that_returns_the_key(
 
     memory = Memory(status=401, body=[(0, b"{}")])
     function = hanging_later if kind == "async" else lambda: text() or str(over.wait(10))
-    model = infer_model("openai:x", api_key=function, base_url="http://t/v1", http_client=memory)
+    model = infer_model("openai:x", api_key=function, base_url="https://t/v1", http_client=memory)
     try:
         with pytest.raises(ModelTimeoutError, match="for the API key's function") as caught:
             await model_request(model, MESSAGES, model_settings={"request_timeout": 20})
