@@ -3,9 +3,9 @@
     python benchmarks/bench_crowd.py [requests] [seconds that an answer takes]
 
 Bare httpx has a pool of 100 connections and no limit, and takes minutes for the queue in it;
-pydantic-ai takes part where it is installed. First: how many requests of one task group are answered, and in what time. Then:
-how long 20 requests to a healthy host take while 200 to another host get no answer, against
-the same 20 alone. The server is in a process of its own.
+pydantic-ai takes part where it is installed. First: how many requests of one task group are
+answered, and in what time. Then: how long 20 requests to a healthy host take while 200 to
+another host get no answer, against the same 20 alone. The server is in a process of its own.
 """
 
 from __future__ import annotations
