@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ("main",)
 
 DEFAULT_MODEL = "local:smollm2"
+PATIENCE = 10.0
+"""Seconds that a pipe beside a prompt may take until something comes."""
+
 DEFAULT_SYSTEM = "You are a helpful assistant."
 
 
@@ -102,7 +106,8 @@ def _prompt(words: list[str]) -> str:
     is_asked_for = words[-1:] == ["-"]
     if is_asked_for:
         words = words[:-1]
-    told = sys.stdin.read().strip() if is_asked_for or _is_piped() else ""
+    is_read = is_asked_for or (_is_piped() and (not words or _has_come()))
+    told = sys.stdin.read().strip() if is_read else ""
     return "\n\n".join((" ".join(words), told)).strip()
 
 
@@ -113,6 +118,24 @@ def _is_piped() -> bool:
     except (AttributeError, OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _has_come() -> bool:
+    """Wait for standard input to have something, or to end, and return whether it has.
+
+    Services and remote shells may leave a pipe open that nobody ever writes to.
+    """
+    try:
+        has_come = bool(select.select([sys.stdin], [], [], PATIENCE)[0])
+    except (OSError, ValueError):  # a system where only sockets can be waited for
+        return True
+    if not has_come:
+        print(
+            f"direct-anyio: nothing came on standard input in {PATIENCE:g} s, so the question is "
+            "asked without it; with `-` at the end it is waited for",
+            file=sys.stderr,
+        )
+    return has_come
 
 
 def _told(what: Callable[[], None]) -> int:

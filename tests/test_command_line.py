@@ -124,6 +124,30 @@ def test_a_file_is_added_and_a_device_is_not(tmp_path: Path) -> None:
     assert prompts == ["Sum up.\n\none", *["Sum up."] * 3]
 
 
+def test_a_pipe_that_nobody_writes_to() -> None:
+    """It is not waited for without end: a line tells that the question is asked without it."""
+    code = """
+import sys
+from direct_anyio import __main__
+__main__.PATIENCE = 0.01
+sys.exit(__main__.main(sys.argv[1:]))
+"""
+    with serving(answering("Yes.")) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, "ask", "-m", "openai:x", "Sum up."],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url},
+        )
+        with child:
+            assert child.stdout is not None
+            assert child.stderr is not None
+            assert child.stdout.read() == b"Yes.\n"
+            assert b"nothing came on standard input" in child.stderr.read()
+    assert server.received[0].json["messages"][-1]["content"] == "Sum up."
+
+
 def test_json_prints_the_whole_response() -> None:
     """`--json` prints the stored form of the response, usage and all."""
     with serving(answering("Yes.")) as server:
