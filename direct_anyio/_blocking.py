@@ -171,12 +171,17 @@ def _run_portal(opened: Future[BlockingPortal]) -> None:
                 # As a task's SystemExit makes it; the next call starts another.
                 _portals.pop(_place(), None)
 
-    options = {"loop_factory": new_event_loop} if threads_are_green() else None
     try:
-        anyio.run(serve, backend_options=options)
+        anyio.run(serve, backend_options=_options("asyncio"))
     except BaseException as exc:
         if not opened.done():
             opened.set_exception(exc)
+
+
+def _options(backend: str) -> dict[str, Any]:
+    """Return the backend's options for an event loop in a new thread, which may be a greenlet."""
+    is_green = backend == "asyncio" and threads_are_green()
+    return {"loop_factory": new_event_loop} if is_green else {}
 
 
 class _LateExecutor(ThreadPoolExecutor):
@@ -319,7 +324,7 @@ def open_portal(
         The portal; what still runs as the block ends is waited for, or cancelled where
         the block ends with an exception.
     """
-    with start_blocking_portal(backend, backend_options) as portal:
+    with start_blocking_portal(backend, _options(backend) | (backend_options or {})) as portal:
         portal_host(portal)
         yield portal
 

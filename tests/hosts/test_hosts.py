@@ -214,8 +214,11 @@ from gevent import get_hub, monkey
 monkey.patch_all()
 import asking
 print(get_hub().threadpool.apply(asking.whole), asking.whole())
+from direct_anyio import model_request_sync, open_portal
+with open_portal() as portal:
+    print(model_request_sync(asking.MODEL, asking.messages(), portal=portal).text)
 """
-    assert run(provider, "-c", code) == ("ab ab\n", "")
+    assert run(provider, "-c", code) == ("ab ab\nab\n", "")
 
 
 @pytest.mark.parametrize("library", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])
