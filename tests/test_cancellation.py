@@ -704,7 +704,7 @@ def test_a_native_cancellation_in_the_step_of_a_limit(
                     loop.call_soon(task.cancel)
 
             is_limit = "_timeout" in callback.__name__ and when - loop.time() < 0.1
-            return call_at(when, *((limit,) if is_limit else (callback, *args)), **more)
+            return call_at(when, limit) if is_limit else call_at(when, callback, *args, **more)
 
         monkeypatch.setattr(loop, "call_at", with_cancellation)
         settings: Any = {"request_timeout": 0.05, "max_retries": 0}

@@ -557,7 +557,7 @@ def test_usages_add_up() -> None:
     )
     other: Any = 3
     with pytest.raises(TypeError, match="unsupported operand"):
-        a + other
+        _ = a + other
     assert a.details == {"x": 1, "y": 2}
     assert ((a + b).total_tokens, a.requests) == (16, 1)
 

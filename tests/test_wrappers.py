@@ -6,7 +6,6 @@ import gc
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -464,11 +463,14 @@ async def test_a_cache_that_many_threads_use() -> None:
             prompt = ModelRequest.user_text_prompt(str((n + seed) % 3))
             await model_request(model, [prompt])
 
+    async def in_thread(seed: int) -> None:
+        await anyio.to_thread.run_sync(anyio.run, ask, seed)
+
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         async with anyio.create_task_group() as group:
             for seed in range(4):
-                group.start_soon(anyio.to_thread.run_sync, partial(anyio.run, ask, seed))
+                group.start_soon(in_thread, seed)
     finally:
         sys.setswitchinterval(interval)
