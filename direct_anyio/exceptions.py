@@ -22,6 +22,7 @@
         EmptyResponse                        a complete answer with nothing in it
     FallbackExceptionGroup               every model of a `FallbackModel` failed
 
+    ResponseCacheWarning                 a warning: a cache of responses has failed
     SchemaWarning                        a warning: a strict schema loses a part of its meaning
     UnencryptedKeyWarning                a warning: a key is sent over plain http://
     UnheededSettingWarning               a warning: a setting has no effect on the model
@@ -59,6 +60,7 @@ __all__ = (
     "ModelUnavailableError",
     "Phase",
     "ResponseTooLarge",
+    "ResponseCacheWarning",
     "SchemaWarning",
     "StreamInterrupted",
     "UnexpectedModelBehavior",
@@ -135,6 +137,10 @@ class UnheededSettingWarning(UserWarning):
     It is told once for each model and setting, and listed in the response's
     `provider_details['direct_anyio']['unheeded']`.
     """
+
+
+class ResponseCacheWarning(RuntimeWarning):
+    """A cache of responses could not be read or written; the request was made all the same."""
 
 
 class SchemaWarning(UserWarning):

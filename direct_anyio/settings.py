@@ -100,12 +100,40 @@ class ModelSettings(TypedDict, total=False):
     extra_body: Any
 
 
+class RetryHook:
+    """Tells a model around a model of each retry, and then those who are told besides.
+
+    Args:
+        told: Who is told first.
+        others: What stands as `on_retry` in the settings of the request, None for nothing.
+    """
+
+    def __init__(self, told: Callable[[Any], object], others: Callable[[Any], object] | None):
+        self._told = told
+        self._others = others
+
+    def __call__(self, retry: Any) -> object:
+        self._told(retry)
+        return self._others(retry) if self._others is not None else None
+
+    def over(self, base: Callable[[Any], object]) -> RetryHook:
+        """Return the hook where `base` counts unless the request has an `on_retry` of its own."""
+        others = self._others
+        if isinstance(others, RetryHook):
+            return RetryHook(self._told, others.over(base))
+        return RetryHook(self._told, others or base)
+
+
 def merge_model_settings(
     base: ModelSettings | None, overrides: ModelSettings | None
 ) -> ModelSettings | None:
     """Return `base` with the keys of `overrides` laid over it, None where both are None."""
     if base and overrides:
-        return base | overrides
+        merged = base | overrides
+        hook, own = overrides.get("on_retry"), base.get("on_retry")
+        if isinstance(hook, RetryHook) and own is not None:
+            merged["on_retry"] = hook.over(own)
+        return merged
     return base or overrides
 
 

@@ -197,9 +197,29 @@ class StreamedResponse:
         Raises:
             ModelAPIError: There is no whole response.
         """
-        async for _ in self:
-            pass
-        return self.response
+        while True:
+            while self._advance() is not None:
+                pass
+            if self._is_closed:
+                return self.response
+            await self._fill()
+
+    def _peek(self) -> ModelResponse:
+        """Return the response with all that has arrived; it is delivered all the same."""
+        arrived: list[ModelResponseStreamEvent] = []
+        while (event := self._advance()) is not None:
+            arrived.append(event)
+        response, self._state = self.response, "incomplete"
+        self._ready = iter(arrived)
+        return response
+
+    async def finish(self) -> ModelResponse:
+        """Return the whole response where nobody reads its events.
+
+        Raises:
+            ModelAPIError: There is no whole response.
+        """
+        return await self.drain()
 
     async def cancel(self) -> None:
         """Leave the stream; the same as `aclose`."""

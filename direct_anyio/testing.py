@@ -22,8 +22,8 @@ from ._core.codec import Item, ResponseInfo, WholePart, text_chunk
 from ._io.tasks import held_open
 from ._record import Record
 from ._traffic import Cassette, RecordedChunk, RecordedExchange, Recorder, Replayer
-from .messages import ModelMessage, ModelResponse, ModelResponsePart, now
-from .models import Model
+from .messages import ModelMessage, ModelResponsePart, now
+from .models import ModelCall, ModelLayer
 from .models.items import stream_items, time_limit
 from .profiles import TEST_PROFILE, ModelProfileSpec
 from .settings import ModelSettings
@@ -139,7 +139,7 @@ class ScriptedRequest(Record):
     model_request_parameters: ModelRequestParameters
 
 
-class ScriptedModel(Model):
+class ScriptedModel(ModelLayer):
     """A model that answers every request with the same script.
 
     Each step of the script is one of these:
@@ -193,29 +193,11 @@ class ScriptedModel(Model):
         """Always 'scripted'."""
         return "scripted"
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Run the script and return the response that it makes."""
-        asked = self.request_stream(messages, model_settings, model_request_parameters)
-        async with asked as stream:
-            async for _ in stream:
-                pass
-        return stream.response
-
     @held_open
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream the response, a delta for each text of the script."""
-        settings, offered = self.prepare_request(model_settings, model_request_parameters)
-        self.requests.append(ScriptedRequest(tuple(messages), settings, offered))
+    async def respond(self, call: ModelCall) -> AsyncIterator[StreamedResponse]:
+        """Run the script, and open the response that it makes; a delta for each of its texts."""
+        settings, offered = self.prepare_request(call.settings, call.parameters)
+        self.requests.append(ScriptedRequest(tuple(call.messages), settings, offered))
         accumulator = Accumulator(
             parameters=offered,
             model_name=self._model_name,

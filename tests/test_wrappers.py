@@ -216,10 +216,21 @@ async def test_a_cancelled_waiter_leaves_the_queue() -> None:
 
 def test_limits_are_sensible() -> None:
     """A limit of nothing is refused, and no limiter is no wrapper."""
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(UserError, match="at least 1"):
         ConcurrencyLimiter(0)
-    with pytest.raises(ValueError, match="above 0"):
-        RateLimiter(requests_per_minute=0)
+    with pytest.raises(UserError, match="at least 0"):
+        ConcurrencyLimiter(1, max_queued=-3)
+    for limit in (0, -1, float("nan")):
+        with pytest.raises(UserError, match="above 0"):
+            RateLimiter(requests_per_minute=limit)
+        with pytest.raises(UserError, match="above 0"):
+            RateLimiter(tokens_per_minute=limit)
+    with pytest.raises(UserError, match="above 0"):
+        MemoryCache(0)
+    with pytest.raises(UserError, match="fallback_on"):
+        FallbackModel("test", fallback_on=[])
+    with pytest.raises(UserError, match="model_timeout"):
+        FallbackModel("test", model_timeout=0)
     assert isinstance(limit_model_concurrency("test", None), TestModel)
     assert isinstance(limit_model_concurrency("test", 3), ConcurrencyLimitedModel)
 
@@ -241,22 +252,26 @@ class _Clock:
 
 
 async def test_requests_are_spaced_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two a minute: the third waits for half a minute, and so on."""
+    """Two a minute: the third waits until the first is a minute old, and so on."""
     clock = _Clock(monkeypatch)
     limiter = RateLimiter(requests_per_minute=2, clock=clock)
     for _ in range(4):
         await limiter.admit()
-    assert clock.slept == [30.0, 30.0]
+    assert clock.slept == [60.0]
+    assert clock.now == 60.0
 
 
 async def test_tokens_are_charged_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response that went over the limit holds the next request back."""
+    """A response that went over the limit holds the next request back for a minute."""
     clock = _Clock(monkeypatch)
     limiter = RateLimiter(tokens_per_minute=60, clock=clock)
     await limiter.admit()
     limiter.used(90)
     await limiter.admit()
-    assert clock.slept == [31.0]
+    assert clock.slept == [60.0]
+    limiter.used(float("inf"))
+    await limiter.admit()
+    assert clock.slept == [60.0, 60.0]
 
 
 async def test_a_429_pauses_all_who_share(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,8 +366,8 @@ async def test_a_stream_that_was_left_is_not_kept() -> None:
     assert len(asked) == 2
 
 
-async def test_the_memory_cache_forgets() -> None:
-    """The response that nobody asked for longest is forgotten first."""
+async def test_the_memory_cache_evicts() -> None:
+    """The least recently used response is evicted first."""
     cache = MemoryCache(max_entries=2)
     for key in "abc":
         await cache.set(key, ModelResponse([TextPart(key)]))

@@ -178,7 +178,11 @@ def _asked(settings: Mapping[str, Any]) -> Attributes:
 
 def response_attributes(response: ModelResponse) -> Attributes:
     """Return what a span says of a response, whole or not, beside its content."""
+    provider = response.provider_name or ""
     told = {
+        # Of a request that several models may answer it is known only now.
+        "gen_ai.provider.name": _PROVIDERS.get(provider, provider),
+        "gen_ai.system": provider,
         "gen_ai.response.model": response.model_name,
         "gen_ai.response.id": response.provider_response_id,
         "gen_ai.response.finish_reasons": response.finish_reason and [response.finish_reason],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import attrs
 
@@ -17,7 +17,7 @@ from ..builtin_tools import SUPPORTED_BUILTIN_TOOLS, AbstractBuiltinTool
 from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelResponse
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
-from ..settings import ModelSettings, checked_settings, merge_model_settings
+from ..settings import ModelSettings, RetryHook, checked_settings, merge_model_settings
 from ..streaming import StreamedResponse
 from ..tools import (
     DEFAULT_OUTPUT_TOOL_NAME,
@@ -27,15 +27,19 @@ from ..tools import (
 )
 from ..usage import RequestUsage
 from .known import known_model_names, types_of
+from .whole import RequestedWhole
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
+    from .attempts import Retry
     from .keys import APIKey
 
 __all__ = (
     "ALLOW_MODEL_REQUESTS",
     "KnownModelName",
     "Model",
+    "ModelCall",
+    "ModelLayer",
     "ModelRequestParameters",
     "StreamedResponse",
     "check_allow_model_requests",
@@ -81,6 +85,32 @@ def override_allow_model_requests(allow_model_requests: bool) -> Iterator[None]:
         yield
     finally:
         _override.reset(token)
+
+
+@attrs.frozen(eq=False)
+class ModelCall:
+    """One request, as it passes from a model to the model inside.
+
+    Attributes:
+        messages: What is said.
+        settings: How it should be answered, None for nothing special.
+        parameters: What it offers: tools, and the answer's shape.
+        stream: Whether the answer is streamed; over HTTP it comes whole where not.
+    """
+
+    messages: list[ModelMessage]
+    settings: ModelSettings | None
+    parameters: ModelRequestParameters
+    stream: bool
+
+    def telling(self, on_retry: Callable[[Retry], object]) -> ModelCall:
+        """Return the request, with a function that is called before each retry.
+
+        It is called besides the `on_retry` of the request's or the model's settings.
+        """
+        settings = self.settings or ModelSettings()
+        hook = RetryHook(on_retry, settings.get("on_retry"))
+        return attrs.evolve(self, settings={**settings, "on_retry": hook})
 
 
 class Model(ABC):
@@ -158,6 +188,17 @@ class Model(ABC):
         """
         raise UserError(f"{type(self).__name__} does not stream; use `model_request`.")
 
+    def open(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Open the response to a request of either kind: what a model around this one calls.
+
+        Args:
+            call: The request. Where it is not streamed, the stream brings the response of
+                `request`.
+        """
+        if call.stream:
+            return self.request_stream(call.messages, call.settings, call.parameters)
+        return RequestedWhole(self, call)
+
     async def count_tokens(
         self,
         messages: list[ModelMessage],
@@ -208,6 +249,65 @@ class Model(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model_name!r})"
+
+
+class ModelLayer(Model):
+    """A model with one method for both kinds of requests, `respond`.
+
+    What a subclass has of `request` and `request_stream` is asked in place of it.
+    """
+
+    _overridden: ClassVar[frozenset[str]] = frozenset()
+    _one_serves_both: ClassVar[bool] = False
+    """Whether one of the two, where a subclass has no other, serves both kinds of requests."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        before = frozenset() if "respond" in vars(cls) else cls._overridden
+        cls._overridden = before | ({"request", "request_stream"} & vars(cls).keys())
+
+    @abstractmethod
+    def respond(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request and open the response, until the block is left.
+
+        Args:
+            call: The request; a model inside is asked by its `open`.
+        """
+
+    def open(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Open the response to a request of either kind."""
+        return super().open(call) if self._overridden else self.respond(call)
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request and return the whole response."""
+        asked = messages, model_settings, model_request_parameters
+        if self._one_serves_both and self._overridden == {"request_stream"}:
+            opened = self.request_stream(*asked)
+        else:
+            opened = self.respond(ModelCall(*asked, stream=False))
+        async with opened as stream:
+            return await stream.finish()
+
+    def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request and stream the response.
+
+        Returns:
+            The stream's block, which is entered once its first content has arrived.
+        """
+        call = ModelCall(messages, model_settings, model_request_parameters, stream=True)
+        if self._one_serves_both and self._overridden == {"request"}:
+            return RequestedWhole(self, call)
+        return self.respond(call)
 
 
 def _label(name: str) -> str:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import count
+from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
 from .._io.queueing import queued
 from .._io.tasks import held_open
-from ..exceptions import ConcurrencyLimitExceeded
-from ..messages import ModelMessage, ModelResponse
-from ..settings import ModelSettings
+from ..exceptions import ConcurrencyLimitExceeded, UserError
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters
-from . import KnownModelName, Model
+from . import KnownModelName, Model, ModelCall, infer_model
 from .wrapper import WrapperModel
 
 __all__ = ("ConcurrencyLimitedModel", "ConcurrencyLimiter", "limit_model_concurrency")
 
 
-# The address of a limiter would not do: another may be made there in the same run.
-_numbers = count()
+_limiters: RunVar[WeakKeyDictionary[ConcurrencyLimiter, CapacityLimiter]] = RunVar(
+    "direct_anyio-limiters"
+)
 
 
 class ConcurrencyLimiter:
@@ -34,17 +32,21 @@ class ConcurrencyLimiter:
         max_running: Requests under way at once.
         max_queued: Requests that may wait; None for any number.
         name: For errors.
+
+    Raises:
+        UserError: `max_running` is below 1, or `max_queued` below 0.
     """
 
     def __init__(
         self, max_running: int, *, max_queued: int | None = None, name: str | None = None
     ) -> None:
         if max_running < 1:
-            raise ValueError(f"max_running must be at least 1, not {max_running}")
+            raise UserError(f"`max_running` is at least 1, not {max_running}")
+        if max_queued is not None and max_queued < 0:
+            raise UserError(f"`max_queued` is at least 0, or None for any number, not {max_queued}")
         self.max_running = max_running
         self.max_queued = max_queued
         self.name = name
-        self._of_run: RunVar[CapacityLimiter] = RunVar(f"limiter-{next(_numbers)}")
 
     @held_open
     async def slot(self) -> AsyncIterator[None]:
@@ -84,11 +86,10 @@ class ConcurrencyLimiter:
             )
 
     def _here(self) -> CapacityLimiter:
-        limiter = self._of_run.get(None)
-        if limiter is None:
-            limiter = CapacityLimiter(self.max_running)
-            self._of_run.set(limiter)
-        return limiter
+        limiters = _limiters.get(None)
+        if limiters is None:
+            _limiters.set(limiters := WeakKeyDictionary())
+        return limiters.setdefault(self, CapacityLimiter(self.max_running))
 
 
 class ConcurrencyLimitedModel(WrapperModel):
@@ -103,30 +104,10 @@ class ConcurrencyLimitedModel(WrapperModel):
         super().__init__(wrapped)
         self.limiter = ConcurrencyLimiter(limiter) if isinstance(limiter, int) else limiter
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Send a request when its turn has come."""
-        async with self.limiter.slot():
-            return await self.wrapped.request(messages, model_settings, model_request_parameters)
-
     @held_open
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream a response when its turn has come."""
-        async with (
-            self.limiter.slot(),
-            self.wrapped.request_stream(
-                messages, model_settings, model_request_parameters
-            ) as stream,
-        ):
+    async def respond(self, call: ModelCall) -> AsyncIterator[StreamedResponse]:
+        """Ask the wrapped model when its turn has come."""
+        async with self.limiter.slot(), self.wrapped.open(call) as stream:
             yield stream
 
 
@@ -134,6 +115,4 @@ def limit_model_concurrency(
     model: Model | KnownModelName, limiter: ConcurrencyLimiter | int | None
 ) -> Model:
     """Return `model` under a limiter, or as it is where that is None."""
-    from . import infer_model
-
     return infer_model(model) if limiter is None else ConcurrencyLimitedModel(model, limiter)

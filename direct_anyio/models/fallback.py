@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
-import attrs
+from anyio import move_on_after
 
 from .._io.tasks import held_open
-from ..exceptions import FallbackExceptionGroup, ModelAPIError
-from ..messages import ModelMessage, ModelResponse
+from ..exceptions import FallbackExceptionGroup, ModelAPIError, ModelTimeoutError, UserError
+from ..messages import ModelResponse
 from ..profiles import ModelProfile
-from ..settings import ModelSettings
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters
-from . import KnownModelName, Model, infer_model
+from . import KnownModelName, Model, ModelCall, ModelLayer, infer_model
+from .whole import WholeResponse
+from .wrapper import attempt_of, outcome
 
 __all__ = ("FallbackModel", "FallbackOn", "RejectedResponse")
 
-ExceptionHandler: TypeAlias = Callable[[Exception], bool]
-ResponseHandler: TypeAlias = Callable[[ModelResponse], bool]
+ExceptionHandler: TypeAlias = Callable[[Exception], bool | Awaitable[bool]]
+ResponseHandler: TypeAlias = Callable[[ModelResponse], bool | Awaitable[bool]]
 Condition: TypeAlias = type[Exception] | ExceptionHandler | ResponseHandler
 FallbackOn: TypeAlias = Condition | Sequence[Condition]
 """When the next model is asked: exception types, functions of an exception, and functions
-of a response, which are told by the annotation of their parameter."""
+of a response, which are told by the annotation of their parameter. Functions may be async."""
 
 
 class RejectedResponse(ModelAPIError):
     """A response that a function of `fallback_on` did not want; it is in `response`."""
 
 
-class FallbackModel(Model):
+class FallbackModel(ModelLayer):
     """Asks the first model, and the next where that fails.
 
-    A stream falls back until its first content; what comes later is raised.
+    A stream falls back until its first content; what comes later is raised. Functions of a
+    response see the whole response, or that of a stream up to its first content.
 
     Args:
         default_model: The first model, or its name.
         fallback_models: The others, in order.
         fallback_on: When the next one is asked; any `ModelAPIError` by default.
+        model_timeout: Seconds that each model has, for its whole response or the first content
+            of a stream; then it has failed with a `ModelTimeoutError`. None for no limit but
+            those of the settings.
 
     Raises:
+        UserError: `fallback_on` is empty, or `model_timeout` is not above 0.
         FallbackExceptionGroup: All of them failed; holds one error for each.
     """
 
@@ -51,12 +57,21 @@ class FallbackModel(Model):
         default_model: Model | KnownModelName,
         *fallback_models: Model | KnownModelName,
         fallback_on: FallbackOn = (ModelAPIError,),
+        model_timeout: float | None = None,
     ) -> None:
         super().__init__()
         self.models = [infer_model(model) for model in (default_model, *fallback_models)]
         conditions = fallback_on if isinstance(fallback_on, Sequence) else (fallback_on,)
+        if not conditions:
+            raise UserError(
+                "`fallback_on` is empty, so the first model would be the only one: name "
+                "exceptions, such as `ModelAPIError`, or functions."
+            )
+        if model_timeout is not None and not model_timeout > 0:
+            raise UserError(f"`model_timeout` takes seconds above 0, not {model_timeout!r}")
         self._of_response = [each for each in conditions if _takes_response(each)]
         self._of_exception = [each for each in conditions if not _takes_response(each)]
+        self.model_timeout = model_timeout
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.models))})"
@@ -81,73 +96,78 @@ class FallbackModel(Model):
         """What the first model can do; each model prepares its own request."""
         return self.models[0].profile
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Return the first response that one of the models gives."""
-        failures: list[Exception] = []
-        for model in self.models:
-            try:
-                response = await model.request(messages, model_settings, model_request_parameters)
-            except Exception as exc:
-                self._note(exc, failures)
-                continue
-            if not self._rejects(response, failures):
-                return _with_failures(response, failures)
-        raise _all_failed(failures)
-
     @held_open
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream the response of the first model whose stream opens."""
+    async def respond(self, call: ModelCall) -> AsyncIterator[StreamedResponse]:
+        """Open the first response that one of the models gives."""
         failures: list[Exception] = []
-        async with AsyncExitStack() as stack:
-            for model in self.models:
+        traced = attempt_of.get()
+        for model in self.models if traced is None else map(traced, self.models):
+            async with AsyncExitStack() as stack:
                 try:
-                    asked = model.request_stream(messages, model_settings, model_request_parameters)
-                    stream = await stack.enter_async_context(asked)
+                    stream = await self._opened(stack, model, call)
                 except Exception as exc:
-                    self._note(exc, failures)
+                    if not await self._continues_after(exc):
+                        raise
+                    failures.append(exc)
                     continue
                 if failures:
-                    stream._note(fallback_from=_told(failures))
+                    stream._note(fallback_from=[f"{type(e).__name__}: {e}" for e in failures])
                 yield stream
                 return
-            raise _all_failed(failures)
+        raise FallbackExceptionGroup("All models from FallbackModel failed", failures)
+
+    async def _opened(
+        self, stack: AsyncExitStack, model: Model, call: ModelCall
+    ) -> StreamedResponse:
+        """Open the response of one model within its time.
+
+        Raises:
+            RejectedResponse: It is not wanted.
+            ModelTimeoutError: The time has passed.
+        """
+        seconds = math.inf if self.model_timeout is None else self.model_timeout
+        with move_on_after(seconds):
+            if call.stream:
+                stream = await stack.enter_async_context(model.open(call))
+                response = stream._peek() if self._of_response else None
+            else:
+                response = await model.request(call.messages, call.settings, call.parameters)
+                stream = WholeResponse(response, call.parameters)
+            for condition in self._of_response:
+                if await outcome(condition(response)):  # type: ignore[arg-type]
+                    rejected = RejectedResponse(stream.model_name, "The response was not wanted")
+                    rejected.response = response
+                    raise rejected
+            return stream
+        raise ModelTimeoutError(
+            model.model_name,
+            f"It has not answered within {seconds:g} s, the `model_timeout` of the FallbackModel.",
+        )
+
+    async def _continues_after(self, exc: Exception) -> bool:
+        """Return whether the next model is asked after an exception."""
+        if isinstance(exc, RejectedResponse):
+            return True
+        for condition in self._of_exception:
+            if isinstance(condition, type):
+                applies = isinstance(exc, condition)
+            else:
+                applies = await outcome(condition(exc))  # type: ignore[arg-type]
+            if applies:
+                return True
+        return False
 
     async def __aenter__(self) -> Self:
-        for model in self.models:
-            await model.__aenter__()
+        async with AsyncExitStack() as stack:
+            for model in self.models:
+                await stack.enter_async_context(model)
+            stack.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for model in self.models:
-            await model.__aexit__(*exc_info)
-
-    def _note(self, exc: Exception, failures: list[Exception]) -> None:
-        """Keep an exception that the next model may mend.
-
-        Raises:
-            Exception: The very exception, where it may not.
-        """
-        if not any(_applies(condition, exc) for condition in self._of_exception):
-            raise exc
-        failures.append(exc)
-
-    def _rejects(self, response: ModelResponse, failures: list[Exception]) -> bool:
-        if not any(condition(response) for condition in self._of_response):  # type: ignore[arg-type]
-            return False
-        rejected = RejectedResponse(response.model_name or "", "The response was not wanted")
-        rejected.response = response
-        failures.append(rejected)
-        return True
+        async with AsyncExitStack() as stack:
+            for model in self.models:
+                stack.push_async_exit(model)
 
 
 def _takes_response(condition: Condition) -> bool:
@@ -156,23 +176,3 @@ def _takes_response(condition: Condition) -> bool:
     parameters = list(inspect.signature(condition, eval_str=False).parameters.values())
     annotation = parameters[0].annotation if parameters else None
     return annotation is ModelResponse or str(annotation).endswith("ModelResponse")
-
-
-def _applies(condition: Any, exc: Exception) -> bool:
-    return isinstance(exc, condition) if isinstance(condition, type) else bool(condition(exc))
-
-
-def _told(failures: list[Exception]) -> list[str]:
-    return [f"{type(exc).__name__}: {exc}" for exc in failures]
-
-
-def _with_failures(response: ModelResponse, failures: list[Exception]) -> ModelResponse:
-    if not failures:
-        return response
-    details = response.provider_details or {}
-    ours = {**details.get("direct_anyio", {}), "fallback_from": _told(failures)}
-    return attrs.evolve(response, provider_details={**details, "direct_anyio": ours})
-
-
-def _all_failed(failures: list[Exception]) -> FallbackExceptionGroup:
-    return FallbackExceptionGroup("All models from FallbackModel failed", failures)

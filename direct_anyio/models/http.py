@@ -25,14 +25,14 @@ from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
 from .._io.tasks import held_open, open_task_group, open_task_group_apart
 from ..exceptions import UnencryptedKeyWarning, UnheededSettingWarning, UserError, printable
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelMessage
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..providers import Provider, provider_of
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from . import Model, check_allow_model_requests
+from . import ModelCall, ModelLayer, check_allow_model_requests
 from .attempts import Asking
 from .keys import APIKey, Keys
 
@@ -46,7 +46,7 @@ SERVED = 4
 others wait here, where no limit passes."""
 
 
-class HTTPModel(Model):
+class HTTPModel(ModelLayer):
     """A model that is asked over HTTP; made by `infer_model`.
 
     Args:
@@ -147,18 +147,12 @@ class HTTPModel(Model):
             profile=self.profile,
         )
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Send a request and return the whole response; it is one on the wire, too."""
-        asked = self.ask(messages, model_settings, model_request_parameters, stream=False)
-        async with asked as stream:
-            async for _ in stream:
-                pass
-        return stream.response
+    def respond(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request, and open its response once its first content has arrived.
+
+        A response that is not streamed is whole on the wire, too.
+        """
+        return self.ask(call)
 
     async def count_tokens(
         self,
@@ -174,66 +168,38 @@ class HTTPModel(Model):
         """
         from .counting import counting_of
 
-        asked = self.ask(
-            messages,
-            model_settings,
-            model_request_parameters,
-            stream=False,
-            codec=counting_of(self.codec),
-        )
-        async with asked as stream:
-            response = await stream.drain()
+        call = ModelCall(messages, model_settings, model_request_parameters, stream=False)
+        async with self.ask(call, counting_of(self.codec)) as stream:
+            response = await stream.finish()
         return response.usage
-
-    def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AbstractAsyncContextManager[StreamedResponse]:
-        """Send a request and stream the response.
-
-        Returns:
-            The stream's block, which is entered once its first content has arrived.
-        """
-        return self.ask(messages, model_settings, model_request_parameters, stream=True)
 
     @held_open
     async def ask(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-        *,
-        stream: bool,
-        codec: Codec | None = None,
+        self, call: ModelCall, codec: Codec | None = None
     ) -> AsyncIterator[StreamedResponse]:
         """Send a request, in as many attempts as it takes.
 
         Args:
-            messages: The messages.
-            model_settings: Settings, over those of the model.
-            model_request_parameters: What the request offers.
-            stream: Whether the answer is streamed.
+            call: The request.
             codec: What writes the request and reads the answer, where it is not the model's own.
         """
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
-        messages = listed(messages or [])
+        messages = listed(call.messages or [])
         if not messages:
             raise UserError(
                 "There are no messages to answer: pass at least one, such as "
                 "`ModelRequest.user_text_prompt('Hello')`."
             )
-        settings, parameters = self.prepare_request(model_settings, model_request_parameters)
+        settings, parameters = self.prepare_request(call.settings, call.parameters)
         ignored: tuple[str, ...] = ()
         if codec is None:
             own = codec = self.codec
             ignored = self._report_unheeded(own, settings, parameters)
-        limits = limits_of(settings, stream=stream)
-        asking = Asking(self, codec, parameters, settings, limits, stream)
+        limits = limits_of(settings, stream=call.stream)
+        asking = Asking(self, codec, parameters, settings, limits, call.stream)
         # The block of a stream is its reader's, and may be left by whoever comes along.
-        opened = open_task_group_apart if stream else open_task_group
+        opened = open_task_group_apart if call.stream else open_task_group
         response: StreamedResponse | None = None
         failure: BaseException | None = None
         try:

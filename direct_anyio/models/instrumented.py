@@ -42,12 +42,11 @@ from .._io.queueing import told_of_queue
 from .._io.tasks import Entered
 from .._record import Record
 from ..exceptions import UserError
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelResponse
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters
-from . import KnownModelName, Model
-from .wrapper import WrapperModel
+from . import KnownModelName, Model, ModelCall
+from .wrapper import WrapperModel, attempt_of
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Meter, MeterProvider
@@ -159,6 +158,8 @@ class InstrumentedModel(WrapperModel):
         UserError: OpenTelemetry is not installed.
     """
 
+    _is_measured = True
+
     def __init__(
         self, wrapped: Model | KnownModelName, options: InstrumentationSettings | None = None
     ) -> None:
@@ -166,62 +167,28 @@ class InstrumentedModel(WrapperModel):
         self.instrumentation_settings = options or _PLAIN
         _instruments_of(self.instrumentation_settings)
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Send a request under a span."""
-        span = self._span(messages, model_settings, model_request_parameters, stream=False)
-        settings = self._told(model_settings, span)
-        try:
-            asked = self.wrapped.request(messages, settings, model_request_parameters)
-            response = await _inside(span.context, asked)
-        except BaseException as exc:
-            span.end(exc)
-            raise
-        span.end(response=response)
-        return response
+    def respond(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Ask the wrapped model under a span, which begins and ends with the block."""
+        return _TracedStream(self, call)
 
-    def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AbstractAsyncContextManager[StreamedResponse]:
-        """Stream a response under a span, which begins and ends with the block."""
-        return _TracedStream(self, messages, model_settings, model_request_parameters)
-
-    def _span(
-        self,
-        messages: list[ModelMessage],
-        settings: ModelSettings | None,
-        parameters: ModelRequestParameters,
-        *,
-        stream: bool,
-    ) -> _RequestSpan:
+    def _span(self, call: ModelCall) -> _RequestSpan:
         attributes = request_attributes(
             self.model_name,
             self.system,
             self.base_url,
-            merge_model_settings(self.settings, settings) or ModelSettings(),
-            parameters,
-            stream=stream,
+            merge_model_settings(self.settings, call.settings) or ModelSettings(),
+            call.parameters,
+            stream=call.stream,
         )
-        span = _RequestSpan(self.instrumentation_settings, attributes)
-        span.tell_content(content_attributes, messages, parameters)
+        span = _RequestSpan(self.instrumentation_settings, attributes, self._is_measured)
+        span.tell_content(content_attributes, call.messages, call.parameters)
         return span
 
-    def _told(self, settings: ModelSettings | None, span: _RequestSpan) -> ModelSettings:
-        """Return the settings with a hook that tells the span of each retry."""
-        theirs = (merge_model_settings(self.settings, settings) or {}).get("on_retry")
 
-        def on_retry(retry: Retry) -> Any:
-            span.retried(retry)
-            return theirs(retry) if theirs is not None else None
+class _Attempt(InstrumentedModel):
+    """One model's attempt at a request that another one may answer; it is counted with that."""
 
-        return {**(settings or ModelSettings()), "on_retry": on_retry}
+    _is_measured = False
 
 
 class _TracedStream(Entered, AbstractAsyncContextManager[StreamedResponse]):
@@ -234,29 +201,20 @@ class _TracedStream(Entered, AbstractAsyncContextManager[StreamedResponse]):
 
     _span: _RequestSpan | None = None
 
-    def __init__(
-        self,
-        model: InstrumentedModel,
-        messages: list[ModelMessage],
-        settings: ModelSettings | None,
-        parameters: ModelRequestParameters,
-    ) -> None:
+    def __init__(self, model: InstrumentedModel, call: ModelCall) -> None:
         self._model = model
-        self._asked = messages, settings, parameters
+        self._call = call
 
     async def __aenter__(self) -> StreamedResponse:
-        messages, settings, parameters = self._asked
-        span = self._model._span(messages, settings, parameters, stream=True)
-        self._span = span
+        span = self._span = self._model._span(self._call)
         try:
-            told = self._model._told(settings, span)
-            asked = self._model.wrapped.request_stream(messages, told, parameters)
-            self._inner = _Inside(span.context, asked)
+            opened = self._model.wrapped.open(self._call.telling(span.retried))
+            self._inner = _Inside(span.context, opened)
             stream = await self._inner.__aenter__()
         except BaseException as exc:
             span.end(exc)
             raise
-        span.opened(stream)
+        span.opened(stream, is_streamed=self._call.stream)
         return stream
 
     async def __aexit__(
@@ -285,11 +243,14 @@ class _RequestSpan:
         context: The caller's context, with the span as the current one.
     """
 
-    def __init__(self, settings: InstrumentationSettings, attributes: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: InstrumentationSettings, attributes: dict[str, Any], is_measured: bool
+    ) -> None:
         from opentelemetry import context, trace
 
         self._stream: StreamedResponse | None = None
         self._settings = settings
+        self._is_measured = is_measured
         self._attributes = attributes
         self._instruments = _instruments_of(settings)
         self._started = time.perf_counter()
@@ -304,14 +265,22 @@ class _RequestSpan:
         # In a copy that is nobody else's, so there is nothing to detach.
         self.context.run(context.attach, trace.set_span_in_context(self._span))
         self.context.run(told_of_queue.set, self.waited)
+        self.context.run(attempt_of.set, self._attempt)
 
-    def opened(self, stream: StreamedResponse) -> None:
+    def opened(self, stream: StreamedResponse, *, is_streamed: bool) -> None:
         """Take note of the stream, and of the time to its first content: it opens with that."""
         self._stream = stream
+        if not is_streamed:
+            return
         seconds = time.perf_counter() - self._started
         self._span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
+        if not self._is_measured:
+            return
         about = metric_attributes(self._attributes | {"gen_ai.response.model": stream.model_name})
         self.context.run(self._instruments.first_chunk.record, seconds, about)
+
+    def _attempt(self, model: Model) -> Model:
+        return model if isinstance(model, InstrumentedModel) else _Attempt(model, self._settings)
 
     def retried(self, retry: Retry) -> None:
         """Add an event for an attempt that failed, and is made again after `delay` seconds."""
@@ -337,23 +306,21 @@ class _RequestSpan:
             content = {"direct_anyio.content_error": type(exc).__name__}
         self._span.set_attributes(content)
 
-    def end(
-        self, exc: BaseException | None = None, *, response: ModelResponse | None = None
-    ) -> None:
+    def end(self, exc: BaseException | None) -> None:
         """End the span and record the metrics, unless that is done.
 
         Args:
             exc: What the request, or the block that read it, was left by.
-            response: The whole response, where it is no stream.
         """
         if self._ended:
             return
         seconds = time.perf_counter() - self._started
         error = self._failure(exc)
-        answer = response or self._answer(error)
+        answer = self._answer(error)
         self._close(answer, error)
         # In the context of the span, so that an example of a metric can refer to it.
-        self.context.run(self._measure, seconds, answer)
+        if self._is_measured:
+            self.context.run(self._measure, seconds, answer)
 
     def forget(self) -> None:
         """End the span of a stream that nobody left, unless that is done.

@@ -27,6 +27,7 @@ from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..providers import provider_of, spoken_by
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
+from . import ModelCall
 from .http import HTTPModel, access
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ async def list_models(
     model = HTTPModel(row, name, api_key=key, base_url=url, http_client=http_client)
     codec = _Listing(_ROUTES[spoken_by(row.codec)])
     nothing: list[ModelMessage] = [ModelRequest.user_text_prompt("models")]
-    asked = model.ask(nothing, None, ModelRequestParameters(), stream=False, codec=codec)
+    asked = model.ask(ModelCall(nothing, None, ModelRequestParameters(), stream=False), codec)
     try:
         async with asked as stream:
             response = await stream.drain()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
+from bisect import bisect_right, insort
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from functools import partial
 
 import anyio
+from attrs import define
 
 from .._io.processes import ProcessLock
 from .._io.queueing import queued
 from .._io.tasks import held_open
-from ..exceptions import ModelRateLimitError
-from ..messages import ModelMessage, ModelResponse
-from ..settings import ModelSettings
+from ..exceptions import ModelRateLimitError, UserError
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters
-from . import KnownModelName, Model
+from . import KnownModelName, Model, ModelCall
 from .attempts import Retry
 from .wrapper import WrapperModel
 
@@ -26,39 +27,31 @@ MINUTE = 60.0
 """Seconds."""
 
 
-class _Bucket:
-    """Fills evenly to its capacity in a minute; may go below zero, and is waited for then."""
+@define(eq=False)
+class _Ticket:
+    """The place of a request in the order of all, with the time at which it may be sent."""
 
-    def __init__(self, capacity: float, now: float) -> None:
-        self._capacity = capacity
-        self._level = capacity
-        self._at = now
-
-    def take(self, amount: float, now: float) -> None:
-        self._fill(now)
-        self._level -= amount
-
-    def wait(self, amount: float, now: float) -> float:
-        """Return the seconds until there is as much, as far as it can hold that."""
-        self._fill(now)
-        missing = min(amount, self._capacity) - self._level
-        return max(0.0, missing) * MINUTE / self._capacity
-
-    def _fill(self, now: float) -> None:
-        gained = (now - self._at) * self._capacity / MINUTE
-        self._level, self._at = min(self._capacity, self._level + gained), now
+    slot: float
+    is_sent: bool = False
 
 
 class RateLimiter:
     """Spaces requests out; works over all threads and event loops of the process.
 
-    Tokens are charged once a response tells how many it used, so the request that goes
-    over the limit is let through, and those after it wait.
+    First come, first served: each request reserves the next slot as it comes, and sleeps until
+    then. No window of 60 s has more requests than are allowed. Tokens are charged once a
+    response tells how many it used, so the request that goes over the limit is let through, and
+    those after it wait until enough of the last minute's tokens are a minute old.
+
+    A copy, and one that was pickled, begins anew.
 
     Args:
         requests_per_minute: None for no limit.
         tokens_per_minute: Tokens read and written; None for no limit.
         clock: Tells the time, in seconds from some point.
+
+    Raises:
+        UserError: A limit is not above 0.
     """
 
     def __init__(
@@ -68,39 +61,55 @@ class RateLimiter:
         tokens_per_minute: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        for limit in (requests_per_minute, tokens_per_minute):
+            if limit is not None and not limit > 0:
+                raise UserError(f"A rate limit is a number above 0, not {limit!r}")
+        self._requests = requests_per_minute
+        self._tokens = tokens_per_minute
         self._clock = clock
         self._lock = ProcessLock()
-        self._requests = _bucket(requests_per_minute, clock())
-        self._tokens = _bucket(tokens_per_minute, clock())
-        self._paused_until = clock()
+        # So many in a window of so many seconds: 0.5 a minute is 1 in 120 s.
+        per_minute = math.inf if requests_per_minute is None else requests_per_minute
+        self._most = max(1, math.floor(per_minute)) if per_minute < math.inf else math.inf
+        self._window = MINUTE * self._most / per_minute if per_minute < math.inf else 0.0
+        self._tickets: list[_Ticket] = []
+        self._charges: deque[tuple[float, float]] = deque()
+        self._resumes = -math.inf
+
+    def __reduce__(self) -> tuple[Callable[[], RateLimiter], tuple[()]]:
+        again = partial(
+            type(self),
+            requests_per_minute=self._requests,
+            tokens_per_minute=self._tokens,
+            clock=self._clock,
+        )
+        return again, ()
 
     async def admit(self) -> None:
         """Wait until another request may be sent, and count it."""
         with queued("rate"):
-            wait = self._take()
-            while wait > 0:
-                # Somebody else may be quicker, or a pause may have come in between.
-                await anyio.sleep(wait)
-                wait = self._take()
+            ticket, wait = self._reserve()
+            try:
+                while wait > 0:
+                    slot = ticket.slot
+                    await anyio.sleep(wait)
+                    # Not by the clock, which need not be that of the event loop.
+                    wait = ticket.slot - slot
+            except BaseException:
+                with self._lock:
+                    self._tickets.remove(ticket)
+                raise
+            with self._lock:
+                ticket.is_sent = True
 
-    def _take(self) -> float:
-        """Count a request that may be sent now, or return the seconds until one may."""
+    def used(self, tokens: float) -> None:
+        """Charge tokens that a response used."""
+        if self._tokens is None or not tokens > 0:
+            return
         with self._lock:
             now = self._clock()
-            wait = max(
-                self._paused_until - now,
-                self._requests.wait(1, now) if self._requests else 0.0,
-                self._tokens.wait(1, now) if self._tokens else 0.0,
-            )
-            if wait <= 0 and self._requests:
-                self._requests.take(1, now)
-            return wait
-
-    def used(self, tokens: int) -> None:
-        """Charge tokens that a response used."""
-        with self._lock:
-            if self._tokens:
-                self._tokens.take(tokens, self._clock())
+            self._charges.append((now, min(tokens, self._tokens)))
+            self._postpone(now)
 
     def pause(self, seconds: float) -> None:
         """Hold all requests back, as a provider's Retry-After asks, but no more than a minute.
@@ -108,16 +117,58 @@ class RateLimiter:
         Where that was too short, the provider says so again.
         """
         with self._lock:
-            until = self._clock() + min(seconds, MINUTE)
-            self._paused_until = max(self._paused_until, until)
+            now = self._clock()
+            self._resumes = max(self._resumes, now + min(seconds, MINUTE))
+            self._postpone(now)
 
+    def repeated(self, delay: float) -> None:
+        """Count a request that is sent again without having been admitted.
 
-def _bucket(capacity: float | None, now: float) -> _Bucket | None:
-    if capacity is None:
-        return None
-    if capacity <= 0:
-        raise ValueError(f"a rate limit must be above 0, not {capacity}")
-    return _Bucket(capacity, now)
+        Args:
+            delay: Seconds from now until then.
+        """
+        with self._lock:
+            now = self._clock()
+            insort(self._tickets, _Ticket(now + delay, True), key=lambda ticket: ticket.slot)
+            self._postpone(now)
+
+    def _reserve(self) -> tuple[_Ticket, float]:
+        """Return a ticket for the next slot, and the seconds until then."""
+        with self._lock:
+            now = self._clock()
+            old = bisect_right(self._tickets, now - self._window, key=lambda each: each.slot)
+            del self._tickets[:old]
+            ticket = _Ticket(self._slot(self._earliest(now), len(self._tickets)))
+            self._tickets.append(ticket)
+            return ticket, ticket.slot - now
+
+    def _slot(self, earliest: float, place: int) -> float:
+        """Return the slot of a ticket: not before the last one's, and in no window that is full."""
+        if place:
+            earliest = max(earliest, self._tickets[place - 1].slot)
+        if place >= self._most:
+            earliest = max(earliest, self._tickets[int(place - self._most)].slot + self._window)
+        return earliest
+
+    def _earliest(self, now: float) -> float:
+        """Return when tokens and cool-down let another request go."""
+        while self._charges and self._charges[0][0] <= now - MINUTE:
+            self._charges.popleft()
+        earliest = max(now, self._resumes)
+        charged = sum(amount for _, amount in self._charges)
+        for at, amount in self._charges:
+            if self._tokens is None or charged < self._tokens:
+                break
+            charged -= amount
+            earliest = max(earliest, at + MINUTE)
+        return earliest
+
+    def _postpone(self, now: float) -> None:
+        """Move the slots of those that wait, in their order, to where they may be sent now."""
+        earliest = self._earliest(now)
+        for place, ticket in enumerate(self._tickets):
+            if not ticket.is_sent:
+                ticket.slot = max(ticket.slot, self._slot(earliest, place))
 
 
 class RateLimitedModel(WrapperModel):
@@ -132,36 +183,12 @@ class RateLimitedModel(WrapperModel):
         super().__init__(wrapped)
         self.limiter = limiter
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Send a request when the limiter lets it."""
-        await self.limiter.admit()
-        settings = self._told(model_settings)
-        try:
-            response = await self.wrapped.request(messages, settings, model_request_parameters)
-        except ModelRateLimitError as exc:
-            self.limiter.pause(exc.retry_after or 0)
-            raise
-        self.limiter.used(response.usage.total_tokens)
-        return response
-
     @held_open
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream a response when the limiter lets it."""
+    async def respond(self, call: ModelCall) -> AsyncIterator[StreamedResponse]:
+        """Ask the wrapped model when the limiter lets it."""
         await self.limiter.admit()
-        settings = self._told(model_settings)
-        asked = self.wrapped.request_stream(messages, settings, model_request_parameters)
         try:
-            async with asked as stream:
+            async with self.wrapped.open(call.telling(self._retried)) as stream:
                 try:
                     yield stream
                 finally:
@@ -170,14 +197,7 @@ class RateLimitedModel(WrapperModel):
             self.limiter.pause(exc.retry_after or 0)
             raise
 
-    def _told(self, settings: ModelSettings | None) -> ModelSettings:
-        """Return the settings with a hook that learns of each 429 that is retried inside."""
-        settings = settings or ModelSettings()
-        theirs = settings.get("on_retry")
-
-        def on_retry(retry: Retry) -> Any:
-            if isinstance(retry.error, ModelRateLimitError):
-                self.limiter.pause(retry.delay)
-            return theirs(retry) if theirs is not None else None
-
-        return {**settings, "on_retry": on_retry}
+    def _retried(self, retry: Retry) -> None:
+        if isinstance(retry.error, ModelRateLimitError):
+            self.limiter.pause(retry.delay)
+        self.limiter.repeated(retry.delay)

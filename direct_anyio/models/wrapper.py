@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from inspect import isawaitable
+from typing import Any, Self, TypeVar
 
-from .._io.tasks import held_open
-from ..messages import ModelMessage, ModelResponse
+from ..messages import ModelMessage
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from . import KnownModelName, Model, infer_model
+from . import KnownModelName, Model, ModelCall, ModelLayer, infer_model
 
-__all__ = ("WrapperModel",)
+__all__ = ("WrapperModel", "attempt_of", "outcome")
+
+attempt_of: ContextVar[Callable[[Model], Model] | None] = ContextVar("attempt_of", default=None)
+"""Set where a request is traced: makes a model's attempt to answer it a part of the trace."""
+
+ResultT = TypeVar("ResultT")
 
 
-class WrapperModel(Model):
+async def outcome(value: ResultT | Awaitable[ResultT]) -> ResultT:
+    """Return what a function returned that may be async or not."""
+    return await value if isawaitable(value) else value
+
+
+class WrapperModel(ModelLayer):
     """Passes everything on to another model; override what is to be otherwise.
+
+    Requests of both kinds pass through `respond`. A subclass may override that, or one of
+    `request` and `request_stream`, which then serves both kinds, or both of these.
 
     Args:
         wrapped: The model, or its name.
     """
 
     wrapped: Model
+    _one_serves_both = True
 
     def __init__(self, wrapped: Model | KnownModelName) -> None:
         super().__init__()
@@ -78,27 +94,19 @@ class WrapperModel(Model):
         """Return what a request to the wrapped model would read."""
         return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
 
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        """Send a request to the wrapped model."""
-        return await self.wrapped.request(messages, model_settings, model_request_parameters)
+    def respond(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Ask the wrapped model.
 
-    @held_open
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> AsyncIterator[StreamedResponse]:
-        """Stream a response of the wrapped model."""
-        async with self.wrapped.request_stream(
-            messages, model_settings, model_request_parameters
-        ) as stream:
-            yield stream
+        ```py
+        class Logged(WrapperModel):
+            @asynccontextmanager
+            async def respond(self, call):
+                print(f'{len(call.messages)} messages to {self.model_name}')
+                async with super().respond(call) as stream:
+                    yield stream
+        ```
+        """
+        return self.wrapped.open(call)
 
     async def __aenter__(self) -> Self:
         await self.wrapped.__aenter__()
