@@ -189,8 +189,8 @@ async def test_retries_inside_are_counted() -> None:
     told: list[str] = []
     limiter = RateLimiter(requests_per_minute=100)
     with serving(answer) as server:
-        inner = infer_model("openai:x", api_key="k", base_url=server.url)
-        inner._settings = {"on_retry": lambda retry: told.append("model")}
+        own: Any = {"on_retry": lambda retry: told.append("model")}
+        inner = infer_model("openai:x", api_key="k", base_url=server.url, settings=own)
         model = RateLimitedModel(inner, limiter)
         assert (await model_request(model, MESSAGES)).text == "a"
         assert told == ["model", "model"]

@@ -157,6 +157,9 @@ def test_budgets_are_forgotten() -> None:
         budget_of(number)
     assert len(_budgets) <= MAX_BUDGETS
     assert budget_of("spent") is spent
+    for number in range(3 * MAX_BUDGETS):
+        budget_of(number).take("transient")
+    assert len(_budgets) <= MAX_BUDGETS
 
 
 def _tokens(budget: Budget) -> int:

@@ -50,23 +50,33 @@ class _OneMethod(WrapperModel):
 
 
 class _OnlyRequest(WrapperModel):
-    async def request(self, *asked: Any) -> ModelResponse:
-        return await super().request(*asked)
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> ModelResponse:
+        return await super().request(messages, model_settings, model_request_parameters)
 
 
 class _OnlyStream(WrapperModel):
     @asynccontextmanager
-    async def request_stream(self, *asked: Any) -> AsyncIterator[StreamedResponse]:
-        async with super().request_stream(*asked) as stream:
+    async def request_stream(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> AsyncIterator[StreamedResponse]:
+        async with super().request_stream(
+            messages, model_settings, model_request_parameters
+        ) as stream:
             yield stream
 
 
 class _Both(WrapperModel):
-    async def request(self, *asked: Any) -> ModelResponse:
-        return await self.wrapped.request(*asked)
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> ModelResponse:
+        return await self.wrapped.request(messages, model_settings, model_request_parameters)
 
-    def request_stream(self, *asked: Any) -> AbstractAsyncContextManager[StreamedResponse]:
-        return self.wrapped.request_stream(*asked)
+    def request_stream(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        return self.wrapped.request_stream(messages, model_settings, model_request_parameters)
 
 
 SHIPPED: dict[str, Callable[[Model], Model]] = {
@@ -130,10 +140,17 @@ async def test_hooks_and_notes_pass(around: Any, way: Any) -> None:
 class _Paused(Model):
     """Answers as a provider does that has paused."""
 
-    model_name = "paused"
-    system = "anthropic"
+    @property
+    def model_name(self) -> str:
+        return "paused"
 
-    async def request(self, *asked: Any) -> ModelResponse:
+    @property
+    def system(self) -> str:
+        return "anthropic"
+
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: Any
+    ) -> ModelResponse:
         return ModelResponse(
             [TextPart("so far")],
             usage=RequestUsage(input_tokens=7, output_tokens=2),
@@ -227,9 +244,11 @@ async def test_messages_settings_and_parameters_pass(around: Any, way: Any) -> N
     seen: list[Any] = []
 
     class _Inner(_Paused):
-        async def request(self, *asked: Any) -> ModelResponse:
-            seen.append(asked)
-            return await super().request(*asked)
+        async def request(
+            self, messages: Any, model_settings: Any, model_request_parameters: Any
+        ) -> ModelResponse:
+            seen.append((messages, model_settings, model_request_parameters))
+            return await super().request(messages, model_settings, model_request_parameters)
 
     parameters = ModelRequestParameters(allow_text_output=False)
     settings: Any = {"temperature": 0.5}
@@ -249,17 +268,23 @@ async def test_one_override_serves_both_ways(way: Any) -> None:
     """A wrapper that changes what `request`, or `respond`, returns changes streams too."""
 
     class _Louder(WrapperModel):
-        async def request(self, *asked: Any) -> ModelResponse:
-            response = await super().request(*asked)
+        async def request(
+            self, messages: Any, model_settings: Any, model_request_parameters: Any
+        ) -> ModelResponse:
+            response = await super().request(messages, model_settings, model_request_parameters)
             return ModelResponse([TextPart((response.text or "").upper())])
 
     class _Counted(WrapperModel):
         count = 0
 
         @asynccontextmanager
-        async def request_stream(self, *asked: Any) -> AsyncIterator[StreamedResponse]:
+        async def request_stream(
+            self, messages: Any, model_settings: Any, model_request_parameters: Any
+        ) -> AsyncIterator[StreamedResponse]:
             self.count += 1
-            async with super().request_stream(*asked) as stream:
+            async with super().request_stream(
+                messages, model_settings, model_request_parameters
+            ) as stream:
                 yield stream
 
     with serving(answering("hello")) as server:

@@ -152,13 +152,18 @@ _budgets_lock = ProcessLock()
 """For the table and all of its budgets: it is held for a microsecond."""
 
 MAX_BUDGETS = 1000
-"""Budgets from which on those that nothing was taken from are forgotten."""
+"""Budgets that are kept; the least recently used is evicted, of those that are full if any is."""
 
 
 def budget_of(account: Hashable) -> Budget:
     """Return the budget of a host and key, shared by all loops and threads."""
     with _budgets_lock:
-        if account not in _budgets and len(_budgets) >= MAX_BUDGETS:
-            for each in [each for each, budget in _budgets.items() if budget.is_full]:
-                del _budgets[each]
-        return _budgets.setdefault(account, Budget())
+        if account in _budgets:
+            budget = _budgets.pop(account)
+        else:
+            budget = Budget()
+            if len(_budgets) >= MAX_BUDGETS:
+                least = next((each for each in _budgets if _budgets[each].is_full), None)
+                del _budgets[next(iter(_budgets)) if least is None else least]
+        _budgets[account] = budget
+        return budget

@@ -53,7 +53,12 @@ from ._openai import (
     taken_settings,
 )
 
-__all__ = ("OpenAIChatCodec", "OpenAIChatModelSettings", "OpenAIModelProfile")
+__all__ = (
+    "OpenAIChatCodec",
+    "CerebrasModelSettings",
+    "OpenAIChatModelSettings",
+    "OpenAIModelProfile",
+)
 
 
 class OpenAIChatModelSettings(ModelSettings, total=False):
@@ -87,6 +92,16 @@ class OpenAIChatModelSettings(ModelSettings, total=False):
     openai_moderation: JSONObject
     openai_text_verbosity: str
     openai_continuous_usage_stats: bool
+
+
+class CerebrasModelSettings(OpenAIChatModelSettings, total=False):
+    """Settings that only Cerebras knows, beside those of its protocol.
+
+    Attributes:
+        cerebras_disable_reasoning: Whether the model is kept from thinking.
+    """
+
+    cerebras_disable_reasoning: bool
 
 
 # Setting to member of the body, in the order of OpenAI's reference.

@@ -30,7 +30,8 @@ from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
-from . import KnownModelName, Model, ModelCall
+from .base import Model, ModelCall
+from .inference import KnownModelName
 from .whole import WholeResponse
 from .wrapper import WrapperModel, outcome
 
@@ -351,13 +352,12 @@ class CachedModel(WrapperModel):
             _warn(f"The response cache could not be read, so the model is asked: {exc!r}")
             return None
 
-    async def _is_wanted(self, response: ModelResponse) -> bool:
-        return self.keep is None or bool(await outcome(self.keep(response)))
-
     async def _keep(self, key: str, response: ModelResponse) -> bool:
         """Keep a response that is to be kept, and return whether it is."""
+        if response.state != "complete":
+            return False
         try:
-            if response.state != "complete" or not await self._is_wanted(response):
+            if self.keep is not None and not await outcome(self.keep(response)):
                 return False
         except Exception as exc:
             _warn(f"`keep` failed, so the response is not kept: {exc!r}")

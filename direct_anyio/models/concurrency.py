@@ -12,7 +12,8 @@ from .._io.queueing import queued
 from .._io.tasks import held_open
 from ..exceptions import ConcurrencyLimitExceeded, UserError
 from ..streaming import StreamedResponse
-from . import KnownModelName, Model, ModelCall, infer_model
+from .base import Model, ModelCall
+from .inference import KnownModelName, infer_model
 from .wrapper import WrapperModel
 
 __all__ = ("ConcurrencyLimitedModel", "ConcurrencyLimiter", "limit_model_concurrency")

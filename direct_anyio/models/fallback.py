@@ -15,7 +15,8 @@ from ..exceptions import FallbackExceptionGroup, ModelAPIError, ModelTimeoutErro
 from ..messages import ModelResponse
 from ..profiles import ModelProfile
 from ..streaming import StreamedResponse
-from . import KnownModelName, Model, ModelCall, ModelLayer, infer_model
+from .base import Model, ModelCall, ModelLayer
+from .inference import KnownModelName, infer_model
 from .whole import WholeResponse
 from .wrapper import attempt_of, outcome
 

@@ -35,7 +35,7 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
 from ..usage import RequestUsage
-from . import Model
+from .base import Model
 from .items import closing, stream_items, time_limit
 
 __all__ = (

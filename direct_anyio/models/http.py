@@ -32,8 +32,8 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from . import ModelCall, ModelLayer, check_allow_model_requests
 from .attempts import Asking
+from .base import ModelCall, ModelLayer, check_allow_model_requests
 from .keys import APIKey, Keys
 
 if TYPE_CHECKING:

@@ -45,7 +45,8 @@ from ..exceptions import UserError
 from ..messages import ModelResponse
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming import StreamedResponse
-from . import KnownModelName, Model, ModelCall
+from .base import Model, ModelCall
+from .inference import KnownModelName
 from .wrapper import WrapperModel, attempt_of
 
 if TYPE_CHECKING:

@@ -85,10 +85,9 @@ def known_settings() -> dict[str, Any]:
     from ..dialects.gemini import GoogleModelSettings
     from ..dialects.groq import GroqModelSettings
     from ..dialects.mistral import MistralModelSettings
-    from ..dialects.openai_chat import OpenAIChatModelSettings
+    from ..dialects.openai_chat import CerebrasModelSettings, OpenAIChatModelSettings
     from ..dialects.openai_responses import OpenAIResponsesModelSettings
     from ..dialects.openrouter import OpenRouterModelSettings
-    from .cerebras import CerebrasModelSettings
 
     kinds = (
         AnthropicModelSettings,

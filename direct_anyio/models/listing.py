@@ -27,7 +27,7 @@ from ..profiles import DEFAULT_PROFILE, ModelProfile
 from ..providers import provider_of, spoken_by
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
-from . import ModelCall
+from .base import ModelCall
 from .http import HTTPModel, access
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from .._io.queueing import queued
 from .._io.tasks import held_open
 from ..exceptions import ModelRateLimitError, UserError
 from ..streaming import StreamedResponse
-from . import KnownModelName, Model, ModelCall
 from .attempts import Retry
+from .base import Model, ModelCall
+from .inference import KnownModelName
 from .wrapper import WrapperModel
 
 __all__ = ("RateLimitedModel", "RateLimiter")

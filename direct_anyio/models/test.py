@@ -34,7 +34,7 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters, ToolDefinition
 from ..usage import RequestUsage
-from . import Model
+from .base import Model
 from .items import stream_items
 
 __all__ = ("TestModel", "TestStreamedResponse")

@@ -20,7 +20,7 @@ from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 
 if TYPE_CHECKING:
-    from . import Model, ModelCall
+    from .base import Model, ModelCall
 
 __all__ = ("RequestedWhole", "WholeResponse")
 

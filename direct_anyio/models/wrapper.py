@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ..messages import ModelMessage
 from ..profiles import ModelProfile
@@ -14,19 +14,18 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from . import KnownModelName, Model, ModelCall, ModelLayer, infer_model
+from .base import Model, ModelCall, ModelLayer
+from .inference import KnownModelName, infer_model
 
 __all__ = ("WrapperModel", "attempt_of", "outcome")
 
 attempt_of: ContextVar[Callable[[Model], Model] | None] = ContextVar("attempt_of", default=None)
 """Set where a request is traced: makes a model's attempt to answer it a part of the trace."""
 
-ResultT = TypeVar("ResultT")
 
-
-async def outcome(value: ResultT | Awaitable[ResultT]) -> ResultT:
-    """Return what a function returned that may be async or not."""
-    return await value if isawaitable(value) else value
+async def outcome(value: bool | Awaitable[bool]) -> bool:
+    """Return what a condition of a user's returned, which may be async or not."""
+    return bool(await value if isawaitable(value) else value)
 
 
 class WrapperModel(ModelLayer):
