@@ -74,7 +74,10 @@ class RateLimiter:
         self._most = max(1, math.floor(per_minute)) if per_minute < math.inf else math.inf
         self._window = MINUTE * self._most / per_minute if per_minute < math.inf else 0.0
         self._tickets: list[_Ticket] = []
+        self._waiting = 0
+        # The tokens of the last minute, each with its time, and their sum.
         self._charges: deque[tuple[float, float]] = deque()
+        self._charged = 0.0
         self._resumes = -math.inf
 
     def __reduce__(self) -> tuple[Callable[[], RateLimiter], tuple[()]]:
@@ -99,9 +102,11 @@ class RateLimiter:
             except BaseException:
                 with self._lock:
                     self._tickets.remove(ticket)
+                    self._waiting -= 1
                 raise
             with self._lock:
                 ticket.is_sent = True
+                self._waiting -= 1
 
     def used(self, tokens: float) -> None:
         """Charge tokens that a response used."""
@@ -109,7 +114,9 @@ class RateLimiter:
             return
         with self._lock:
             now = self._clock()
-            self._charges.append((now, min(tokens, self._tokens)))
+            charge = min(tokens, self._tokens)
+            self._charges.append((now, charge))
+            self._charged += charge
             self._postpone(now)
 
     def pause(self, seconds: float) -> None:
@@ -131,7 +138,7 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             insort(self._tickets, _Ticket(now + delay, True), key=lambda ticket: ticket.slot)
-            self._postpone(now)
+            self._postpone(now, inserted=True)
 
     def _reserve(self) -> tuple[_Ticket, float]:
         """Return a ticket for the next slot, and the seconds until then."""
@@ -141,6 +148,7 @@ class RateLimiter:
             del self._tickets[:old]
             ticket = _Ticket(self._slot(self._earliest(now), len(self._tickets)))
             self._tickets.append(ticket)
+            self._waiting += 1
             return ticket, ticket.slot - now
 
     def _slot(self, earliest: float, place: int) -> float:
@@ -154,9 +162,9 @@ class RateLimiter:
     def _earliest(self, now: float) -> float:
         """Return when tokens and cool-down let another request go."""
         while self._charges and self._charges[0][0] <= now - MINUTE:
-            self._charges.popleft()
+            self._charged -= self._charges.popleft()[1]
         earliest = max(now, self._resumes)
-        charged = sum(amount for _, amount in self._charges)
+        charged = self._charged
         for at, amount in self._charges:
             if self._tokens is None or charged < self._tokens:
                 break
@@ -164,10 +172,21 @@ class RateLimiter:
             earliest = max(earliest, at + MINUTE)
         return earliest
 
-    def _postpone(self, now: float) -> None:
-        """Move the slots of those that wait, in their order, to where they may be sent now."""
+    def _postpone(self, now: float, *, inserted: bool = False) -> None:
+        """Move the slots of those that wait, in their order, to where they may be sent now.
+
+        Args:
+            now: The time.
+            inserted: Whether a ticket has come between theirs.
+        """
+        first, waiting = len(self._tickets), self._waiting
+        while waiting:
+            first -= 1
+            waiting -= not self._tickets[first].is_sent
         earliest = self._earliest(now)
-        for place, ticket in enumerate(self._tickets):
+        if not inserted and (not self._waiting or earliest <= self._tickets[first].slot):
+            return
+        for place, ticket in enumerate(self._tickets[first:], first):
             if not ticket.is_sent:
                 ticket.slot = max(ticket.slot, self._slot(earliest, place))
 
