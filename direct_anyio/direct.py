@@ -51,6 +51,9 @@ STREAM_INITIALIZATION_TIMEOUT: float | None = None
 None leaves it to the limits of the request."""
 
 
+_NOTHING = ModelRequestParameters()
+
+
 async def model_request(
     model: Model | KnownModelName | str,
     messages: Sequence[ModelMessage],
@@ -274,7 +277,7 @@ def _asked(
             "`model_request_parameters` is a ModelRequestParameters, such as "
             f"ModelRequestParameters(function_tools=[...]); got {shown(offered)}"
         )
-    return said, settings, offered or ModelRequestParameters()
+    return said, settings, offered or _NOTHING
 
 
 class _Held:

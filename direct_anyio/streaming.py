@@ -90,7 +90,8 @@ class StreamedResponse:
         Never waits. With `_fill` it is what `__anext__` is made of, for readers that wait
         elsewhere.
         """
-        self._check_open()
+        if self._left or self._failure is not None:
+            self._check_open()
         try:
             return self._fold_next()
         except BaseException as exc:
@@ -219,6 +220,7 @@ class StreamedResponse:
         Raises:
             ModelAPIError: There is no whole response.
         """
+        self._fold.accumulator.is_unread = True
         return await self.drain()
 
     async def cancel(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import product
@@ -305,3 +307,14 @@ async def test_a_whole_request_is_whole_on_the_wire() -> None:
             await model_request(wrapper(model), MESSAGES)
             (received,) = server.received
             assert bool(received.json.get("stream")) is (name == "stream"), name
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "bare"])
+async def test_models_are_copied_and_sent_to_other_processes(name: str) -> None:
+    """Also after use; a copy asks for itself."""
+    with serving(answering("hello")) as server:
+        bare = infer_model("openai:x", api_key="k", base_url=server.url)
+        model = bare if name == "bare" else SHIPPED[name](bare)
+        await model_request(model, MESSAGES)
+        for other in (pickle.loads(pickle.dumps(model)), copy.copy(model), copy.deepcopy(model)):
+            assert (await model_request(other, MESSAGES)).text == "hello"

@@ -176,6 +176,7 @@ class Accumulator:
         final_result_event: The one final result event, once there was one.
         suspended: Whether the provider has paused, so that a whole answer is not complete.
         ending: How far the response is.
+        is_unread: Whether nobody reads the events, so that none are made.
     """
 
     parameters: ModelRequestParameters
@@ -190,6 +191,7 @@ class Accumulator:
     final_result_event: FinalResultEvent | None = None
     suspended: bool = False
     ending: Ending = field(factory=Ending)
+    is_unread: bool = False
     _parts: list[_Growth] = field(factory=list, init=False)
     _indexes: dict[Hashable, int] = field(factory=dict, init=False)
     _last_started: int | None = field(default=None, init=False)
@@ -282,6 +284,8 @@ class Accumulator:
         if isinstance(growth.grown[0], ToolCallPartDelta):
             return self._name(index, growth, chunk.delta)
         growth.add(chunk.delta)
+        if self.is_unread:
+            return ()
         return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.grown[0])),)
 
     def _place(self, item: WholePart) -> Iterable[ModelResponseStreamEvent]:
@@ -321,6 +325,8 @@ class Accumulator:
         return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
     def _announce(self, index: int, part: ModelResponsePart) -> Iterator[ModelResponseStreamEvent]:
+        if self.is_unread:
+            return
         growth = self._parts[index]
         growth.announced = False
         before, self._last_started = self._last_started, index

@@ -14,10 +14,16 @@ __all__ = ("ProcessLock",)
 
 
 class ProcessLock:
-    """A reentrant lock for the threads of one process; each process begins with a free one."""
+    """A reentrant lock for the threads of one process; each process begins with a free one.
+
+    A copy, and one that was pickled, is another lock.
+    """
 
     def __init__(self) -> None:
         self._locks: dict[int, threading.RLock] = {}
+
+    def __reduce__(self) -> tuple[type[ProcessLock], tuple[()]]:
+        return type(self), ()
 
     def __enter__(self) -> None:
         process = os.getpid()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
-from .._core.culprit import check_messages, explained
+from .._core.culprit import explained
 from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
 from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
@@ -30,7 +29,6 @@ from .._io.environment import proxy_secrets
 from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
 from .._io.run import transport
-from .._json import dumps
 from .._record import Record
 from ..exceptions import (
     ModelAPIError,
@@ -48,10 +46,13 @@ from .keys import RequestKeys
 from .known import nearest_model
 
 if TYPE_CHECKING:
+    from .._core.secrets import Hidden
+    from .._io.retry import Budget
+    from .._io.run import Clients
     from .._io.transport import Exchange, Request
-    from .http import HTTPModel
+    from .keys import Keys
 
-__all__ = ("Asking", "Retry", "encoded")
+__all__ = ("Asking", "PreparedRequest", "Retry", "Target", "encoded")
 
 logger = logging.getLogger("direct_anyio")
 """Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
@@ -74,25 +75,70 @@ class Retry(Record):
     delay: float
 
 
-@define(eq=False)
-class Asking:
-    """One request.
+@frozen(eq=False, repr=False)
+class Target:
+    """Whom a request is sent to.
 
     Attributes:
-        model: Who is asked.
-        codec: What speaks its protocol.
-        parameters: What is offered.
-        settings: How it should answer.
-        limits: How long each step may take.
-        stream: Whether the answer is streamed.
+        model: The model, for the log.
+        model_name: Its name at its provider.
+        system: The provider's name.
+        keys: Its keys.
+        key_headers: Returns the header that a key goes in.
+        budget: What retries may cost.
+        clients: Returns the HTTP clients in the current event loop.
+        moved: Returns a request as it is sent after a failure, where the server may have another
+            address by then; None where it has not.
     """
 
-    model: HTTPModel
+    model: object
+    model_name: str
+    system: str
+    keys: Keys
+    key_headers: Callable[[Hidden], dict[str, str]]
+    budget: Budget
+    clients: Callable[[], Awaitable[Clients]]
+    moved: Callable[[PreparedRequest], Awaitable[PreparedRequest]] | None
+
+
+@frozen(eq=False, repr=False)
+class PreparedRequest:
+    """A request that is ready to be sent, but for its key.
+
+    Attributes:
+        codec: What reads the answer.
+        parameters: What is offered.
+        stream: Whether the answer is streamed.
+        call: What the codec wrote.
+        url: The URL.
+        headers: All headers but the key's.
+        body: The body, None for a request without one.
+        reported_url: The base URL as responses tell it.
+    """
+
     codec: Codec
     parameters: ModelRequestParameters
+    stream: bool
+    call: HTTPCall
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+    reported_url: str
+
+
+@define(eq=False)
+class Asking:
+    """One request: its attempts, and what they have in common.
+
+    Attributes:
+        target: Who is asked.
+        settings: How it should answer.
+        limits: How long each step may take.
+    """
+
+    target: Target
     settings: ModelSettings
     limits: Limits
-    stream: bool
     _begun: float = field(init=False)
     _total: Total = field(init=False)
     _keys: RequestKeys = field(init=False)
@@ -106,73 +152,46 @@ class Asking:
     def __attrs_post_init__(self) -> None:
         self._begun = time.perf_counter()
         self._total = Total(anyio.current_time() + self.limits.total)
-        self._keys = RequestKeys(self.model.keys, partial(self._before, "the API key's function"))
+        self._keys = RequestKeys(self.target.keys, partial(self.before, "the API key's function"))
 
-    async def open(self, group: TaskGroup, messages: list[ModelMessage]) -> StreamedResponse:
+    async def open(self, group: TaskGroup, prepared: PreparedRequest) -> StreamedResponse:
         """Send the request and wait for its first content, in as many attempts as it takes.
 
         Raises:
             ModelAPIError: There is none.
         """
         library = await transport()
-        call = await self._call(messages)
-        request = self._request(library, call)
+        self._secrets.learn(prepared.headers | dict(parse_qsl(urlsplit(prepared.url).query)))
         while True:
             try:
-                response = await self._attempt(group, library, request)
+                response = await self._attempt(group, library, prepared)
             except ModelAPIError as error:
                 if isinstance(error, ModelTimeoutError):
                     error.__cause__ = error.__cause__ or self._last
                 await self._back_off(error)
-                if self.model.may_move:
-                    with self._before("a local server"):
-                        await self.model.locate()
-                    request = evolve(request, url=self.model.url(call))
+                if self.target.moved is not None:
+                    with self.before("a local server"):
+                        prepared = await self.target.moved(prepared)
             else:
-                self.model.budget.refund(self._price)
+                self.target.budget.refund(self._price)
                 if self._failed:
                     response._note(attempts=list(self._failed))
                 return response
 
-    async def _call(self, messages: list[ModelMessage]) -> HTTPCall:
-        """Return what is to be sent, once the files are there and so is a local server."""
-        with self._before("files, or a local server"):
-            messages = await self.model.with_files(check_messages(messages), self.codec)
-            call = encoded(self.codec, messages, self.settings, self.parameters, stream=self.stream)
-            await self.model.locate()
-        return call
-
     @contextmanager
-    def _before(self, awaited: str) -> Iterator[None]:
+    def before(self, awaited: str) -> Iterator[None]:
         """Hold what comes before an attempt to the limit on all of the request."""
         try:
-            with within_total(self.model.model_name, self.limits, self._total, awaited):
+            with within_total(self.target.model_name, self.limits, self._total, awaited):
                 yield
         except ModelAPIError as error:
             error.__cause__ = error.__cause__ or self._last
             self._describe(error, {})
             raise
 
-    def _request(self, library: Any, call: HTTPCall) -> Request:
-        url = self.model.url(call)
-        headers = self.model.headers(call, self.settings, stream=self.stream)
-        self._secrets.learn(headers | dict(parse_qsl(urlsplit(url).query)))
-        # Best effort: the same for all attempts, for a provider that heeds it.
-        headers.setdefault("idempotency-key", str(uuid.uuid4()))
-        body = None if call.body is None else call.body | (self.settings.get("extra_body") or {})
-        request: Request = library.Request(
-            self.model.model_name,
-            "GET" if body is None else "POST",
-            url,
-            headers,
-            None if body is None else dumps(body),
-            late_headers=self._key_headers,
-        )
-        return request
-
     async def _key_headers(self) -> dict[str, str]:
         """Return the header with the key for an attempt."""
-        headers = self.model.key_headers(await self._keys.next())
+        headers = self.target.key_headers(await self._keys.next())
         self._secrets.learn(headers)
         return headers
 
@@ -196,7 +215,7 @@ class Asking:
             told(Retry(error, len(self._failed), delay))
         logger.info(
             "%r: attempt %d failed, and the next follows in %.1f s: %s",
-            self.model,
+            self.target.model,
             len(self._failed),
             delay,
             self._failed[-1],
@@ -220,7 +239,7 @@ class Asking:
             told = f": {exc}" if isinstance(exc, ModelAPIError) else ""
             how = f"no answer, {type(exc).__name__}{told}"
         attempts = len(self._failed) + (response is not None)
-        logger.debug("%r: %.3f s, attempts %d, %s", self.model, seconds, attempts, how)
+        logger.debug("%r: %.3f s, attempts %d, %s", self.target.model, seconds, attempts, how)
 
     def _delay(self, error: ModelAPIError) -> float | None:
         kind = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))
@@ -232,15 +251,25 @@ class Asking:
         delay = delay_before(attempt, kind, asked)
         if delay is None or anyio.current_time() + delay >= self._total.at:
             return None
-        price = self.model.budget.take(kind)
+        price = self.target.budget.take(kind)
         if price is None:
             error.add_note("It was not tried again: too many requests to this host fail.")
             return None
         self._price = price
         return delay
 
-    async def _attempt(self, group: TaskGroup, library: Any, request: Request) -> StreamedResponse:
-        clients = await self.model.clients()
+    async def _attempt(
+        self, group: TaskGroup, library: Any, prepared: PreparedRequest
+    ) -> StreamedResponse:
+        clients = await self.target.clients()
+        request: Request = library.Request(
+            self.target.model_name,
+            "GET" if prepared.body is None else "POST",
+            prepared.url,
+            prepared.headers,
+            prepared.body,
+            late_headers=self._key_headers,
+        )
         try:
             exchange: Exchange = await library.open_exchange(
                 group, request, clients, self.limits, self._total
@@ -249,22 +278,24 @@ class Asking:
             self._describe(exc, {})
             raise
         try:
-            return await self._first_content(exchange)
+            return await self._first_content(exchange, prepared)
         except BaseException as exc:
             await exchange.aclose(drain=False)
             if isinstance(exc, ModelAPIError):
                 self._describe(exc, exchange.headers)
             raise
 
-    async def _first_content(self, exchange: Exchange) -> StreamedResponse:
-        decoder = await self._decoder(exchange)
+    async def _first_content(
+        self, exchange: Exchange, prepared: PreparedRequest
+    ) -> StreamedResponse:
+        decoder = await self._decoder(exchange, prepared)
         accumulator = Accumulator(
-            parameters=self.parameters,
-            model_name=self.model.model_name,
+            parameters=prepared.parameters,
+            model_name=self.target.model_name,
             timestamp=now(),
-            provider_name=self.model.system,
-            provider_url=self.model.reported_url,
-            ending=Ending(self.codec.profile.finish_reason_may_be_absent),
+            provider_name=self.target.system,
+            provider_url=prepared.reported_url,
+            ending=Ending(prepared.codec.profile.finish_reason_may_be_absent),
         )
         fold = BytesFold(decoder, accumulator)
         while not fold.hold(await _received(exchange, fold)):
@@ -272,14 +303,14 @@ class Asking:
         describe = partial(self._describe, headers=exchange.headers)
         return StreamedResponse(exchange, fold, fold.held(), describe)
 
-    async def _decoder(self, exchange: Exchange) -> Decoder:
+    async def _decoder(self, exchange: Exchange, prepared: PreparedRequest) -> Decoder:
         """Return what decodes the body, by what the head says it is.
 
         Raises:
             ModelHTTPError: The head says that it is an error.
             UnexpectedModelBehavior: It says that there is none, or is coded as we cannot read.
         """
-        reader = self.codec.reader(self.parameters)
+        reader = prepared.codec.reader(prepared.parameters)
         if not 200 <= exchange.status < 300:
             return ItemsDecoder(await self._answer_in_error(exchange, reader))
         if exchange.status == 204:
@@ -287,9 +318,9 @@ class Asking:
             error.phase = "headers"
             raise error
         kind = exchange.headers.get("content-type", "")
-        streamed = "event-stream" in kind.lower() if kind else self.stream
+        streamed = "event-stream" in kind.lower() if kind else prepared.stream
         decoder = ResponseDecoder(
-            reader, self.model.model_name, streamed=streamed, content_type=kind
+            reader, self.target.model_name, streamed=streamed, content_type=kind
         )
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))
 
@@ -311,15 +342,15 @@ class Asking:
         if exchange.status < 400:
             place = _place(exchange.headers.get("location", ""))
             document = f"a redirect to {place}, which is not followed"
-        near = nearest_model(self.model.system, self.model.model_name)
+        near = nearest_model(self.target.system, self.target.model_name)
         meant = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
-        error = http_error(exchange.status, document, self.model.model_name, meant)
+        error = http_error(exchange.status, document, self.target.model_name, meant)
         error.phase = "headers"
         return error
 
     def _describe(self, error: ModelAPIError, headers: Mapping[str, str]) -> None:
-        error.model_name = error.model_name or self.model.model_name
-        error.provider = self.model.system
+        error.model_name = error.model_name or self.target.model_name
+        error.provider = self.target.system
         error.phase = error.phase or "body"
         error.attempts = tuple(self._failed)
         named = (headers[name] for name in _REQUEST_IDS if name in headers)

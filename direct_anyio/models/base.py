@@ -318,14 +318,15 @@ def _fitted(
         tool = _output_tool(offered.output_object)
         offered = attrs.evolve(offered, output_tools=[tool], allow_text_output=False)
     structured = mode in ("native", "prompted")
-    fitted = attrs.evolve(
-        offered,
-        builtin_tools=tuple(tools.values()),
-        output_mode=mode,
-        output_tools=offered.output_tools if mode == "tool" else (),
-        output_object=offered.output_object if structured else None,
-        prompted_output_template=_template(offered, mode, profile),
-    )
+    fields: dict[str, Any] = {
+        "builtin_tools": tuple(tools.values()),
+        "output_mode": mode,
+        "output_tools": offered.output_tools if mode == "tool" else (),
+        "output_object": offered.output_object if structured else None,
+        "prompted_output_template": _template(offered, mode, profile),
+    }
+    differs = any(getattr(offered, name) != value for name, value in fields.items())
+    fitted = attrs.evolve(offered, **fields) if differs else offered
     _refuse_unsupported(fitted, profile)
     for name in fitted.tool_defs:
         checked_name(name, profile.tool_name_pattern)
@@ -398,9 +399,10 @@ def _names(kinds: Any) -> list[str]:
 
 def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequestParameters:
     """Return `offered` with its JSON schemas as the model wants them."""
-    if profile.json_schema_transformer is None:
-        return offered
     output = offered.output_object
+    has_schemas = offered.function_tools or offered.output_tools or output is not None
+    if profile.json_schema_transformer is None or not has_schemas:
+        return offered
     return attrs.evolve(
         offered,
         function_tools=tuple(_fit_tool(tool, profile) for tool in offered.function_tools),

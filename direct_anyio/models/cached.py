@@ -111,6 +111,8 @@ class MemoryCache:
             self._responses.pop(key, None)
 
 
+_inherited: list[sqlite3.Connection | None] = []
+
 _at_once: RunVar[CapacityLimiter] = RunVar("direct_anyio-databases")
 
 
@@ -131,8 +133,8 @@ class SQLiteCache:
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._lock = ProcessLock()
-        # By process: one that a fork has brought along is neither used nor closed.
-        self._connections: dict[int, sqlite3.Connection] = {}
+        self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
 
     def __reduce__(self) -> tuple[type[SQLiteCache], tuple[str]]:
         return type(self), (self._path,)
@@ -164,9 +166,21 @@ class SQLiteCache:
     def close(self) -> None:
         """Close this process's connection; the next use opens another."""
         with self._lock:
-            connection = self._connections.pop(os.getpid(), None)
+            self._leave_inherited()
+            connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def __del__(self) -> None:
+        # Not for an object whose making failed.
+        if getattr(self, "_connection", None) is not None:
+            self.close()
+
+    def _leave_inherited(self) -> None:
+        """Forget a connection that a fork has brought along, which must not be closed either."""
+        if self._process != os.getpid():
+            _inherited.append(self._connection)
+            self._connection, self._process = None, os.getpid()
 
     async def _run(self, statement: str, *values: Any) -> list[Any]:
         limiter = _at_once.get(None)
@@ -177,10 +191,10 @@ class SQLiteCache:
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock, _no_raw_errors(self._path):
-            process = os.getpid()
-            if process not in self._connections:
-                self._connections[process] = _opened(self._path)
-            return self._connections[process].execute(statement, values).fetchall()
+            self._leave_inherited()
+            if self._connection is None:
+                self._connection = _opened(self._path)
+            return self._connection.execute(statement, values).fetchall()
 
 
 @contextmanager
@@ -203,7 +217,7 @@ def _opened(path: str) -> sqlite3.Connection:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as exc:
             raise OSError(f"The response cache {path} cannot be opened: {exc}") from exc
-    connection = sqlite3.connect(path, BUSY, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 import warnings
 from collections.abc import AsyncIterator, Hashable
 from contextlib import AbstractAsyncContextManager
@@ -10,9 +11,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
+from attrs import evolve
+
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
-from .._core.culprit import listed
+from .._core.culprit import check_messages
 from .._core.files import inlined, with_files
 from .._core.secrets import Hidden, hide
 from .._core.unheeded import unheeded
@@ -24,6 +27,7 @@ from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
 from .._io.tasks import held_open, open_task_group, open_task_group_apart
+from .._json import dumps
 from ..exceptions import UnencryptedKeyWarning, UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage
 from ..profiles import ModelProfile, ModelProfileSpec
@@ -32,7 +36,7 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from .attempts import Asking
+from .attempts import Asking, PreparedRequest, Target, encoded
 from .base import ModelCall, ModelLayer, check_allow_model_requests
 from .keys import APIKey, Keys
 
@@ -185,7 +189,7 @@ class HTTPModel(ModelLayer):
         """
         if self._own_client is None or not self._own_client.offline:
             check_allow_model_requests()
-        messages = listed(call.messages or [])
+        messages = check_messages(call.messages or [])
         if not messages:
             raise UserError(
                 "There are no messages to answer: pass at least one, such as "
@@ -196,15 +200,18 @@ class HTTPModel(ModelLayer):
         if codec is None:
             own = codec = self.codec
             ignored = self._report_unheeded(own, settings, parameters)
-        limits = limits_of(settings, stream=call.stream)
-        asking = Asking(self, codec, parameters, settings, limits, call.stream)
+        asking = Asking(self._target, settings, limits_of(settings, stream=call.stream))
         # The block of a stream is its reader's, and may be left by whoever comes along.
         opened = open_task_group_apart if call.stream else open_task_group
         response: StreamedResponse | None = None
         failure: BaseException | None = None
         try:
             async with opened() as group:
-                response = await asking.open(group, messages)
+                with asking.before("files, or a local server"):
+                    prepared = await self._prepared(
+                        messages, codec, settings, parameters, stream=call.stream
+                    )
+                response = await asking.open(group, prepared)
                 if ignored:
                     response._note(unheeded=list(ignored))
                 try:
@@ -233,7 +240,43 @@ class HTTPModel(ModelLayer):
             )
         return ignored
 
-    async def with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
+    async def _prepared(
+        self,
+        messages: list[ModelMessage],
+        codec: Codec,
+        settings: ModelSettings,
+        parameters: ModelRequestParameters,
+        *,
+        stream: bool,
+    ) -> PreparedRequest:
+        """Return what is to be sent, once the files are there and so is a local server.
+
+        Raises:
+            UserError: It cannot be written.
+        """
+        messages = await self._with_files(messages, codec)
+        call = encoded(codec, messages, settings, parameters, stream=stream)
+        headers = self._headers(call, settings, stream=stream)
+        body = None if call.body is None else call.body | (settings.get("extra_body") or {})
+
+        await self.locate()
+        return PreparedRequest(
+            codec,
+            parameters,
+            stream,
+            call,
+            self._url(call),
+            headers,
+            None if body is None else dumps(body),
+            self._reported_url,
+        )
+
+    async def _moved(self, prepared: PreparedRequest) -> PreparedRequest:
+        """Return a request to a local server as it is sent to where that is now."""
+        await self.locate()
+        return evolve(prepared, url=self._url(prepared.call), reported_url=self._reported_url)
+
+    async def _with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
         """Return messages with the bytes of those files that must not go by URL.
 
         Raises:
@@ -247,6 +290,19 @@ class HTTPModel(ModelLayer):
             return await downloaded(messages, codec.needs_download, fetch)
         except ValueError as exc:
             raise UserError(f"The messages cannot be sent: {exc}") from exc
+
+    @property
+    def _target(self) -> Target:
+        return Target(
+            self,
+            self._model_name,
+            self.system,
+            self.keys,
+            self.key_headers,
+            self.budget,
+            self.clients,
+            self._moved if self._is_served else None,
+        )
 
     @property
     def budget(self) -> Budget:
@@ -275,11 +331,6 @@ class HTTPModel(ModelLayer):
         if self._own_client is None:
             await self._lifetime.leave()
 
-    @property
-    def may_move(self) -> bool:
-        """Whether the base URL may be another one after a failure, as a local server's."""
-        return self._is_served
-
     async def locate(self) -> None:
         """See to it that there is a base URL: a local server is started, or started again."""
         if self._is_served:
@@ -287,12 +338,12 @@ class HTTPModel(ModelLayer):
             self._base_url, self._served_key = f"{server.url}/v1", server.key
 
     @property
-    def reported_url(self) -> str:
+    def _reported_url(self) -> str:
         """The base URL as responses tell it."""
         origin = urlsplit(self._base_url or "")._replace(path="", query="", fragment="").geturl()
         return self._provider.reported_url.format(self._base_url, origin=origin)
 
-    def url(self, call: HTTPCall) -> str:
+    def _url(self, call: HTTPCall) -> str:
         """Return the URL of a call.
 
         Of a query parameter that is told more than once, the dialect's counts before the base
@@ -306,7 +357,7 @@ class HTTPModel(ModelLayer):
         pairs += [urlencode(query)] if query else []
         return f"{self._base_url}{call.path}" + (f"?{'&'.join(pairs)}" if pairs else "")
 
-    def headers(self, call: HTTPCall, settings: ModelSettings, *, stream: bool) -> dict[str, str]:
+    def _headers(self, call: HTTPCall, settings: ModelSettings, *, stream: bool) -> dict[str, str]:
         """Return the headers of a call but for the key's: ours, the dialect's, the user's."""
         ours = {
             "content-type": "application/json",
@@ -316,7 +367,10 @@ class HTTPModel(ModelLayer):
         }
         ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
-        return _checked_headers(ours | call.headers | theirs)
+        headers = _checked_headers(ours | call.headers | theirs)
+        # Best effort: the same for all attempts, for a provider that heeds it.
+        headers.setdefault("idempotency-key", str(uuid.uuid4()))
+        return headers
 
     def key_headers(self, key: Hidden) -> dict[str, str]:
         """Return the header that a key goes in."""
