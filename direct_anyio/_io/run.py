@@ -15,9 +15,9 @@ from functools import partial
 from importlib import import_module
 from inspect import iscoroutinefunction
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
-from weakref import ReferenceType, WeakValueDictionary, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakValueDictionary, ref
 
 import anyio
 from anyio import CapacityLimiter, current_time
@@ -36,8 +36,11 @@ __all__ = (
     "HTTPClient",
     "Lifetime",
     "current_clients",
+    "in_this_run",
     "transport",
 )
+
+ValueT = TypeVar("ValueT")
 
 MAX_CONNECTIONS = 100
 """Requests that are under way at once in a run, for each host and each key."""
@@ -52,6 +55,25 @@ CLOSE = 1.0
 """Seconds that closing a client may take."""
 
 _TRANSPORT = "direct_anyio._io.transport"
+
+
+_of_objects: RunVar[WeakKeyDictionary[Any, Any]] = RunVar("direct_anyio-of-objects")
+
+
+def in_this_run(owner: object, make: Callable[[], ValueT]) -> ValueT:
+    """Return the one thing that an object has in the current run, made at the first call.
+
+    Args:
+        owner: The object; what it has goes with it.
+        make: Makes the thing.
+    """
+    things = _of_objects.get(None)
+    if things is None:
+        _of_objects.set(things := WeakKeyDictionary())
+    if owner not in things:
+        things[owner] = make()
+    thing: ValueT = things[owner]
+    return thing
 
 
 class HTTPClient(Protocol):

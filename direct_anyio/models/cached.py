@@ -9,6 +9,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from os import PathLike
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from attrs import define
 from .._core.culprit import listed
 from .._io.offload import run_in_thread
 from .._io.processes import ProcessLock
+from .._io.run import in_this_run
 from .._io.tasks import held_open
 from .._json import text_of
 from .._stored import STORED
@@ -113,8 +115,6 @@ class MemoryCache:
 
 _inherited: list[sqlite3.Connection | None] = []
 
-_at_once: RunVar[CapacityLimiter] = RunVar("direct_anyio-databases")
-
 
 class SQLiteCache:
     """Keeps responses in an SQLite database, for all processes that use the same file.
@@ -183,10 +183,7 @@ class SQLiteCache:
             self._connection, self._process = None, os.getpid()
 
     async def _run(self, statement: str, *values: Any) -> list[Any]:
-        limiter = _at_once.get(None)
-        if limiter is None:
-            limiter = CapacityLimiter(1)
-            _at_once.set(limiter)
+        limiter = in_this_run(self, partial(CapacityLimiter, 1))
         return await run_in_thread(self._execute, statement, values, limiter=limiter)
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> list[Any]:

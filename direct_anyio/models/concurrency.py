@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from weakref import WeakKeyDictionary
+from functools import partial
 
 from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
 
 from .._io.queueing import queued
+from .._io.run import in_this_run
 from .._io.tasks import held_open
 from ..exceptions import ConcurrencyLimitExceeded, UserError
 from ..streaming import StreamedResponse
@@ -17,11 +17,6 @@ from .inference import KnownModelName, infer_model
 from .wrapper import WrapperModel
 
 __all__ = ("ConcurrencyLimitedModel", "ConcurrencyLimiter", "limit_model_concurrency")
-
-
-_limiters: RunVar[WeakKeyDictionary[ConcurrencyLimiter, CapacityLimiter]] = RunVar(
-    "direct_anyio-limiters"
-)
 
 
 class ConcurrencyLimiter:
@@ -87,10 +82,7 @@ class ConcurrencyLimiter:
             )
 
     def _here(self) -> CapacityLimiter:
-        limiters = _limiters.get(None)
-        if limiters is None:
-            _limiters.set(limiters := WeakKeyDictionary())
-        return limiters.setdefault(self, CapacityLimiter(self.max_running))
+        return in_this_run(self, partial(CapacityLimiter, self.max_running))
 
 
 class ConcurrencyLimitedModel(WrapperModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from bisect import bisect_right, insort
 from collections import deque
@@ -10,10 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import anyio
-from attrs import define
 
 from .._io.processes import ProcessLock
 from .._io.queueing import queued
+from .._io.run import in_this_run
 from .._io.tasks import held_open
 from ..exceptions import ModelRateLimitError, UserError
 from ..streaming import StreamedResponse
@@ -28,21 +29,14 @@ MINUTE = 60.0
 """Seconds."""
 
 
-@define(eq=False)
-class _Ticket:
-    """The place of a request in the order of all, with the time at which it may be sent."""
-
-    slot: float
-    is_sent: bool = False
-
-
 class RateLimiter:
     """Spaces requests out; works over all threads and event loops of the process.
 
-    First come, first served: each request reserves the next slot as it comes, and sleeps until
-    then. No window of 60 s has more requests than are allowed. Tokens are charged once a
-    response tells how many it used, so the request that goes over the limit is let through, and
-    those after it wait until enough of the last minute's tokens are a minute old.
+    First come, first served in each event loop: one request sleeps until its slot, once unless a
+    pause comes meanwhile, and the others wait in line. No window of 60 s has more requests than
+    are allowed. Tokens are charged once a response tells how many it used, so the request that
+    goes over the limit is let through, and those after it wait until enough of the last minute's
+    tokens are a minute old.
 
     A copy, and one that was pickled, begins anew.
 
@@ -71,14 +65,14 @@ class RateLimiter:
         self._lock = ProcessLock()
         # So many in a window of so many seconds: 0.5 a minute is 1 in 120 s.
         per_minute = math.inf if requests_per_minute is None else requests_per_minute
-        self._most = max(1, math.floor(per_minute)) if per_minute < math.inf else math.inf
+        self._most = max(1, math.floor(per_minute)) if per_minute < math.inf else sys.maxsize
         self._window = MINUTE * self._most / per_minute if per_minute < math.inf else 0.0
-        self._tickets: list[_Ticket] = []
-        self._waiting = 0
+        # When requests of the last window were sent, and when those are that have a slot; sorted.
+        self._slots: list[float] = []
         # The tokens of the last minute, each with its time, and their sum.
         self._charges: deque[tuple[float, float]] = deque()
         self._charged = 0.0
-        self._resumes = -math.inf
+        self._resumes = self._latest = -math.inf
 
     def __reduce__(self) -> tuple[Callable[[], RateLimiter], tuple[()]]:
         again = partial(
@@ -92,32 +86,25 @@ class RateLimiter:
     async def admit(self) -> None:
         """Wait until another request may be sent, and count it."""
         with queued("rate"):
-            ticket, wait = self._reserve()
-            try:
-                while wait > 0:
-                    slot = ticket.slot
-                    await anyio.sleep(wait)
-                    # Not by the clock, which need not be that of the event loop.
-                    wait = ticket.slot - slot
-            except BaseException:
-                with self._lock:
-                    self._tickets.remove(ticket)
-                    self._waiting -= 1
-                raise
-            with self._lock:
-                ticket.is_sent = True
-                self._waiting -= 1
+            async with in_this_run(self, anyio.Lock):  # one waits for its slot, the others in line
+                slot, now = self._reserve()
+                try:
+                    while slot > now:
+                        await anyio.sleep(slot - now)
+                        slot, now = self._reserve(slot)
+                except BaseException:
+                    with self._lock:
+                        self._slots.remove(slot)
+                    raise
 
     def used(self, tokens: float) -> None:
         """Charge tokens that a response used."""
         if self._tokens is None or not tokens > 0:
             return
         with self._lock:
-            now = self._clock()
             charge = min(tokens, self._tokens)
-            self._charges.append((now, charge))
+            self._charges.append((self._now(), charge))
             self._charged += charge
-            self._postpone(now)
 
     def pause(self, seconds: float) -> None:
         """Hold all requests back, as a provider's Retry-After asks, but no more than a minute.
@@ -125,9 +112,7 @@ class RateLimiter:
         Where that was too short, the provider says so again.
         """
         with self._lock:
-            now = self._clock()
-            self._resumes = max(self._resumes, now + min(seconds, MINUTE))
-            self._postpone(now)
+            self._resumes = max(self._resumes, self._now() + min(seconds, MINUTE))
 
     def repeated(self, delay: float) -> None:
         """Count a request that is sent again without having been admitted.
@@ -136,28 +121,41 @@ class RateLimiter:
             delay: Seconds from now until then.
         """
         with self._lock:
-            now = self._clock()
-            insort(self._tickets, _Ticket(now + delay, True), key=lambda ticket: ticket.slot)
-            self._postpone(now, inserted=True)
+            insort(self._slots, self._now() + delay)
 
-    def _reserve(self) -> tuple[_Ticket, float]:
-        """Return a ticket for the next slot, and the seconds until then."""
+    def _now(self) -> float:
+        # The clock need not be that of the event loop, in which somebody has slept until then.
+        return max(self._clock(), self._latest)
+
+    def _reserve(self, slept_until: float | None = None) -> tuple[float, float]:
+        """Reserve the next slot.
+
+        Args:
+            slept_until: The slot that was reserved before; a pause may have moved it.
+
+        Returns:
+            The slot, and the time.
+        """
         with self._lock:
-            now = self._clock()
-            old = bisect_right(self._tickets, now - self._window, key=lambda each: each.slot)
-            del self._tickets[:old]
-            ticket = _Ticket(self._slot(self._earliest(now), len(self._tickets)))
-            self._tickets.append(ticket)
-            self._waiting += 1
-            return ticket, ticket.slot - now
+            if slept_until is not None:
+                self._latest = max(self._latest, slept_until)
+                self._slots.remove(slept_until)
+            now = self._now()
+            del self._slots[: bisect_right(self._slots, now - self._window)]
+            slot = self._free(self._earliest(now))
+            insort(self._slots, slot)
+            return slot, now
 
-    def _slot(self, earliest: float, place: int) -> float:
-        """Return the slot of a ticket: not before the last one's, and in no window that is full."""
-        if place:
-            earliest = max(earliest, self._tickets[place - 1].slot)
-        if place >= self._most:
-            earliest = max(earliest, self._tickets[int(place - self._most)].slot + self._window)
-        return earliest
+    def _free(self, slot: float) -> float:
+        """Return the first slot from one on that makes no window too full."""
+        slots, most = self._slots, self._most
+        place = bisect_right(slots, slot)
+        # Each `most` of the others that are next to it, in time, must be a window apart with it.
+        for first in range(max(0, place - most), min(place, len(slots) - most) + 1):
+            begin, end = min(slot, slots[first]), max(slot, slots[first + most - 1])
+            if end < begin + self._window:
+                return self._free(slots[first] + self._window)
+        return slot
 
     def _earliest(self, now: float) -> float:
         """Return when tokens and cool-down let another request go."""
@@ -171,24 +169,6 @@ class RateLimiter:
             charged -= amount
             earliest = max(earliest, at + MINUTE)
         return earliest
-
-    def _postpone(self, now: float, *, inserted: bool = False) -> None:
-        """Move the slots of those that wait, in their order, to where they may be sent now.
-
-        Args:
-            now: The time.
-            inserted: Whether a ticket has come between theirs.
-        """
-        first, waiting = len(self._tickets), self._waiting
-        while waiting:
-            first -= 1
-            waiting -= not self._tickets[first].is_sent
-        earliest = self._earliest(now)
-        if not inserted and (not self._waiting or earliest <= self._tickets[first].slot):
-            return
-        for place, ticket in enumerate(self._tickets[first:], first):
-            if not ticket.is_sent:
-                ticket.slot = max(ticket.slot, self._slot(earliest, place))
 
 
 class RateLimitedModel(WrapperModel):
