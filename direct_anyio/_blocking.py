@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator
 from concurrent import futures
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from sys import is_finalizing
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
@@ -303,9 +304,7 @@ def _in_notebook() -> bool:
     """Return whether a Jupyter kernel runs this code: its own loop may stand still."""
     if "IPython" not in sys.modules:
         return False
-    from IPython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None
+    return getattr(import_module("IPython").get_ipython(), "kernel", None) is not None
 
 
 @contextmanager
