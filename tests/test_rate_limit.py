@@ -149,6 +149,33 @@ async def test_tokens_and_requests_wait_in_one_line(monkeypatch: pytest.MonkeyPa
     assert sent == [(0, 0), (1, 0), (2, 60), (3, 60), (4, 120), (5, 120)]
 
 
+@pytest.mark.parametrize("ending", ["sent", "cancelled"])
+async def test_another_loop_passes_the_slot(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot that the other loop took for past is neither missed nor an error."""
+    time = _Time(monkeypatch)
+    limiter = RateLimiter(tokens_per_minute=10, clock=time)
+    limiter.used(10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(limiter.admit)
+        await anyio.wait_all_tasks_blocked()
+        time.now = 61.0
+        limiter._reserve()  # as a request in another event loop does
+        if ending == "cancelled":
+            group.cancel_scope.cancel()
+        else:
+            await time.run_out()
+    assert time.now == 61.0
+
+
+def test_many_retries_at_once() -> None:
+    """Thousands that come back at different times leave no window too full."""
+    limiter = RateLimiter(requests_per_minute=50, clock=lambda: 0.0)
+    for number in range(5000):
+        limiter.repeated(number / 50)
+    slot, _ = limiter._reserve()
+    assert slot == pytest.approx(4950 / 50 + 60, abs=1)
+
+
 @pytest.mark.parametrize("used", [float("inf"), float("nan"), 10**400, -5, 0])
 async def test_odd_usages(used: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a response says that it used holds others back for a minute at most."""

@@ -61,19 +61,19 @@ _of_objects: RunVar[WeakKeyDictionary[Any, Any]] = RunVar("direct_anyio-of-objec
 
 
 def in_this_run(owner: object, make: Callable[[], ValueT]) -> ValueT:
-    """Return the one thing that an object has in the current run, made at the first call.
+    """Return an object's value for the current run of an event loop, made at the first call.
 
     Args:
-        owner: The object; what it has goes with it.
-        make: Makes the thing.
+        owner: The object; the value is dropped with it.
+        make: Makes the value.
     """
-    things = _of_objects.get(None)
-    if things is None:
-        _of_objects.set(things := WeakKeyDictionary())
-    if owner not in things:
-        things[owner] = make()
-    thing: ValueT = things[owner]
-    return thing
+    values = _of_objects.get(None)
+    if values is None:
+        _of_objects.set(values := WeakKeyDictionary())
+    if owner not in values:
+        values[owner] = make()
+    value: ValueT = values[owner]
+    return value
 
 
 class HTTPClient(Protocol):

@@ -233,7 +233,7 @@ class Model(ABC):
 class ModelLayer(Model):
     """A model with one method for both kinds of requests, `respond`.
 
-    What a subclass has of `request` and `request_stream` is asked in place of it.
+    A subclass may override `request` or `request_stream`, which are then called instead.
     """
 
     _overridden: ClassVar[frozenset[str]] = frozenset()

@@ -229,10 +229,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: It is somebody else's database.
     """
+    # In this order, since another process may make the table in between.
+    is_new = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     columns = [row[1] for row in connection.execute("PRAGMA table_info(responses)")]
-    if columns == ["key", "response"]:
-        pass
-    elif columns or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall():
+    if not is_new and columns != ["key", "response"]:
         raise sqlite3.DatabaseError("it has other tables")
     with suppress(sqlite3.OperationalError):
         # SQLite does not wait where another process does the same.

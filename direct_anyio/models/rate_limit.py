@@ -8,6 +8,7 @@ import time
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 
 import anyio
@@ -33,8 +34,9 @@ class RateLimiter:
     """Spaces requests out; works over all threads and event loops of the process.
 
     First come, first served in each event loop: one request sleeps until its slot, once unless a
-    pause comes meanwhile, and the others wait in line. No window of 60 s has more requests than
-    are allowed. Tokens are charged once a response tells how many it used, so the request that
+    pause comes meanwhile, and the others wait in line. A request is let through where no window
+    of 60 s becomes too full by it. What a model sends again by itself is counted, but not held
+    back. Tokens are charged once a response tells how many it used, so the request that
     goes over the limit is let through, and those after it wait until enough of the last minute's
     tokens are a minute old.
 
@@ -94,7 +96,7 @@ class RateLimiter:
                         slot, now = self._reserve(slot)
                 except BaseException:
                     with self._lock:
-                        self._slots.remove(slot)
+                        self._give_back(slot)
                     raise
 
     def used(self, tokens: float) -> None:
@@ -139,23 +141,31 @@ class RateLimiter:
         with self._lock:
             if slept_until is not None:
                 self._latest = max(self._latest, slept_until)
-                self._slots.remove(slept_until)
+                self._give_back(slept_until)
             now = self._now()
             del self._slots[: bisect_right(self._slots, now - self._window)]
             slot = self._free(self._earliest(now))
             insort(self._slots, slot)
             return slot, now
 
+    def _give_back(self, slot: float) -> None:
+        # Another event loop may have dropped it already, as older than the window.
+        with suppress(ValueError):
+            self._slots.remove(slot)
+
     def _free(self, slot: float) -> float:
-        """Return the first slot from one on that makes no window too full."""
+        """Return the first free slot, from a time on: one that makes no window too full."""
         slots, most = self._slots, self._most
-        place = bisect_right(slots, slot)
-        # Each `most` of the others that are next to it, in time, must be a window apart with it.
-        for first in range(max(0, place - most), min(place, len(slots) - most) + 1):
-            begin, end = min(slot, slots[first]), max(slot, slots[first + most - 1])
-            if end < begin + self._window:
-                return self._free(slots[first] + self._window)
-        return slot
+        while True:
+            place = bisect_right(slots, slot)
+            # With any `most` neighbors it must span a window; the last that do not count most.
+            for first in reversed(range(max(0, place - most), min(place, len(slots) - most) + 1)):
+                begin, end = min(slot, slots[first]), max(slot, slots[first + most - 1])
+                if end < begin + self._window:
+                    slot = slots[first] + self._window
+                    break
+            else:
+                return slot
 
     def _earliest(self, now: float) -> float:
         """Return when tokens and cool-down let another request go."""
