@@ -1,16 +1,18 @@
-"""All four doors as async functions of one shape, so that a test can walk through each."""
+"""All four functions as async ones of one shape, for tests of each; and models to ask."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
 
 from direct_anyio import (
+    FunctionModel,
     Model,
     ModelMessage,
     ModelResponse,
+    TestModel,
     model_request,
     model_request_stream,
     model_request_stream_sync,
@@ -57,3 +59,21 @@ DOORS: dict[str, Door] = {
     "unary_sync": unary_sync,
     "streamed_sync": streamed_sync,
 }
+
+
+def failing(error: Exception) -> FunctionModel:
+    """Return a model whose every answer is an error, before its first content."""
+
+    async def fail(messages: Any, info: Any) -> ModelResponse:
+        raise error
+
+    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
+        raise error
+        yield
+
+    return FunctionModel(fail, stream_function=fail_stream, model_name="failing")
+
+
+def saying(text: str) -> TestModel:
+    """Return a model that has a text for its answer and its name."""
+    return TestModel(custom_output_text=text, model_name=text)

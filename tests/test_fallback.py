@@ -21,14 +21,13 @@ from direct_anyio import (
     ModelResponse,
     ModelTimeoutError,
     RejectedResponse,
-    TestModel,
     UserError,
     WrapperModel,
     infer_model,
     model_request_stream,
 )
 
-from .doors import DOORS, Door
+from .doors import DOORS, Door, failing, saying
 from .serving import Connection, answering, delta, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
@@ -39,21 +38,6 @@ def door(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def _saying(text: str) -> TestModel:
-    return TestModel(custom_output_text=text, model_name=text)
-
-
-def _failing(error: Exception) -> FunctionModel:
-    async def fail(messages: Any, info: Any) -> ModelResponse:
-        raise error
-
-    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
-        raise error
-        yield
-
-    return FunctionModel(fail, stream_function=fail_stream, model_name="failing")
-
-
 async def test_conditions_may_be_async(door: Door) -> None:
     """An async function of an exception is awaited; what it returns counts."""
 
@@ -61,9 +45,9 @@ async def test_conditions_may_be_async(door: Door) -> None:
         await anyio.lowlevel.checkpoint()
         return "yes" in str(exc)
 
-    yes = FallbackModel(_failing(ValueError("yes")), _saying("second"), fallback_on=on)
+    yes = FallbackModel(failing(ValueError("yes")), saying("second"), fallback_on=on)
     assert (await door(yes, MESSAGES)).text == "second"
-    no = FallbackModel(_failing(ValueError("no")), _saying("second"), fallback_on=[on])
+    no = FallbackModel(failing(ValueError("no")), saying("second"), fallback_on=[on])
     with pytest.raises(ValueError, match="no"):
         await door(no, MESSAGES)
 
@@ -75,14 +59,14 @@ async def test_conditions_on_responses(door: Door) -> None:
         await anyio.lowlevel.checkpoint()
         return (response.text or "").startswith("Sorry")
 
-    model = FallbackModel(_saying("Sorry, no."), _saying("Sure."), fallback_on=[refuses])
+    model = FallbackModel(saying("Sorry, no."), saying("Sure."), fallback_on=[refuses])
     response = await door(model, MESSAGES)
     assert response.text == "Sure."
     assert response.provider_details is not None
     (told,) = response.provider_details["direct_anyio"]["fallback_from"]
     assert told.startswith("RejectedResponse")
     with pytest.raises(FallbackExceptionGroup) as caught:
-        await door(FallbackModel(_saying("Sorry, no."), fallback_on=refuses), MESSAGES)
+        await door(FallbackModel(saying("Sorry, no."), fallback_on=refuses), MESSAGES)
     (rejected,) = caught.value.exceptions
     assert isinstance(rejected, RejectedResponse)
 
@@ -95,7 +79,7 @@ async def test_a_stream_that_is_accepted_is_whole() -> None:
         return False
 
     looked: list[str | None] = []
-    inner = _saying("one two three")
+    inner = saying("one two three")
     async with model_request_stream(inner, MESSAGES) as stream:
         plain = [type(event) async for event in stream]
     async with model_request_stream(FallbackModel(inner, fallback_on=refuses), MESSAGES) as stream:
@@ -138,7 +122,7 @@ async def test_each_model_has_its_time(door: Door) -> None:
         yield ""
 
     slow = FunctionModel(hang, stream_function=hang_stream, model_name="slow")
-    model = FallbackModel(slow, _saying("second"), model_timeout=0.01)
+    model = FallbackModel(slow, saying("second"), model_timeout=0.01)
     response = await door(model, MESSAGES)
     assert response.text == "second"
     with pytest.raises(FallbackExceptionGroup) as caught:
@@ -170,9 +154,9 @@ async def test_all_that_were_entered_are_left(fails: str) -> None:
     """Also where one of them raises."""
     told: list[str] = []
     models = [
-        _Lifetime(_saying("a"), told),
-        _Lifetime(_saying("b"), told, fails),
-        _Lifetime(_saying("c"), told),
+        _Lifetime(saying("a"), told),
+        _Lifetime(saying("b"), told, fails),
+        _Lifetime(saying("c"), told),
     ]
     with pytest.raises(UserError, match=fails):
         async with FallbackModel(*models):
@@ -200,7 +184,7 @@ async def test_each_attempt_has_a_span(door: Door) -> None:
     )
     with serving(answering("Sure.")) as server:
         second = infer_model("groq:y", api_key="k", base_url=server.url)
-        model = FallbackModel(_failing(ModelHTTPError(500, "m")), second)
+        model = FallbackModel(failing(ModelHTTPError(500, "m")), second)
         assert (await door(InstrumentedModel(model, settings), MESSAGES)).text == "Sure."
     spans: Any = exporter.get_finished_spans()
     failed, answered, request = spans

@@ -16,7 +16,6 @@ from direct_anyio import (
     CachedModel,
     ConcurrencyLimitedModel,
     FallbackModel,
-    FunctionModel,
     InstrumentedModel,
     Model,
     ModelCall,
@@ -38,7 +37,7 @@ from direct_anyio import (
 from direct_anyio.exceptions import FallbackExceptionGroup
 from direct_anyio.models.whole import RequestedWhole
 
-from .doors import streamed, unary
+from .doors import failing, streamed, unary
 from .serving import Connection, answering, delta, reply, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
@@ -180,29 +179,18 @@ async def test_a_suspended_answer_passes_with_its_costs(around: Any, way: Any) -
     assert response.provider_response_id == "id-1"
 
 
-def _failing(error: Exception) -> FunctionModel:
-    async def fail(messages: Any, info: Any) -> ModelResponse:
-        raise error
-
-    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
-        raise error
-        yield
-
-    return FunctionModel(fail, stream_function=fail_stream, model_name="failing")
-
-
 async def test_an_error_passes_as_it_is(around: Any, way: Any) -> None:
     """It is the same object, but for a fallback, whose group holds it."""
     error = ModelHTTPError(500, "m")
     with pytest.raises((ModelHTTPError, FallbackExceptionGroup)) as caught:
-        await way(around(_failing(error)), MESSAGES)
+        await way(around(failing(error)), MESSAGES)
     found: Any = caught.value
     while isinstance(found, FallbackExceptionGroup):
         (found,) = found.exceptions
     assert found is error
     mistake = UserError("mine")
     with pytest.raises(UserError) as seen:
-        await way(around(_failing(mistake)), MESSAGES)
+        await way(around(failing(mistake)), MESSAGES)
     assert seen.value is mistake
 
 

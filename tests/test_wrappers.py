@@ -46,7 +46,7 @@ from direct_anyio.models.rate_limit import RateLimitedModel, RateLimiter
 from direct_anyio.models.wrapper import WrapperModel
 from direct_anyio.providers.openai import OpenAIProvider
 
-from .doors import DOORS, Door
+from .doors import DOORS, Door, failing, saying
 from .serving import Connection, answering, delta, reply, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
@@ -57,24 +57,9 @@ def door(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def _failing(error: Exception) -> FunctionModel:
-    async def fail(messages: Any, info: Any) -> ModelResponse:
-        raise error
-
-    async def fail_stream(messages: Any, info: Any) -> AsyncIterator[Any]:
-        raise error
-        yield
-
-    return FunctionModel(fail, stream_function=fail_stream, model_name="failing")
-
-
-def _saying(text: str) -> TestModel:
-    return TestModel(custom_output_text=text, model_name=text)
-
-
 async def test_a_wrapper_passes_everything_on(door: Door) -> None:
     """A bare wrapper is the model that it wraps, through every door."""
-    inner = _saying("inner words")
+    inner = saying("inner words")
     outer = WrapperModel(inner)
     response = await door(outer, MESSAGES)
     assert response.text == "inner words"
@@ -86,7 +71,7 @@ async def test_a_wrapper_passes_everything_on(door: Door) -> None:
 
 async def test_the_next_model_answers_for_one_that_fails(door: Door) -> None:
     """A failing model is followed by the next, and the response tells so."""
-    model = FallbackModel(_failing(ModelHTTPError(500, "m")), _saying("second"))
+    model = FallbackModel(failing(ModelHTTPError(500, "m")), saying("second"))
     response = await door(model, MESSAGES)
     assert response.text == "second"
     assert response.provider_details is not None
@@ -96,7 +81,7 @@ async def test_the_next_model_answers_for_one_that_fails(door: Door) -> None:
 
 async def test_all_models_may_fail(door: Door) -> None:
     """When nobody is left there is one group with an error for each."""
-    model = FallbackModel(_failing(ModelHTTPError(500, "a")), _failing(ModelHTTPError(503, "b")))
+    model = FallbackModel(failing(ModelHTTPError(500, "a")), failing(ModelHTTPError(503, "b")))
     with pytest.raises(FallbackExceptionGroup, match="All models") as caught:
         await door(model, MESSAGES)
     assert [getattr(exc, "status_code", None) for exc in caught.value.exceptions] == [500, 503]
@@ -105,10 +90,10 @@ async def test_all_models_may_fail(door: Door) -> None:
 async def test_another_kind_of_error_is_raised(door: Door) -> None:
     """What `fallback_on` does not name leaves as itself."""
     with pytest.raises(UserError, match="mine"):
-        await door(FallbackModel(_failing(UserError("mine")), _saying("second")), MESSAGES)
+        await door(FallbackModel(failing(UserError("mine")), saying("second")), MESSAGES)
     with pytest.raises(ModelAPIError):
         model = FallbackModel(
-            _failing(ModelAPIError("m", "x")), _saying("s"), fallback_on=(KeyError,)
+            failing(ModelAPIError("m", "x")), saying("s"), fallback_on=(KeyError,)
         )
         await door(model, MESSAGES)
 
@@ -119,9 +104,9 @@ async def test_a_function_decides_on_the_exception(door: Door) -> None:
     def on(exc: Exception) -> bool:
         return "yes" in str(exc)
 
-    yes = FallbackModel(_failing(ValueError("yes")), _saying("second"), fallback_on=on)
+    yes = FallbackModel(failing(ValueError("yes")), saying("second"), fallback_on=on)
     assert (await door(yes, MESSAGES)).text == "second"
-    no = FallbackModel(_failing(ValueError("no")), _saying("second"), fallback_on=on)
+    no = FallbackModel(failing(ValueError("no")), saying("second"), fallback_on=on)
     with pytest.raises(ValueError, match="no"):
         await door(no, MESSAGES)
 
@@ -132,10 +117,10 @@ async def test_a_function_decides_on_the_response() -> None:
     def refuses(response: ModelResponse) -> bool:
         return response.text == "Sorry."
 
-    model = FallbackModel(_saying("Sorry."), _saying("Sure."), fallback_on=[ModelAPIError, refuses])
+    model = FallbackModel(saying("Sorry."), saying("Sure."), fallback_on=[ModelAPIError, refuses])
     assert (await model_request(model, MESSAGES)).text == "Sure."
     with pytest.raises(FallbackExceptionGroup) as caught:
-        await model_request(FallbackModel(_saying("Sorry."), fallback_on=refuses), MESSAGES)
+        await model_request(FallbackModel(saying("Sorry."), fallback_on=refuses), MESSAGES)
     (rejected,) = caught.value.exceptions
     assert isinstance(rejected, RejectedResponse)
     assert rejected.response is not None
@@ -192,7 +177,7 @@ async def test_so_many_run_and_so_many_wait() -> None:
 async def test_a_stream_holds_its_place_to_the_end() -> None:
     """The slot of a stream is free when its block is left, not before."""
     limiter = ConcurrencyLimiter(1)
-    model = ConcurrencyLimitedModel(_saying("a b c"), limiter)
+    model = ConcurrencyLimitedModel(saying("a b c"), limiter)
     async with model_request_stream(model, MESSAGES) as stream:
         async for _ in stream:
             assert limiter.running == 1
@@ -204,7 +189,7 @@ async def test_a_stream_holds_its_place_to_the_end() -> None:
 async def test_a_cancelled_waiter_leaves_the_queue() -> None:
     """Cancelling a request that waits for its turn frees its place in the queue."""
     limiter = ConcurrencyLimiter(1)
-    model = ConcurrencyLimitedModel(_saying("a"), limiter)
+    model = ConcurrencyLimitedModel(saying("a"), limiter)
     async with limiter.slot(), anyio.create_task_group() as group:
         group.start_soon(model_request, model, MESSAGES)
         await anyio.wait_all_tasks_blocked()
@@ -281,8 +266,8 @@ async def test_a_429_pauses_all_who_share(door: Door, monkeypatch: pytest.Monkey
     error = ModelRateLimitError(429, "m")
     error.retry_after = 12.0
     with pytest.raises(ModelRateLimitError):
-        await door(RateLimitedModel(_failing(error), limiter), MESSAGES)
-    assert (await door(RateLimitedModel(_saying("a"), limiter), MESSAGES)).text == "a"
+        await door(RateLimitedModel(failing(error), limiter), MESSAGES)
+    assert (await door(RateLimitedModel(saying("a"), limiter), MESSAGES)).text == "a"
     assert clock.slept == [12.0]
 
 
@@ -388,7 +373,7 @@ NESTINGS: dict[str, Callable[[Model], Model]] = {
 @pytest.mark.parametrize("nesting", NESTINGS)
 async def test_they_nest_in_any_order(door: Door, nesting: str) -> None:
     """Wrappers of wrappers answer as the model inside does."""
-    response = await door(NESTINGS[nesting](_saying("inside")), MESSAGES)
+    response = await door(NESTINGS[nesting](saying("inside")), MESSAGES)
     assert response.text == "inside"
 
 
@@ -411,7 +396,7 @@ class _Redacting(WrapperModel):
 
 def test_a_wrapper_of_ones_own_works_in_blocking_code() -> None:
     """A subclass with one method is enough, and the doors do the rest."""
-    model = _Redacting(_saying("Call 555-1234."))
+    model = _Redacting(saying("Call 555-1234."))
     assert model_request_sync(model, MESSAGES).text == "Call #-#."
     with model_request_stream_sync(model, MESSAGES) as stream:
         assert [event.event_kind for event in stream][-1] == "part_end"
