@@ -6,7 +6,6 @@ cut it short, and keeps what it has delivered readable, however it was left.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from attrs import define, field
 
-from ._core.codec import Mark
+from ._core.codec import Item, Mark
 from ._core.ending import Progress
 from ._io.offload import Offloaded
 from .exceptions import ModelAPIError, ModelConnectionError, UserError
@@ -51,20 +50,18 @@ class StreamedResponse:
     Args:
         source: Brings batches.
         fold: Makes events of them.
-        held: Events that the source has brought already.
         describe: Tells an error where it comes from.
     """
 
     _source: Source[Any]
-    _fold: Fold[Any]
-    _ready: Iterator[ModelResponseStreamEvent] = field(factory=lambda: iter(()))
+    _fold: Fold
     _describe: Callable[[ModelAPIError], None] | None = None
-    _batches: deque[Any] = field(factory=deque, init=False)
     _state: ResponseState = field(default="incomplete", init=False)
     _failure: BaseException | None = field(default=None, init=False)
     _left: bool = field(default=False, init=False)
     _filling: bool = field(default=False, init=False)
-    _reading: Offloaded[Any] | None = field(default=None, init=False)
+    _progressed: bool = field(default=False, init=False)
+    _reading: Offloaded[Iterator[Item]] | None = field(default=None, init=False)
 
     def __aiter__(self) -> AsyncIterator[ModelResponseStreamEvent]:
         """Stream the response as events."""
@@ -93,29 +90,15 @@ class StreamedResponse:
         if self._left or self._failure is not None:
             self._check_open()
         try:
-            return self._fold_next()
+            event = self._fold.next_event()
         except BaseException as exc:
             self._fail(exc)
             raise
-
-    def _fold_next(self) -> ModelResponseStreamEvent | None:
-        accumulator = self._fold.accumulator
-        while True:
-            for event in self._ready:
-                self._source.progressed()
-                return event
-            progress = accumulator.ending.progress
-            if progress is _CLOSED:
-                self._state = accumulator.final_state
-                return None
-            if progress is _ENDED:
-                self._ready = self._fold.close(Mark.END)
-            elif self._batches:
-                batch = self._batches.popleft()
-                is_mark = isinstance(batch, Mark)
-                self._ready = self._fold.close(batch) if is_mark else self._fold.feed(batch)
-            else:
-                return None
+        if event is not None:
+            self._progressed = True
+        elif self._is_closed:
+            self._state = self._fold.accumulator.final_state
+        return event
 
     @property
     def _is_closed(self) -> bool:
@@ -129,34 +112,44 @@ class StreamedResponse:
             )
         self._filling = True
         try:
-            if self._reading is None:
-                progress = self._fold.accumulator.ending.progress
-                tail = progress is _FINISHED and self._fold.awaits_tail
-                try:
-                    batch = await self._source.receive(tail=tail)
-                except Exception as exc:
-                    batch = self._end_of(exc)
-                if not self._fold.is_large(batch):
-                    self._batches.append(batch)
-                    return
-                self._reading = Offloaded(partial(self._fold.read_ahead, batch))
-            self._batches.append(await self._reading.wait())
-            self._reading = None
+            # Where a blocking reader was interrupted, it has come since.
+            if not self._fold.has_more:
+                self._fold.take(await self._received())
+        except Exception as exc:
+            if not self._left:
+                self._fail(exc)
+            raise
         finally:
             self._filling = False
 
-    def _end_of(self, exc: Exception) -> Mark:
-        """Return how the source ended; raise what is no end of it."""
-        if isinstance(exc, anyio.EndOfStream):
-            return Mark.END
-        if isinstance(exc, anyio.ClosedResourceError):
-            raise UserError("The stream was closed while it was being read.") from None
-        is_finished = self._fold.accumulator.ending.progress is _FINISHED
-        if not (is_finished and isinstance(exc, ModelConnectionError)):
-            self._fail(exc)
-            raise exc
-        # The answer is whole; what broke is only what may follow it.
-        return Mark.CUT
+    async def _begin(self) -> None:
+        """Wait for the first content; an error before it is raised as it is."""
+        while not self._fold.has_begun():
+            self._fold.take(await self._received())
+
+    async def _received(self) -> Iterator[Item]:
+        """Wait for more, and return its items."""
+        if self._reading is None:
+            tail = self._fold.awaits_tail
+            progressed, self._progressed = self._progressed, False
+            batch: Any
+            try:
+                batch = await self._source.receive(tail=tail, progressed=progressed)
+            except anyio.EndOfStream:
+                batch = Mark.END
+            except anyio.ClosedResourceError:
+                raise UserError("The stream was closed while it was being read.") from None
+            except ModelConnectionError:
+                if self._fold.accumulator.ending.progress is not _FINISHED:
+                    raise
+                # The answer is whole; what broke is only what may follow it.
+                batch = Mark.CUT
+            if not self._fold.is_large(batch):
+                return self._fold.decoded(batch)
+            self._reading = Offloaded(partial(self._fold.decoded_now, batch))
+        items = await self._reading.wait()
+        self._reading = None
+        return items
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -211,7 +204,7 @@ class StreamedResponse:
         while (event := self._advance()) is not None:
             arrived.append(event)
         response, self._state = self.response, "incomplete"
-        self._ready = iter(arrived)
+        self._fold.put_back(arrived)
         return response
 
     async def finish(self) -> ModelResponse:

@@ -24,7 +24,7 @@ from ._record import Record
 from ._traffic import Cassette, RecordedChunk, RecordedExchange, Recorder, Replayer
 from .messages import ModelMessage, ModelResponsePart, now
 from .models import ModelCall, ModelLayer
-from .models.items import stream_items, time_limit
+from .models.items import stream_items
 from .profiles import TEST_PROFILE, ModelProfileSpec
 from .settings import ModelSettings
 from .streaming import StreamedResponse
@@ -205,8 +205,6 @@ class ScriptedModel(ModelLayer):
             provider_name=self.system,
         )
         play = _Play(iter(self.script))
-        with time_limit(self.model_name, settings, stream=True)():
-            await play.open()
         async with stream_items(play, accumulator, StreamedResponse, settings) as stream:
             yield stream
 
@@ -219,29 +217,12 @@ class _Play:
     """
 
     _cues: Iterator[Cue]
-    _opening: list[Item] = field(factory=list, init=False)
     _parts: int = field(default=0, init=False)
-
-    async def open(self) -> None:
-        """Run to the first content and hold it."""
-        while (item := await self._next()) is not None:
-            self._opening.append(item)
-            if not isinstance(item, ResponseInfo):
-                return
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Iterable[Item]:
-        if self._opening:
-            opening, self._opening = self._opening, []
-            return opening
-        item = await self._next()
-        if item is None:
-            raise StopAsyncIteration
-        return (item,)
-
-    async def _next(self) -> Item | None:
         for cue in self._cues:
             match cue:
                 case Gate():
@@ -249,10 +230,10 @@ class _Play:
                 case Exception():
                     raise cue
                 case str():
-                    return text_chunk(("text", self._parts), cue)
+                    return (text_chunk(("text", self._parts), cue),)
                 case RequestUsage():
-                    return ResponseInfo(usage=cue)
+                    return (ResponseInfo(usage=cue),)
                 case _:
                     self._parts += 1
-                    return WholePart(("part", self._parts), cue)
-        return None
+                    return (WholePart(("part", self._parts), cue),)
+        raise StopAsyncIteration

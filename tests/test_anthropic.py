@@ -29,9 +29,9 @@ from direct_anyio import (
     infer_model,
 )
 from direct_anyio._core.accumulator import Accumulator
-from direct_anyio._core.codec import HTTPCall
+from direct_anyio._core.codec import HTTPCall, Mark
 from direct_anyio._core.decoder import BodyDecoder, StreamDecoder
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio._io import llama
 from direct_anyio.builtin_tools import (
     CodeExecutionTool,
@@ -73,6 +73,7 @@ from direct_anyio.messages import (
 
 from .chunkings import cuts, every_chunking, every_line_end
 from .doors import DOORS
+from .folding import fed
 
 JSONObject = dict[str, Any]
 
@@ -123,22 +124,21 @@ def sent_back(*parts: Any, provider_name: str = "anthropic") -> list[JSONObject]
     return messages
 
 
-def fold(reader: AnthropicCodec | None = None, *, whole: bool = False) -> BytesFold:
+def fold(reader: AnthropicCodec | None = None, *, whole: bool = False) -> Fold:
     parameters = ModelRequestParameters()
     reading = (reader or codec()).reader(parameters)
     decoder = BodyDecoder(reading, "m") if whole else StreamDecoder(reading, "m")
     accumulator = Accumulator(
         parameters=parameters, model_name="m", timestamp=now(), provider_name="anthropic"
     )
-    return BytesFold(decoder, accumulator)
+    return Fold(decoder, accumulator)
 
 
 def read(
     chunks: Iterable[bytes], *, whole: bool = False
 ) -> tuple[list[ModelResponseStreamEvent], ModelResponse]:
     folding = fold(whole=whole)
-    events = [event for chunk in chunks for event in folding.feed(chunk)]
-    events += folding.close()
+    events = fed(folding, *chunks, Mark.END)
     return events, folding.snapshot("complete")
 
 
@@ -229,12 +229,12 @@ def test_a_cut_stream_is_interrupted(name: str) -> None:
     _, whole = read([data])
     for at in cuts(data):
         folding = fold()
-        list(folding.feed(data[:at]))
+        fed(folding, data[:at])
         if at < stops:
             with pytest.raises(StreamInterrupted):
-                list(folding.close())
+                fed(folding, Mark.END)
         else:
-            list(folding.close())
+            fed(folding, Mark.END)
             assert comparable(folding.snapshot("complete")) == comparable(whole)
 
 

@@ -22,13 +22,15 @@ from direct_anyio import (
     UserError,
 )
 from direct_anyio._core.accumulator import Accumulator
+from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, StreamDecoder
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio._core.tool_choice import Choice, choice_of
 from direct_anyio.messages import ModelResponseStreamEvent
 from direct_anyio.providers import PROVIDERS
 
 from .chunkings import every_chunking, every_line_end
+from .folding import fed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -43,10 +45,8 @@ def folded(decoder: Any, chunks: list[bytes]) -> tuple[list[ModelResponseStreamE
     accumulator = Accumulator(
         parameters=ModelRequestParameters(), model_name="m", timestamp=NOW, provider_name="p"
     )
-    fold = BytesFold(decoder, accumulator)
-    events = [event for chunk in chunks for event in fold.feed(chunk)]
-    events += fold.close()
-    return events, fold.snapshot("complete")
+    fold = Fold(decoder, accumulator)
+    return fed(fold, *chunks, Mark.END), fold.snapshot("complete")
 
 
 def timeless(folding: object) -> str:

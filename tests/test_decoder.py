@@ -20,9 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from direct_anyio._core.accumulator import Accumulator
-from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, Decoder, StreamDecoder
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio._core.inflate import decompressed, undone
 from direct_anyio.dialects.openai_chat import OpenAIChatCodec
 from direct_anyio.exceptions import (
@@ -41,6 +40,7 @@ from direct_anyio.profiles import ModelProfile
 from direct_anyio.tools import ModelRequestParameters
 
 from .chunkings import every_chunking, every_line_end
+from .folding import read_all
 
 NOON = datetime(2026, 1, 22, 12, tzinfo=UTC)
 PARAMETERS = ModelRequestParameters()
@@ -71,19 +71,13 @@ def body_decoder(**words: Any) -> BodyDecoder:
     return BodyDecoder(CODEC.reader(PARAMETERS), "m", **words)
 
 
-def folded(chunks: Iterable[bytes], decoder: Decoder) -> tuple[ModelResponse, ModelAPIError | None]:
+def folded(
+    chunks: Iterable[bytes], decoder: Decoder[bytes]
+) -> tuple[ModelResponse, ModelAPIError | None]:
     """Open and read a response; return what came of it, and the error of ours that ended it."""
-    fold = BytesFold(decoder, Accumulator(parameters=PARAMETERS, model_name="m", timestamp=NOON))
-    rest = iter(chunks)
+    fold = Fold(decoder, Accumulator(parameters=PARAMETERS, model_name="m", timestamp=NOON))
     try:
-        if any(fold.hold(each) for each in rest):
-            list(fold.held())
-        else:
-            fold.hold(Mark.END)
-            list(fold.held())
-        for each in rest:
-            list(fold.feed(each))
-        list(fold.close())
+        read_all(fold, chunks)
     except ModelAPIError as error:
         return fold.snapshot("incomplete"), error
     return fold.snapshot("complete"), None

@@ -39,8 +39,9 @@ from direct_anyio import (
     infer_model,
 )
 from direct_anyio._core.accumulator import Accumulator
+from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, StreamDecoder
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio.builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -62,6 +63,7 @@ from direct_anyio.messages import ModelMessage, ModelResponseStreamEvent
 from direct_anyio.parts import OpaquePart
 
 from .chunkings import cuts, every_chunking, every_line_end
+from .folding import fed
 
 WIRE = Path(__file__).parent / "wire" / "gemini"
 STREAMS = sorted(path.stem for path in WIRE.glob("*.sse") if path.stem != "error")
@@ -87,17 +89,15 @@ def _codec(model_name: str = "gemini-2.5-flash", *, cloud: bool = False) -> Gemi
     )
 
 
-def _fold(*, stream: bool, parameters: ModelRequestParameters = FILES) -> BytesFold:
+def _fold(*, stream: bool, parameters: ModelRequestParameters = FILES) -> Fold:
     reader = _codec().reader(parameters)
     decoder = StreamDecoder(reader, "m") if stream else BodyDecoder(reader, "m")
-    return BytesFold(decoder, Accumulator(parameters=parameters, model_name="m", timestamp=THEN))
+    return Fold(decoder, Accumulator(parameters=parameters, model_name="m", timestamp=THEN))
 
 
 def _decoded(chunks: Iterable[bytes], *, stream: bool = True) -> Decoded:
     fold = _fold(stream=stream)
-    events = [event for chunk in chunks for event in fold.feed(chunk)]
-    events += fold.close()
-    return events, fold.snapshot("complete")
+    return fed(fold, *chunks, Mark.END), fold.snapshot("complete")
 
 
 def _response(name: str) -> ModelResponse:
@@ -438,7 +438,7 @@ def test_usage_that_a_later_frame_leaves_out_stays() -> None:
     ]
     fold = _fold(stream=True)
     for frame in frames:
-        list(fold.feed(b"data: " + json.dumps(frame).encode() + b"\n\n"))
+        fed(fold, b"data: " + json.dumps(frame).encode() + b"\n\n")
     usage = fold.snapshot("incomplete").usage
     assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (9, 2, 4)
 
@@ -447,7 +447,7 @@ def test_an_error_inside_a_stream_is_of_its_category() -> None:
     """An error that comes as a frame has the class of its status, and the text stays."""
     fold = _fold(stream=True)
     with pytest.raises(ModelUnavailableError, match="overloaded") as caught:
-        list(fold.feed((WIRE / "error.sse").read_bytes()))
+        fed(fold, (WIRE / "error.sse").read_bytes())
     assert caught.value.in_stream
     assert fold.snapshot("incomplete").text == "Par"
 

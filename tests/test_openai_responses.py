@@ -42,8 +42,9 @@ from direct_anyio import (
     infer_model,
 )
 from direct_anyio._core.accumulator import Accumulator
+from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import BodyDecoder, StreamDecoder
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio._io.llama import find_weights, serve
 from direct_anyio.builtin_tools import (
     AbstractBuiltinTool,
@@ -74,6 +75,7 @@ from direct_anyio.providers import PROVIDERS
 
 from .chunkings import cuts, every_chunking, every_line_end
 from .doors import DOORS
+from .folding import fed
 
 WIRE = Path(__file__).parent / "wire" / "openai-responses"
 STREAMS = sorted(path.stem for path in WIRE.glob("*.sse"))
@@ -96,19 +98,18 @@ def _codec(model_name: str = "gpt-5", **profile: Any) -> OpenAIResponsesCodec:
     )
 
 
-def _fold(*, stream: bool) -> BytesFold:
+def _fold(*, stream: bool) -> Fold:
     reader = _codec().reader(ModelRequestParameters())
     decoder = StreamDecoder(reader, "gpt-5") if stream else BodyDecoder(reader, "gpt-5")
     accumulator = Accumulator(
         parameters=ModelRequestParameters(), model_name="gpt-5", timestamp=THEN
     )
-    return BytesFold(decoder, accumulator)
+    return Fold(decoder, accumulator)
 
 
 def _decoded(chunks: Iterable[bytes], *, stream: bool = True) -> Decoded:
     fold = _fold(stream=stream)
-    events = [event for chunk in chunks for event in fold.feed(chunk)]
-    events.extend(fold.close())
+    events = fed(fold, *chunks, Mark.END)
     response = fold.snapshot("complete")
     parts = [_at_then(part) for part in response.parts]
     return _timeless(events), attrs.evolve(response, parts=parts)
@@ -138,9 +139,9 @@ def _outcome(chunks: Iterable[bytes]) -> tuple[list[ModelResponseStreamEvent], s
     fold = _fold(stream=True)
     events: list[ModelResponseStreamEvent] = []
     try:
-        for chunk in chunks:
-            events.extend(fold.feed(chunk))
-        events.extend(fold.close())
+        for batch in (*chunks, Mark.END):
+            fold.take(fold.decoded(batch))
+            events.extend(iter(fold.next_event, None))
     except ModelHTTPError as error:
         return _timeless(events), str(error)
     return _timeless(events), "whole"
@@ -380,9 +381,8 @@ def test_a_refusal_is_no_text() -> None:
 def test_errors_in_a_stream(name: str, kind: type[ModelHTTPError], status: int) -> None:
     """A response that fails on its way raises the error of its category; what came is kept."""
     fold = _fold(stream=True)
-    events = fold.feed((WIRE / f"{name}.sse").read_bytes())
     with pytest.raises(kind) as caught:
-        list(events)
+        fed(fold, (WIRE / f"{name}.sse").read_bytes())
     assert (caught.value.status_code, caught.value.in_stream) == (status, True)
     assert fold.snapshot("incomplete").text == "So"
 

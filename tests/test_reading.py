@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 from direct_anyio import ModelAPIError, ModelRequestParameters, ModelResponse
 from direct_anyio import exceptions as e
 from direct_anyio._core.accumulator import Accumulator
-from direct_anyio._core.codec import Mark
 from direct_anyio._core.decoder import ResponseDecoder
 from direct_anyio._core.ending import Ending
-from direct_anyio._core.fold import BytesFold
+from direct_anyio._core.fold import Fold
 from direct_anyio.history import dump_messages, load_messages
 from direct_anyio.providers import PROVIDERS
 
 from .chunkings import every_chunking
+from .folding import read_all
 
 JSON: TypeAlias = dict[str, Any]
 Part: TypeAlias = tuple[Any, ...]
@@ -93,15 +93,9 @@ def read(
         ending=Ending(finish_reason_may_be_absent=lenient),
     )
     decoder = ResponseDecoder(codec.reader(PARAMETERS), row.model, streamed=streamed)
-    fold = BytesFold(decoder, accumulator)
-    rest = iter(chunks)
+    fold = Fold(decoder, accumulator)
     try:
-        if not any(fold.hold(chunk) for chunk in rest):
-            fold.hold(Mark.END)
-        list(fold.held())
-        for chunk in rest:
-            list(fold.feed(chunk))
-        list(fold.close())
+        read_all(fold, chunks)
     except ModelAPIError as error:
         error.response = fold.snapshot("incomplete")
         return error

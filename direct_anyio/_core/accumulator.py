@@ -276,17 +276,24 @@ class Accumulator:
             self.note(**info.notes)
 
     def _grow(self, chunk: PartChunk) -> Iterable[ModelResponseStreamEvent]:
-        index = self._index_of(chunk)
+        key, delta = chunk.key, chunk.delta
+        index = self._latest(delta) if key is None else self._indexes.get(key)
         if index is None:
-            part = _started(chunk.delta, chunk.id)
-            return self._start(chunk.key, _Growth((part, 0), chunk.id))
+            return self._start(key, _Growth((_started(delta, chunk.id), 0), chunk.id))
         growth = self._parts[index]
-        if isinstance(growth.grown[0], ToolCallPartDelta):
-            return self._name(index, growth, chunk.delta)
-        growth.add(chunk.delta)
+        before = growth.grown[0]
+        growth.add(delta)
+        if isinstance(before, ToolCallPartDelta):
+            # It starts once it has a name.
+            part = growth.grown[0]
+            return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
         if self.is_unread:
             return ()
-        return (PartDeltaEvent(index=index, delta=_identified(chunk.delta, growth.grown[0])),)
+        if isinstance(delta, ToolCallPartDelta) and not delta.tool_call_id:
+            # Readers of deltas go by the call's id.
+            call: Any = growth.grown[0]
+            delta = attrs.evolve(delta, tool_call_id=call.tool_call_id)
+        return (PartDeltaEvent(index=index, delta=delta),)
 
     def _place(self, item: WholePart) -> Iterable[ModelResponseStreamEvent]:
         """Start a whole part, in the place of the part of its key where there is one."""
@@ -296,23 +303,13 @@ class Accumulator:
         self._parts[index] = _Growth((item.part, 0))
         return self._announce(index, item.part)
 
-    def _index_of(self, chunk: PartChunk) -> int | None:
-        if chunk.key is not None:
-            return self._indexes.get(chunk.key)
-        delta = chunk.delta
+    def _latest(self, delta: Delta) -> int | None:
+        """Return the index of the latest part, None where a delta without a key starts another."""
         if not self._parts or not isinstance(self._parts[-1].grown[0], _GROWS[type(delta)]):
             return None
         # A name without a key is a new call: names come whole.
         is_new = isinstance(delta, ToolCallPartDelta) and delta.tool_name_delta
         return None if is_new else len(self._parts) - 1
-
-    def _name(
-        self, index: int, growth: _Growth, delta: Delta
-    ) -> Iterable[ModelResponseStreamEvent]:
-        """Grow a call that had no name; it starts once it has one."""
-        growth.add(delta)
-        part = growth.grown[0]
-        return () if isinstance(part, ToolCallPartDelta) else self._announce(index, part)
 
     def _start(self, key: Hashable, growth: _Growth) -> Iterable[ModelResponseStreamEvent]:
         if len(self._parts) == MAX_PARTS:
@@ -366,13 +363,6 @@ class Accumulator:
         if tool is not None and tool.defer:
             return FinalResultEvent(tool_name=None, tool_call_id=None)
         return None
-
-
-def _identified(delta: Delta, part: _Unfinished) -> Delta:
-    """Return a call's delta with the call's id, which readers of deltas go by."""
-    if isinstance(delta, ToolCallPartDelta) and not delta.tool_call_id:
-        return attrs.evolve(delta, tool_call_id=part.tool_call_id)  # type: ignore[union-attr]
-    return delta
 
 
 _MAX_DETAILS = 100

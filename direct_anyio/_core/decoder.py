@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .._json import MAX_VALUES, MAX_VALUES_IN_ALL, loads, values
 from ..exceptions import (
@@ -38,20 +38,23 @@ SNIPPET = 200
 """Characters of a reply, or of its type, that an error shows."""
 
 
-class Decoder(Protocol):
-    """What turns the bytes of one response into items."""
+ChunkT_contra = TypeVar("ChunkT_contra", contravariant=True)
+
+
+class Decoder(Protocol[ChunkT_contra]):
+    """What turns what arrives of one response, nearly always bytes, into items."""
 
     @property
     def has_last_frame(self) -> bool:
         """Whether a frame says that nothing more follows: the wait for it is short."""
         ...
 
-    def weight(self, chunk: bytes) -> int:
+    def weight(self, chunk: ChunkT_contra | bytes) -> int:
         """Return how many bytes are read as documents with a chunk, at most; b"" for the end."""
         ...
 
-    def feed(self, chunk: bytes) -> Iterator[Item]:
-        """Take bytes and return, lazily, the items that are whole."""
+    def feed(self, chunk: ChunkT_contra) -> Iterator[Item]:
+        """Take a chunk and return, lazily, the items that are whole."""
         ...
 
     def close(self, mark: Mark) -> Iterator[Item]:
@@ -120,25 +123,21 @@ class _Counted:
 
 
 class ItemsDecoder:
-    """Has the items of an answer already; they come with the end."""
+    """For a source of items: a function's, or a script's. Its end is the answer's end."""
 
     has_last_frame = False
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items = items
-
-    def weight(self, chunk: bytes) -> int:
-        """Return 0."""
+    def weight(self, chunk: Iterable[Item] | bytes) -> int:
+        """Return 0: nothing is to be read."""
         return 0
 
-    def feed(self, chunk: bytes) -> Iterator[Item]:
-        """Take bytes, which are of no more interest."""
-        return iter(())
+    def feed(self, chunk: Iterable[Item]) -> Iterator[Item]:
+        """Return the items."""
+        return iter(chunk)
 
     def close(self, mark: Mark) -> Iterator[Item]:
-        """Return the items."""
-        yield from self._items
-        yield Mark.LAST
+        """Return the marks of the end: an answer without content is one, too."""
+        return iter((Mark.FINISHED, Mark.LAST))
 
 
 class _Form(Enum):

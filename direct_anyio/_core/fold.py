@@ -1,14 +1,15 @@
 """A fold turns what a source brings into events and keeps the response.
 
-Three verbs: `feed`, `close`, `snapshot`. Events are made one at a time, when the reader
-asks for the next, so that a snapshot never shows what the reader has not been given.
+It never waits: `take` is given what has arrived, `next_event` returns what comes of it. Events
+are made one at a time, when the reader asks for the next, so that a snapshot never shows what
+the reader has not been given.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from ..events import ModelResponseStreamEvent
 from ..exceptions import EmptyResponse
@@ -20,57 +21,103 @@ from .ending import Progress
 if TYPE_CHECKING:
     from .decoder import Decoder
 
-__all__ = ("BytesFold", "Fold", "ItemFold", "ReadAhead")
+__all__ = ("Fold",)
 
 LARGE = 512 * 1024
 """Bytes from which on a document is read in a worker thread: it takes some milliseconds."""
 
-ENDED = Progress.ENDED
-
-BatchT = TypeVar("BatchT")
-BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
+# Members of an enum are slow to look up, and these are with every event.
+FINISHED, ENDED, CLOSED = Progress.FINISHED, Progress.ENDED, Progress.CLOSED
 
 
-class Fold(Protocol[BatchT_contra]):
-    """What makes events out of batches."""
+class Fold:
+    """The one place of what has arrived and has not been read.
 
-    accumulator: Accumulator
+    Args:
+        decoder: Makes items of what arrives.
+        accumulator: Makes events of items, and keeps the response.
+    """
+
+    def __init__(self, decoder: Decoder[Any], accumulator: Accumulator) -> None:
+        self.accumulator = accumulator
+        self._decoder = decoder
+        self._arrived: Iterator[Item] | None = None
+        self._events: Iterator[ModelResponseStreamEvent] = iter(())
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something has arrived that no event has been made of."""
+        return self._arrived is not None
 
     @property
     def awaits_tail(self) -> bool:
         """Whether the answer is whole but for what may follow a finish reason."""
-        ...
+        return self._decoder.has_last_frame and self.accumulator.ending.progress is FINISHED
 
     def is_large(self, batch: Any) -> bool:
         """Return whether an event loop should not wait while a batch, or a mark, is read."""
-        ...
+        return self._decoder.weight(b"" if isinstance(batch, Mark) else batch) > LARGE
 
-    def read_ahead(self, batch: Any) -> Any:
-        """Read a large batch, or what a mark ends; `feed` takes what is returned."""
-        ...
+    def decoded(self, batch: Any) -> Iterator[Item]:
+        """Return, lazily, the items of a batch, or the last ones for a mark; for `take`."""
+        return self._decoder.close(batch) if isinstance(batch, Mark) else self._decoder.feed(batch)
 
-    def feed(self, batch: BatchT_contra) -> Iterator[ModelResponseStreamEvent]:
-        """Take a batch and return its events, each made as it is asked for."""
-        ...
+    def decoded_now(self, batch: Any) -> Iterator[Item]:
+        """Return the items of a batch, or of a mark, all decoded, and behind them the failure."""
+        items: list[Item] = []
+        try:
+            items.extend(self.decoded(batch))
+        except Exception as exc:
+            return chain(items, _failing(exc))
+        return iter(items)
 
-    def close(self, mark: Mark) -> Iterator[ModelResponseStreamEvent]:
-        """Take the end of the source and return the last events."""
-        ...
+    def take(self, items: Iterable[Item]) -> None:
+        """Take items that have arrived, once all events of those before have been made."""
+        self._arrived = iter(items)
 
-    def snapshot(self, state: ResponseState) -> ModelResponse:
-        """Return the response as far as its events have been taken."""
-        ...
+    def has_begun(self) -> bool:
+        """Return whether the answer has begun with what has arrived: its first content is there.
 
+        What comes before that is folded, and makes no events.
 
-class _Folding(Generic[BatchT]):
-    """What the two folds share: items in, events out."""
+        Raises:
+            EmptyResponse: The answer has ended without content and without a finish reason.
+            StreamInterrupted: It was cut short.
+        """
+        for item in self._arrived or ():
+            if isinstance(item, ResponseInfo):
+                self.accumulator.feed(item)
+                continue
+            if isinstance(item, Mark) and item is not Mark.FINISHED:
+                self.accumulator.feed(item)
+                raise EmptyResponse("The response ended without anything in it")
+            assert self._arrived is not None
+            self._arrived = chain((item,), self._arrived)
+            return True
+        self._arrived = None
+        return False
 
-    def __init__(self, accumulator: Accumulator) -> None:
-        self.accumulator = accumulator
+    def next_event(self) -> ModelResponseStreamEvent | None:
+        """Return the next event, None where more must arrive first, or the response is closed.
 
-    def snapshot(self, state: ResponseState) -> ModelResponse:
-        """Return the response as far as its events have been taken."""
-        return self.accumulator.snapshot(state)
+        Raises:
+            ModelAPIError: What arrived is an error, or makes no sense, or the answer is not whole.
+        """
+        ending = self.accumulator.ending
+        while True:
+            for event in self._events:
+                return event
+            if ending.progress is ENDED:
+                self._events = self.accumulator.close()
+            elif self._arrived is None or ending.progress is CLOSED:
+                return None
+            else:
+                items, self._arrived = self._arrived, None
+                self._events = self._folded(items)
+
+    def put_back(self, events: Iterable[ModelResponseStreamEvent]) -> None:
+        """Have `next_event` return events that it has returned before."""
+        self._events = chain(events, self._events)
 
     def _folded(self, items: Iterable[Item]) -> Iterator[ModelResponseStreamEvent]:
         accumulator, ending = self.accumulator, self.accumulator.ending
@@ -79,122 +126,11 @@ class _Folding(Generic[BatchT]):
             if ending.progress is ENDED:
                 return
 
-
-class ReadAhead:
-    """Items that were made before they are asked for, and the failure behind them, if any.
-
-    Args:
-        items: What makes them; all are made here.
-    """
-
-    def __init__(self, items: Iterator[Item]) -> None:
-        self._items: list[Item] = []
-        self._failure: Exception | None = None
-        try:
-            self._items.extend(items)
-        except Exception as exc:
-            self._failure = exc
-
-    def __iter__(self) -> Iterator[Item]:
-        yield from self._items
-        if self._failure is not None:
-            raise self._failure
+    def snapshot(self, state: ResponseState) -> ModelResponse:
+        """Return the response as far as its events have been made."""
+        return self.accumulator.snapshot(state)
 
 
-class ItemFold(_Folding[Iterable[Item]]):
-    """Folds a source of items: a function's, or a script's. Its end is the answer's end."""
-
-    awaits_tail = False
-
-    def is_large(self, batch: Any) -> bool:
-        """Return False: items have been read."""
-        return False
-
-    def read_ahead(self, batch: Any) -> Any:
-        """Return a batch."""
-        return batch
-
-    def feed(self, batch: Iterable[Item]) -> Iterator[ModelResponseStreamEvent]:
-        """Take items and return their events."""
-        return self._folded(batch)
-
-    def close(self, mark: Mark = Mark.END) -> Iterator[ModelResponseStreamEvent]:
-        """Take the end and return the last events."""
-        self.accumulator.feed(Mark.LAST)
-        return self.accumulator.close()
-
-
-class BytesFold(_Folding[bytes | ReadAhead]):
-    """Folds the bytes of an HTTP response."""
-
-    def __init__(self, decoder: Decoder, accumulator: Accumulator) -> None:
-        super().__init__(accumulator)
-        self._decoder = decoder
-        self._held: deque[Item] = deque()
-        self._rest: Iterator[Item] = iter(())
-
-    @property
-    def awaits_tail(self) -> bool:
-        """Whether the answer is whole but for what may follow a finish reason."""
-        is_finished = self.accumulator.ending.progress is Progress.FINISHED
-        return is_finished and self._decoder.has_last_frame
-
-    def is_large(self, batch: bytes | Mark) -> bool:
-        """Return whether an event loop should not wait while a batch, or a mark, is read."""
-        return self._decoder.weight(b"" if isinstance(batch, Mark) else batch) > LARGE
-
-    def read_ahead(self, batch: bytes | Mark) -> ReadAhead:
-        """Read a large batch, or what a mark ends; `feed` takes what is returned."""
-        return ReadAhead(self._decoded(batch))
-
-    def _decoded(self, batch: bytes | Mark | ReadAhead) -> Iterator[Item]:
-        if isinstance(batch, bytes):
-            return self._decoder.feed(batch)
-        return self._decoder.close(batch) if isinstance(batch, Mark) else iter(batch)
-
-    def hold(self, batch: bytes | Mark | ReadAhead) -> bool:
-        """Decode up to the first content, or finish reason, and hold it, not yet folded.
-
-        Returns:
-            Whether there was one; if not, the next chunk is wanted.
-
-        Raises:
-            ModelAPIError: The answer ended, with neither.
-        """
-        self._rest = self._decoded(batch)
-        for item in self._rest:
-            if isinstance(item, Mark) and item is not Mark.FINISHED:
-                self.accumulator.ending.take(item, self.accumulator.model_name)
-                raise EmptyResponse("The response ended without anything in it")
-            self._held.append(item)
-            if not isinstance(item, ResponseInfo):
-                return True
-        return False
-
-    def feed(self, batch: bytes | ReadAhead) -> Iterator[ModelResponseStreamEvent]:
-        """Take bytes and return their events; none once nothing more is to be read."""
-        if self.accumulator.ending.progress is ENDED:
-            return iter(())
-        return self._folded(self._decoded(batch))
-
-    def held(self) -> Iterator[ModelResponseStreamEvent]:
-        """Return the events of what was held, and of the rest of its chunk."""
-        return self._folded(self._unheld())
-
-    def close(self, mark: Mark = Mark.END) -> Iterator[ModelResponseStreamEvent]:
-        """Take the end of the bytes and return the last events.
-
-        Args:
-            mark: Whether the body ended or broke off.
-
-        Raises:
-            StreamInterrupted: The answer is not whole.
-        """
-        if self.accumulator.ending.progress is not ENDED:
-            yield from self._folded(self._decoder.close(mark))
-        yield from self.accumulator.close()
-
-    def _unheld(self) -> Iterator[Item]:
-        while self._held:
-            yield self._held.popleft()
-        yield from self._rest
+def _failing(exc: Exception) -> Iterator[Item]:
+    raise exc
+    yield

@@ -26,7 +26,7 @@ MAX_UNDONE = 256 * 1024
 _CODINGS = ("gzip", "x-gzip", "deflate")
 
 
-def decompressed(decoder: Decoder, encoding: str) -> Decoder:
+def decompressed(decoder: Decoder[bytes], encoding: str) -> Decoder[bytes]:
     """Return `decoder` for a body with this `Content-Encoding`.
 
     Raises:
@@ -133,7 +133,7 @@ class Inflate:
 class _InflatingDecoder:
     """Undoes the compression of what a decoder reads."""
 
-    def __init__(self, decoder: Decoder, inflate: Inflate) -> None:
+    def __init__(self, decoder: Decoder[bytes], inflate: Inflate) -> None:
         self._decoder = decoder
         self._inflate = inflate
 

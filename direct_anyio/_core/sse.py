@@ -93,7 +93,7 @@ class SSEDecoder:
         self._next_event: str | None = None
         self._id = ""
         self._plain_size = min(max_line, max_event) - LINE_COST  # no chunk so short hits a cap
-        self._between_frames = False  # whether all is as it was behind the last frame's end
+        self._between_frames = True  # whether all is as it was behind the last frame's end
         self._reading = False
         self._closed = False
 
@@ -140,7 +140,7 @@ class SSEDecoder:
             while match := PLAIN_FRAME.match(chunk, at):
                 event, data = match.groups()
                 yield ServerSentEvent(data, _text(event) if event else "message", self._id)
-                at = match.end()
+                at, self._start = match.end(), None
         if at < len(chunk):
             for line in self._split(chunk[at:]):
                 yield from self._field(line) if line else self._dispatch()

@@ -32,19 +32,16 @@ BUFFER = 7
 class Source(Protocol[BatchT_co]):
     """The only part of a stream that waits."""
 
-    async def receive(self, *, tail: bool = False) -> BatchT_co:
+    async def receive(self, *, tail: bool = False, progressed: bool = False) -> BatchT_co:
         """Wait for a batch.
 
         Args:
             tail: Whether the answer is whole already, so that the wait is short.
+            progressed: Whether the reader got an event out of what came last.
 
         Raises:
             anyio.EndOfStream: There are no more.
         """
-        ...
-
-    def progressed(self) -> None:
-        """Take note that the reader got an event out of what it received."""
         ...
 
     async def aclose(self, *, drain: bool) -> None:

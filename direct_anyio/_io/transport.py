@@ -174,22 +174,21 @@ class Exchange:
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
-    async def receive(self, *, tail: bool = False) -> bytes:
+    async def receive(self, *, tail: bool = False, progressed: bool = False) -> bytes:
         """Wait for bytes; what else has arrived comes with them.
 
         Args:
             tail: Whether the answer is whole already, so that the wait is short.
+            progressed: Whether the reader got an event out of what came last.
 
         Raises:
             anyio.EndOfStream: The body is complete.
             ModelAPIError: It is not complete, and never will be.
         """
+        if progressed:
+            self._has_content, self._waited = True, 0.0
         # A limit costs a cancel scope, so only where there is something to wait for.
         return b"".join(self._pipe.receive_nowait() or await self._wait(tail))
-
-    def progressed(self) -> None:
-        """Take note that the reader got an event out of what it received."""
-        self._has_content, self._waited = True, 0.0
 
     async def _wait(self, tail: bool) -> list[bytes]:
         """Wait for a batch under the limit that passes first."""

@@ -35,6 +35,7 @@ from .._core.codec import (
 from .._core.failures import in_stream_error, is_error
 from .._core.identity import ToolCalls
 from ..content import BinaryContent
+from ..events import TextPartDelta
 from ..messages import FinishReason
 from ..parts import FilePart
 from ..profiles import ModelProfile
@@ -554,7 +555,7 @@ class TaggedText:
                 return ()
         self._in_text = True
         self.text_key = ("content", self._place)
-        return (text_chunk(self.text_key, text),)
+        return (PartChunk(self.text_key, TextPartDelta(text)),)
 
     def _thought(self, text: str) -> Item:
         key = ("content", self._place)

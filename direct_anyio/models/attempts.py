@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,13 +20,12 @@ from .._core.culprit import explained
 from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
 from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
-from .._core.fold import BytesFold, ReadAhead
+from .._core.fold import Fold
 from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
 from .._core.target import history_for
 from .._io.deadlines import Limits, Total, within_total
 from .._io.environment import proxy_secrets
-from .._io.offload import Offloaded
 from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
 from .._io.run import transport
 from .._record import Record
@@ -288,7 +287,7 @@ class Asking:
     async def _first_content(
         self, exchange: Exchange, prepared: PreparedRequest
     ) -> StreamedResponse:
-        decoder = await self._decoder(exchange, prepared)
+        reader = prepared.codec.reader(prepared.parameters)
         accumulator = Accumulator(
             parameters=prepared.parameters,
             model_name=self.target.model_name,
@@ -297,28 +296,27 @@ class Asking:
             provider_url=prepared.reported_url,
             ending=Ending(prepared.codec.profile.finish_reason_may_be_absent),
         )
-        fold = BytesFold(decoder, accumulator)
-        while not fold.hold(await _received(exchange, fold)):
-            pass
-        describe = partial(self._describe, headers=exchange.headers)
-        return StreamedResponse(exchange, fold, fold.held(), describe)
+        if 200 <= exchange.status < 300:
+            fold = Fold(self._decoder(exchange, reader, stream=prepared.stream), accumulator)
+        else:
+            fold = Fold(ItemsDecoder(), accumulator)
+            fold.take([*await self._answer_in_error(exchange, reader), Mark.LAST])
+        stream = StreamedResponse(exchange, fold, partial(self._describe, headers=exchange.headers))
+        await stream._begin()
+        return stream
 
-    async def _decoder(self, exchange: Exchange, prepared: PreparedRequest) -> Decoder:
+    def _decoder(self, exchange: Exchange, reader: Reader, *, stream: bool) -> Decoder[bytes]:
         """Return what decodes the body, by what the head says it is.
 
         Raises:
-            ModelHTTPError: The head says that it is an error.
             UnexpectedModelBehavior: It says that there is none, or is coded as we cannot read.
         """
-        reader = prepared.codec.reader(prepared.parameters)
-        if not 200 <= exchange.status < 300:
-            return ItemsDecoder(await self._answer_in_error(exchange, reader))
         if exchange.status == 204:
             error = UnexpectedModelBehavior("The response has no content (status 204)")
             error.phase = "headers"
             raise error
         kind = exchange.headers.get("content-type", "")
-        streamed = "event-stream" in kind.lower() if kind else prepared.stream
+        streamed = "event-stream" in kind.lower() if kind else stream
         decoder = ResponseDecoder(
             reader, self.target.model_name, streamed=streamed, content_type=kind
         )
@@ -362,15 +360,6 @@ class Asking:
         # Some providers, and more gateways, say what they were sent.
         self._secrets.learn(proxy_secrets())
         self._secrets.scrub(error)
-
-
-async def _received(exchange: Exchange, fold: BytesFold) -> bytes | Mark | ReadAhead:
-    batch: bytes | Mark = Mark.END
-    with suppress(anyio.EndOfStream):
-        batch = await exchange.receive()
-    if fold.is_large(batch):
-        return await Offloaded(partial(fold.read_ahead, batch)).wait()
-    return batch
 
 
 def _place(location: str) -> str:

@@ -17,7 +17,8 @@ import anyio
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item
-from .._core.fold import ItemFold
+from .._core.decoder import ItemsDecoder
+from .._core.fold import Fold
 from .._io.deadlines import Total, limits_of, within_total
 from .._io.pump import Pipe
 from .._io.tasks import held_open, open_task_group_apart
@@ -81,13 +82,10 @@ class _ItemSource:
         finally:
             self._pipe.finish(failure)
 
-    async def receive(self, *, tail: bool = False) -> Iterable[Item]:
+    async def receive(self, *, tail: bool = False, progressed: bool = False) -> Iterable[Item]:
         with self._limited():
             batches = await self._pipe.receive()
         return chain.from_iterable(batches)
-
-    def progressed(self) -> None:
-        """A function may take its time."""
 
     async def aclose(self, *, drain: bool) -> None:
         self._pipe.leave()
@@ -114,20 +112,12 @@ async def stream_items(
     async with open_task_group_apart() as group:
         source = _ItemSource(time_limit(accumulator.model_name, settings, stream=True))
         group.start_soon(source.pump, batches)
-        fold = ItemFold(accumulator)
         try:
-            stream = kind(source, fold, fold.feed(await _first(source)))
+            stream = kind(source, Fold(ItemsDecoder(), accumulator))
+            await stream._begin()
             try:
                 yield stream
             finally:
                 await stream.aclose()
         finally:
             await source.aclose(drain=False)
-
-
-async def _first(source: _ItemSource) -> Iterable[Item]:
-    """Wait for the first items, so that an error before them surfaces as the stream opens."""
-    try:
-        return await source.receive()
-    except anyio.EndOfStream:
-        return ()

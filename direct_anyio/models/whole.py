@@ -12,8 +12,9 @@ from anyio.lowlevel import checkpoint
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Item, WholePart, text_chunk, thinking_chunk
+from .._core.decoder import ItemsDecoder
 from .._core.ending import Progress
-from .._core.fold import ItemFold
+from .._core.fold import Fold
 from .._io.tasks import Entered
 from ..messages import ModelResponse, ResponseState, TextPart, ThinkingPart
 from ..streaming import StreamedResponse
@@ -38,7 +39,8 @@ class WholeResponse(StreamedResponse):
 
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters) -> None:
         fold = _WholeFold(response, parameters)
-        super().__init__(_NothingMore(), fold, fold.feed(_items(response)))
+        fold.take(_items(response))
+        super().__init__(_NothingMore(), fold)
 
     async def finish(self) -> ModelResponse:
         """Return the response, and make no events of it."""
@@ -74,7 +76,7 @@ class RequestedWhole(Entered):
         await self._stream.aclose()
 
 
-class _WholeFold(ItemFold):
+class _WholeFold(Fold):
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters) -> None:
         self._response = response
         accumulator = Accumulator(
@@ -89,7 +91,7 @@ class _WholeFold(ItemFold):
             usage=response.usage,
             suspended=response.state == "suspended",
         )
-        super().__init__(accumulator)
+        super().__init__(ItemsDecoder(), accumulator)
 
     def snapshot(self, state: ResponseState) -> ModelResponse:
         """Return the response with the notes of the models around it, once it has been read."""
@@ -104,12 +106,9 @@ class _WholeFold(ItemFold):
 class _NothingMore:
     """The source of a stream whose events are there from the start."""
 
-    async def receive(self, *, tail: bool = False) -> NoReturn:
+    async def receive(self, *, tail: bool = False, progressed: bool = False) -> NoReturn:
         await checkpoint()
         raise anyio.EndOfStream
-
-    def progressed(self) -> None:
-        """Nobody waits."""
 
     async def aclose(self, *, drain: bool) -> None:
         """Nothing is open."""
