@@ -60,6 +60,18 @@ async def _saw(event: threading.Event) -> bool:
     return await anyio.to_thread.run_sync(event.wait, PATIENCE)
 
 
+async def test_an_open_stream_knows_who_answers() -> None:
+    """What comes before the first content is known before the first event."""
+    with serving(_endless(threading.Event())) as server:
+        model = infer_model("openai:x", api_key="k", base_url=server.url)
+        async with model_request_stream(model, MESSAGES) as stream:
+            known = stream.model_name, stream.provider_response_id
+            assert stream.response.parts == ()
+            await anext(stream)
+            assert known == (stream.model_name, stream.provider_response_id)
+            assert all(known)
+
+
 async def test_leaving_by_break_closes_the_connection() -> None:
     """A reader that breaks is free at once, and the server sees the connection close."""
     closed = threading.Event()

@@ -32,7 +32,8 @@ class WrapperModel(ModelLayer):
     """Passes everything on to another model; override what is to be otherwise.
 
     Requests of both kinds pass through `respond`. A subclass may override that, or one of
-    `request` and `request_stream`, which then serves both kinds, or both of these.
+    `request` and `request_stream`, which then serves both kinds, or both of these. Where it is
+    `request_stream` alone, all requests are streamed over HTTP.
 
     Args:
         wrapped: The model, or its name.
