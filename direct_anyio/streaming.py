@@ -115,9 +115,10 @@ class StreamedResponse:
             # Where a blocking reader was interrupted, it has come since.
             if not self._fold.has_more:
                 self._fold.take(await self._received())
+        except anyio.ClosedResourceError:
+            raise UserError("The stream was closed while it was being read.") from None
         except Exception as exc:
-            if not self._left:
-                self._fail(exc)
+            self._fail(exc)
             raise
         finally:
             self._filling = False
@@ -137,8 +138,6 @@ class StreamedResponse:
                 batch = await self._source.receive(tail=tail, progressed=progressed)
             except anyio.EndOfStream:
                 batch = Mark.END
-            except anyio.ClosedResourceError:
-                raise UserError("The stream was closed while it was being read.") from None
             except ModelConnectionError:
                 if self._fold.accumulator.ending.progress is not _FINISHED:
                     raise
