@@ -10,6 +10,7 @@ app = Celery("tasks", broker="filesystem://", backend=f"file://{folder}/results"
 app.conf.broker_transport_options = {
     "data_folder_in": f"{folder}/queue",
     "data_folder_out": f"{folder}/queue",
+    "control_folder": f"{folder}/control",
 }
 app.conf.worker_hijack_root_logger = False
 
