@@ -81,6 +81,9 @@ BY_BYTES = (
     "The file at {} must be downloaded before it can be sent: pass `downloads=True` to "
     "`infer_model`, or send the bytes as `BinaryContent`."
 )
+ELSEWHERE = (
+    "The file {!r} was uploaded to {!r}: upload it to {!r}, or send its bytes as `BinaryContent`."
+)
 
 
 NATIVE: JSONObject = {"output_mode": "native", "output_object": SHAPE}

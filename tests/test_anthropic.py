@@ -45,7 +45,6 @@ from direct_anyio.dialects.anthropic import (
     AnthropicCodec,
     AnthropicModelSettings,
     anthropic_json_schema,
-    needs_download,
 )
 from direct_anyio.exceptions import (
     ModelOverloadedError,
@@ -921,12 +920,11 @@ def test_files_that_cannot_be_sent(file: Any, word: str) -> None:
 
 def test_files_that_must_be_fetched() -> None:
     """A text by URL must be given as bytes, and what the user wants to be."""
-    assert needs_download(DocumentUrl("https://x.org/a.txt"))
-    assert needs_download(DocumentUrl("https://x.org/a.pdf", force_download=True))
-    assert needs_download(ImageUrl("https://x.org/a.png", force_download=True))
-    assert not needs_download(DocumentUrl("https://x.org/a.pdf"))
-    assert not needs_download(ImageUrl("https://x.org/a.png"))
-    assert not needs_download(PNG)
+    assert codec().needs_download(DocumentUrl("https://x.org/a.txt"))
+    assert codec().needs_download(DocumentUrl("https://x.org/a.pdf", force_download=True))
+    assert codec().needs_download(ImageUrl("https://x.org/a.png", force_download=True))
+    assert not codec().needs_download(DocumentUrl("https://x.org/a.pdf"))
+    assert not codec().needs_download(ImageUrl("https://x.org/a.png"))
 
 
 def test_tool_results() -> None:

@@ -48,8 +48,10 @@ from direct_anyio.parts import (
 from direct_anyio.profiles import ModelProfile
 
 from .encoding import (
+    BY_BYTES,
     CALL,
     CALL_ID,
+    ELSEWHERE,
     HELLO,
     LOOSE,
     MP4,
@@ -180,9 +182,6 @@ def source(kind: str, **source: Any) -> JSONObject:
 
 
 CSV = BinaryContent(b"a", media_type="text/csv")
-BYTES_OF = (
-    "Anthropic is not sent the URL 'https://a.test/{}' itself: send its bytes as `BinaryContent`."
-)
 
 
 def refused(text: str, *items: Any) -> Row:
@@ -254,30 +253,34 @@ CONTENTS: dict[str, Row] = {
         BinaryContent(b"\xff", media_type="text/plain"),
     ),
     "a file of another type": refused(
-        "Anthropic reads no file of type video/mp4: images, PDFs and plain text it does", MP4
+        "Anthropic reads images, PDFs and plain text, and no file of type video/mp4", MP4
     ),
     "audio by URL": refused("Anthropic cannot be sent AudioUrl", AudioUrl("https://a.test/a.mp3")),
     "a video by URL": refused(
         "Anthropic cannot be sent VideoUrl", VideoUrl("https://a.test/a.mp4")
     ),
     "a document of another type by URL": refused(
-        "Anthropic reads no document of type text/csv", DocumentUrl("https://a.test/a.csv")
+        "Anthropic reads images, PDFs and plain text, and no file of type text/csv",
+        DocumentUrl("https://a.test/a.csv"),
     ),
     "a document of no known type": refused(
         "Could not infer media type from document URL: https://a.test/a. Explicitly provide a "
         "`media_type` instead.",
         DocumentUrl("https://a.test/a"),
     ),
-    "a text by URL": refused(BYTES_OF.format("a.txt"), DocumentUrl("https://a.test/a.txt")),
+    "a text by URL": refused(
+        BY_BYTES.format("https://a.test/a.txt"), DocumentUrl("https://a.test/a.txt")
+    ),
     "an image whose bytes are wanted": refused(
-        BYTES_OF.format("a.png"), ImageUrl("https://a.test/a.png", force_download=True)
+        BY_BYTES.format("https://a.test/a.png"),
+        ImageUrl("https://a.test/a.png", force_download=True),
     ),
     "an uploaded file of another type": refused(
-        "Anthropic reads no uploaded file of type audio/wav",
+        "Anthropic reads images, PDFs and plain text, and no file of type audio/wav",
         UploadedFile(file_id="f1", provider_name="anthropic", media_type="audio/wav"),
     ),
     "a file uploaded elsewhere": refused(
-        "The file 'f1' is at 'openai': 'anthropic' cannot read it.",
+        ELSEWHERE.format("f1", "openai", "anthropic"),
         UploadedFile(file_id="f1", provider_name="openai"),
     ),
 }

@@ -42,6 +42,7 @@ from .encoding import (
     CALL,
     CALL_ID,
     CALL_SAID,
+    ELSEWHERE,
     HELLO,
     HELLO_SAID,
     JSON,
@@ -263,7 +264,6 @@ SAMPLES: dict[str, tuple[bool, bool, bool]] = {
 }
 
 UNKNOWN = "A part of kind 'new' cannot be sent"
-ELSEWHERE = "A file uploaded to 'anthropic' cannot be sent elsewhere"
 
 CONTENTS: dict[str, Row] = {
     "a text": content({"type": "text", "text": "Hi"}, "Hi"),
@@ -359,7 +359,8 @@ CONTENTS: dict[str, Row] = {
         UploadedFile(file_id="file-1", provider_name="openai", media_type="image/png"),
     ),
     "a file uploaded elsewhere": refused(
-        ELSEWHERE, UploadedFile(file_id="file-1", provider_name="anthropic")
+        ELSEWHERE.format("file-1", "anthropic", "openai"),
+        UploadedFile(file_id="file-1", provider_name="anthropic"),
     ),
     "a document by URL": refused(
         BY_BYTES.format("https://a.test/b.pdf"), DocumentUrl("https://a.test/b.pdf")

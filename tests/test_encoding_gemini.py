@@ -44,8 +44,10 @@ from direct_anyio.parts import (
 )
 
 from .encoding import (
+    BY_BYTES,
     CALL,
     CALL_ID,
+    ELSEWHERE,
     HELLO,
     LOOSE,
     MP3,
@@ -213,10 +215,6 @@ def file(uri: str, media_type: str) -> JSONObject:
 
 FILES = "https://generativelanguage.googleapis.com/v1beta/files/"
 TUBE = "https://youtu.be/x"
-UNREAD = (
-    "Gemini's API does not read {}: of URLs it reads YouTube's and those of files uploaded to "
-    "it. Let `infer_model` download, or send the bytes as `BinaryContent`."
-)
 ON_CLOUD: JSONObject = {"model": CLOUD, "url": CLOUD_URL}
 
 CONTENTS: dict[str, Row] = {
@@ -271,17 +269,17 @@ CONTENTS: dict[str, Row] = {
         UploadedFile(file_id=f"{FILES}a", provider_name="google"),
     ),
     "a file uploaded elsewhere": refused(
-        "A file that was uploaded to 'openai' cannot be sent to 'google-gla'.",
+        ELSEWHERE.format("f1", "openai", "google-gla"),
         UploadedFile(file_id="f1", provider_name="openai"),
     ),
     "an uploaded file by its name": refused(
         "The id of a file for 'google-gla' is its https:// URI.",
         UploadedFile(file_id="files/a", provider_name="google-gla"),
     ),
-    "a URL": refused(UNREAD.format("https://a.test/b.png"), ImageUrl("https://a.test/b.png")),
-    "a URL of a bucket": refused(UNREAD.format("gs://a/b.png"), ImageUrl("gs://a/b.png")),
+    "a URL": refused(BY_BYTES.format("https://a.test/b.png"), ImageUrl("https://a.test/b.png")),
+    "a URL of a bucket": refused(BY_BYTES.format("gs://a/b.png"), ImageUrl("gs://a/b.png")),
     "an uploaded file whose bytes are wanted": refused(
-        UNREAD.format(f"{FILES}a.png"), ImageUrl(f"{FILES}a.png", force_download=True)
+        BY_BYTES.format(f"{FILES}a.png"), ImageUrl(f"{FILES}a.png", force_download=True)
     ),
     "a URL on Google Cloud": content(
         file("https://a.test/b.mp3", "audio/mpeg"), AudioUrl("https://a.test/b.mp3"), **ON_CLOUD
@@ -290,7 +288,7 @@ CONTENTS: dict[str, Row] = {
         file("gs://a/b.pdf", "application/pdf"), DocumentUrl("gs://a/b.pdf"), **ON_CLOUD
     ),
     "a URL on Google Cloud whose bytes are wanted": refused(
-        UNREAD.format("https://a.test/b.png"),
+        BY_BYTES.format("https://a.test/b.png"),
         ImageUrl("https://a.test/b.png", force_download=True),
         **ON_CLOUD,
     ),
@@ -305,7 +303,7 @@ CONTENTS: dict[str, Row] = {
         **ON_CLOUD,
     ),
     "a file of the other endpoint's": refused(
-        "A file that was uploaded to 'google-gla' cannot be sent to 'google-vertex'.",
+        ELSEWHERE.format("gs://a/b", "google-gla", "google-vertex"),
         UploadedFile(file_id="gs://a/b", provider_name="google-gla"),
         **ON_CLOUD,
     ),

@@ -46,8 +46,10 @@ from direct_anyio.parts import (
 )
 
 from .encoding import (
+    BY_BYTES,
     CALL,
     CALL_ID,
+    ELSEWHERE,
     HELLO,
     HELLO_SAID,
     LOOSE,
@@ -247,13 +249,11 @@ CONTENTS: dict[str, Row] = {
         "The Responses protocol cannot be sent VideoUrl", VideoUrl("https://a.test/b.mp4")
     ),
     "an image whose bytes are wanted": refused(
-        "The bytes of https://a.test/b.png are to be sent (`force_download`), and nobody has "
-        "downloaded them: send them as `BinaryContent`.",
+        BY_BYTES.format("https://a.test/b.png"),
         ImageUrl("https://a.test/b.png", force_download=True),
     ),
     "a file uploaded elsewhere": refused(
-        "The file 'f1' was uploaded to 'anthropic': upload it to 'openai', or send the bytes as "
-        "`BinaryContent`.",
+        ELSEWHERE.format("f1", "anthropic", "openai"),
         UploadedFile(file_id="f1", provider_name="anthropic"),
     ),
 }

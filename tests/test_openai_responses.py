@@ -632,7 +632,6 @@ def test_needs_download() -> None:
     codec = _codec()
     assert codec.needs_download(ImageUrl("https://a.b/c.png", force_download=True))
     assert not codec.needs_download(ImageUrl("https://a.b/c.png"))
-    assert not codec.needs_download("text")
 
 
 SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

@@ -689,7 +689,7 @@ FIELDS: dict[str, tuple[Any, str]] = {
     "what does not print": (_model(TextPart(cast(Any, Strange()))), "a value of type Strange"),
     "a text that is too long to show": (
         _user([UploadedFile(file_id="f" * 5000, provider_name="openai")]),
-        r"^Part 0 of message 0, a UserPromptPart, cannot be sent: .{,900}cannot read it.$",
+        r"^Part 0 of message 0, a UserPromptPart, cannot be sent: .{,950}`BinaryContent`.$",
     ),
     "a media type": (
         _model(FilePart(BinaryContent(b"x", media_type=WRONG_NUMBER))),

@@ -28,6 +28,7 @@ __all__ = (
     "Delta",
     "HTTPCall",
     "Item",
+    "JSONObject",
     "Mark",
     "ModelCodec",
     "PartChunk",
@@ -51,6 +52,8 @@ __all__ = (
 )
 
 ValueT = TypeVar("ValueT")
+
+JSONObject: TypeAlias = dict[str, Any]
 
 Delta: TypeAlias = TextPartDelta | ThinkingPartDelta | ToolCallPartDelta
 

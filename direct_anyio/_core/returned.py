@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from .._json import loads
 from .._values import as_text, plain, to_json
@@ -11,9 +11,18 @@ from ..content import BinaryContent, FileUrl, UploadedFile, UserContent
 from ..exceptions import ResponseTooLarge, UserError
 from ..parts import BuiltinToolCallPart, ToolCallPart, ToolReturnPart
 
-__all__ = ("args_object", "args_or_none", "args_text", "items_of", "text_and_files")
+__all__ = (
+    "FILES",
+    "File",
+    "args_object",
+    "args_or_none",
+    "args_text",
+    "items_of",
+    "text_and_files",
+)
 
-_FILES = (FileUrl, BinaryContent, UploadedFile)
+File: TypeAlias = FileUrl | BinaryContent | UploadedFile
+FILES = (FileUrl, BinaryContent, UploadedFile)
 
 _INVALID = "INVALID_JSON"
 
@@ -59,7 +68,7 @@ def items_of(part: ToolReturnPart) -> Sequence[Any]:
     """Return the items of a result that JSON has a list for; any other result is the only item."""
     if isinstance(part.content, (list, tuple)):
         return part.content
-    written = None if isinstance(part.content, (str, dict, *_FILES)) else plain(part.content)
+    written = None if isinstance(part.content, (str, dict, *FILES)) else plain(part.content)
     return written if isinstance(written, list) else (part.content,)
 
 
@@ -71,7 +80,7 @@ def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
     """
     many = isinstance(part.content, (list, tuple))
     items = part.content if many else (part.content,)
-    files = [item for item in items if isinstance(item, _FILES)]
+    files = [item for item in items if isinstance(item, FILES)]
     if not files:
         return part.model_response_str(), []
     told = [_told(item) for item in items]
@@ -80,14 +89,12 @@ def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
 
 
 def _told(item: object) -> str:
-    if isinstance(item, _FILES):
+    if isinstance(item, FILES):
         return f"See file {item.identifier}."
     return as_text(item)
 
 
-def _marked(
-    part: ToolReturnPart, file: FileUrl | BinaryContent | UploadedFile
-) -> tuple[UserContent, ...]:
+def _marked(part: ToolReturnPart, file: File) -> tuple[UserContent, ...]:
     start = (
         f'<pyai:tool_result tool_name="{part.tool_name}" '
         f'tool_call_id="{part.tool_call_id}" file_id="{file.identifier}">'

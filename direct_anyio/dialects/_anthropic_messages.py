@@ -12,51 +12,45 @@ Promises:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 from attrs import frozen
 
-from .._core.returned import args_object, items_of
+from .._core.codec import JSONObject
+from .._core.returned import FILES, args_object, items_of
 from .._core.target import with_parts
 from .._values import as_text, plain
 from ..content import (
     BinaryContent,
     CachePoint,
     DocumentUrl,
-    FileUrl,
     ImageUrl,
-    TextContent,
+    MultiModalContent,
     UploadedFile,
-    UserContent,
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
-    ModelResponsePart,
     OpaquePart,
     RetryPromptPart,
-    SystemPromptPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
-    UserPromptPart,
 )
 from ._anthropic_reader import CALLER, OWN_NAME, REDACTED
+from ._messages import MessageWriter, unknown_part
 
 __all__ = (
-    "MessageWriter",
+    "AnthropicWriter",
     "cache",
     "cache_control",
     "limit_cache_points",
-    "needs_download",
     "text_block",
 )
-
-JSONObject: TypeAlias = dict[str, Any]
 
 MAX_CACHE_POINTS = 4
 
@@ -65,6 +59,9 @@ NO_OUTPUT = "The tool failed without a message."
 
 # Blocks that a cache point can stand behind.
 _CACHEABLE = frozenset(("text", "image", "document", "tool_use", "tool_result", "server_tool_use"))
+
+_CACHE_POINT = "cache_point"
+"""The type of what stands for a cache point among blocks, and is no block."""
 
 _CITATION = ("type", "url", "title", "cited_text", "encrypted_index")
 
@@ -75,47 +72,15 @@ _FAILED = ("failed", "retried")
 _SENT_BACK = ("web_search", "web_fetch", "code_execution", "tool_search")
 
 
-def needs_download(item: UserContent) -> bool:
-    """Return whether a file must be fetched and given as `BinaryContent` to be sent.
-
-    Images and PDFs go by URL, unless they are not to; a text goes as it is.
-    """
-    match item:
-        case ImageUrl():
-            return item.force_download
-        case DocumentUrl():
-            return item.force_download or _media_type(item) == "text/plain"
-    return False
-
-
 @frozen
-class MessageWriter:
-    """Writes messages for one provider.
+class AnthropicWriter(MessageWriter):
+    """Writes messages as blocks."""
 
-    Attributes:
-        provider_name: The provider; only what it signed or ran itself is sent back as such.
-    """
-
-    provider_name: str
-
-    def messages(self, messages: Sequence[ModelMessage]) -> Iterator[JSONObject]:
-        """Return the messages; one that has nothing to say is left out.
-
-        Raises:
-            UserError: One of them holds what the provider cannot be sent.
-        """
-        for message in _without_open_calls(self._since_summary(messages)):
-            if isinstance(message, ModelRequest):
-                turns = [("user", self._request(message))]
-            else:
-                turns = [
-                    ("user", list(self._foreign_thoughts(message))),
-                    ("assistant", list(self._response(message))),
-                ]
-            yield from ({"role": role, "content": said} for role, said in turns if said)
+    def messages(self, messages: Iterable[ModelMessage]) -> Iterator[JSONObject]:
+        """Yield the messages from the last summary on, which stands for what was before it."""
+        return super().messages(_without_open_calls(self._since_summary([*messages])))
 
     def _since_summary(self, messages: Sequence[ModelMessage]) -> Sequence[ModelMessage]:
-        """Return a history from the provider's last summary on, which stands for the rest."""
         for at in reversed(range(len(messages))):
             parts = messages[at].parts
             summaries = [n for n, part in enumerate(parts) if self._is_summary(part)]
@@ -128,125 +93,165 @@ class MessageWriter:
         return (
             isinstance(part, OpaquePart)
             and part.data.get("part_kind") == "compaction"
-            and part.data.get("provider_name") == self.provider_name
+            and self.is_own(part.provider_name)
         )
 
-    def _request(self, message: ModelRequest) -> list[JSONObject]:
+    def request(self, message: ModelRequest) -> Iterator[JSONObject]:
+        """Yield a message of the user, nothing where it would be empty."""
         blocks: list[JSONObject] = []
-        for part in message.parts:
-            match part:
-                case SystemPromptPart():
-                    pass
-                case UserPromptPart():
-                    self._prompt(part, blocks)
-                case ToolReturnPart():
-                    blocks.append(self._tool_result(part))
-                case RetryPromptPart(tool_name=None):
-                    blocks.append(text_block(part.model_response()))
-                case RetryPromptPart():
-                    blocks.append(
-                        _tool_result(part.tool_call_id, part.model_response(), is_error=True)
-                    )
-                case _:
-                    raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
-        return blocks
+        for block in super().request(message):
+            if block["type"] == _CACHE_POINT:
+                cache(blocks, block["ttl"])
+            else:
+                blocks.append(block)
+        if blocks:
+            yield {"role": "user", "content": blocks}
 
-    def _prompt(self, part: UserPromptPart, blocks: list[JSONObject]) -> None:
-        items = (part.content,) if isinstance(part.content, str) else part.content
-        for item in items:
-            if isinstance(item, CachePoint):
-                cache(blocks, item.ttl)
-            elif item:
-                block = self._content(item)
-                # The provider refuses an empty text.
-                if block != text_block(""):
-                    blocks.append(block)
+    def response(self, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a message of the model, and before it the thoughts that the provider did not sign.
 
-    def _content(self, item: Any) -> JSONObject:
-        """Return the block of a text or a file."""
+        The user says those: a model that finds tags in its own turns writes such into its
+        answers.
+        """
+        thoughts = [
+            text_block(f"<assistant_thinking>\n{part.content}\n</assistant_thinking>")
+            for part in message.parts
+            if isinstance(part, ThinkingPart) and part.content.strip() and not self._signed(part)
+        ]
+        if thoughts:
+            yield {"role": "user", "content": thoughts}
+        blocks = list(super().response(message))
+        if blocks:
+            yield {"role": "assistant", "content": blocks}
+
+    def _signed(self, part: ThinkingPart) -> bool:
+        return bool(part.signature) and self.is_own(part.provider_name)
+
+    def text_content(self, text: str) -> Iterator[JSONObject]:
+        """Yield a text; the provider refuses an empty one."""
+        if text:
+            yield text_block(text)
+
+    def cache_point(self, item: CachePoint) -> Iterator[JSONObject]:
+        """Yield the mark of a cache point, which `request` puts on the block before it."""
+        yield {"type": _CACHE_POINT, "ttl": item.ttl}
+
+    def file(self, item: MultiModalContent) -> JSONObject:
+        """Return the block of a file."""
+        source: JSONObject
         match item:
-            case str():
-                return text_block(item)
-            case TextContent():
-                return text_block(item.content)
-            case BinaryContent():
-                return _binary(item)
             case UploadedFile():
-                return self._uploaded(item)
+                source = {"type": "file", "file_id": item.file_id}
+            case BinaryContent():
+                source = {"type": "base64", "media_type": item.media_type, "data": item.base64}
             case ImageUrl() | DocumentUrl():
-                return _by_url(item)
-        raise UserError(f"Anthropic cannot be sent {type(item).__name__}")
-
-    def _uploaded(self, item: UploadedFile) -> JSONObject:
-        if item.provider_name != self.provider_name:
-            raise UserError(
-                f"The file {item.file_id!r} is at {item.provider_name!r}: "
-                f"{self.provider_name!r} cannot read it."
-            )
-        source = {"type": "file", "file_id": item.file_id}
-        if item.media_type.startswith("image/"):
+                source = {"type": "url", "url": item.url}
+            case _:
+                raise UserError(f"Anthropic cannot be sent {type(item).__name__}")
+        if isinstance(item, ImageUrl) or item.media_type.startswith("image/"):
             return {"type": "image", "source": source}
-        if item.media_type.startswith(("text/", "application/")):
-            return {"type": "document", "source": source}
-        raise UserError(f"Anthropic reads no uploaded file of type {item.media_type}")
+        match item:
+            case UploadedFile() if item.media_type.startswith(("text/", "application/")):
+                return {"type": "document", "source": source}
+            case DocumentUrl() | BinaryContent() if item.media_type == "application/pdf":
+                return {"type": "document", "source": source}
+            case BinaryContent(media_type="text/plain"):
+                text = item.data.decode(errors="replace")
+                return {"type": "document", "source": source | {"type": "text", "data": text}}
+        raise UserError(
+            f"Anthropic reads images, PDFs and plain text, and no file of type {item.media_type}"
+        )
 
-    def _tool_result(self, part: ToolReturnPart) -> JSONObject:
-        told = (item if _is_file(item) else as_text(item) for item in items_of(part))
-        blocks = [self._content(item) for item in told if item]  # an empty text is refused
+    def tool_return(self, part: ToolReturnPart) -> Iterator[JSONObject]:
+        """Yield the result of a tool."""
+        items = (item if isinstance(item, FILES) else as_text(item) for item in items_of(part))
+        blocks = list(self.contents([*items]))
         failed = part.outcome in _FAILED
         if failed and not blocks:
             # The provider refuses an error that says nothing.
             blocks = [text_block(NO_OUTPUT)]
-        return _tool_result(part.tool_call_id, blocks or "", is_error=failed)
+        yield _tool_result(part.tool_call_id, blocks or "", is_error=failed)
 
-    def _foreign_thoughts(self, message: ModelResponse) -> Iterator[JSONObject]:
-        """Return the thoughts that the provider did not sign, as text.
+    def tool_retry(self, part: RetryPromptPart) -> Iterator[JSONObject]:
+        """Yield a request to try a tool call again: a result that is an error."""
+        yield _tool_result(part.tool_call_id, part.model_response(), is_error=True)
 
-        The user says them: a model that finds tags in its own turns writes such into its
-        answers.
+    def text(self, part: TextPart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a text with its citations of web pages.
+
+        Those of documents are not sent back: they count the documents of one request.
         """
-        for part in message.parts:
-            if not isinstance(part, ThinkingPart) or self._is_signed(part):
-                continue
-            if part.content.strip():
-                yield text_block(f"<assistant_thinking>\n{part.content}\n</assistant_thinking>")
+        if not part.content:
+            return
+        block = text_block(part.content)
+        own = self.is_own(message.provider_name)
+        citations = [
+            {key: citation.get(key) for key in _CITATION}
+            for citation in ((part.provider_details or {}).get("citations") if own else None) or ()
+            if citation["type"] == "web_search_result_location"
+        ]
+        if citations:
+            block["citations"] = citations
+        yield block
 
-    def _is_signed(self, part: ThinkingPart) -> bool:
-        return bool(part.signature) and part.provider_name == self.provider_name
+    def thinking(self, part: ThinkingPart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a thought that the provider signed."""
+        if self._signed(part):
+            if part.id == REDACTED:
+                yield {"type": "redacted_thinking", "data": part.signature}
+            else:
+                yield {"type": "thinking", "thinking": part.content, "signature": part.signature}
 
-    def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
-        own = message.provider_name == self.provider_name
-        for part in message.parts:
-            block = self._part(part)
-            if block:
-                yield block | (_citations(part) if own else {})
+    def tool_call(self, part: ToolCallPart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a tool call."""
+        yield _tool_use("tool_use", part, part.tool_name, args_object(part))
 
-    def _part(self, part: ModelResponsePart) -> JSONObject:
-        """Return the block of a part, {} where it is not sent back."""
-        match part:
-            case TextPart():
-                return text_block(part.content) if part.content else {}
-            case ThinkingPart() if self._is_signed(part):
-                return _thought(part)
-            case ToolCallPart():
-                return _tool_use("tool_use", part, part.tool_name, args_object(part))
-            case BuiltinToolCallPart() if part.provider_name == self.provider_name:
-                return _builtin_call(part)
-            case BuiltinToolReturnPart() if part.provider_name == self.provider_name:
-                return _builtin_return(part)
-            case OpaquePart():
-                return self._opaque(part)
-        return {}
+    def builtin_call(
+        self, part: BuiltinToolCallPart, message: ModelResponse
+    ) -> Iterator[JSONObject]:
+        """Yield a call of a tool of the provider, where it takes it back."""
+        if not self.is_own(part.provider_name):
+            return
+        args = args_object(part)
+        if part.tool_name.startswith("mcp_server:"):
+            if "tool_name" in args:
+                tool_args = args.get("tool_args") or {}
+                used = _tool_use("mcp_tool_use", part, args["tool_name"], tool_args)
+                yield used | {"server_name": part.tool_name.partition(":")[2]}
+        elif part.tool_name in _SENT_BACK:
+            name = _provider_tool_name(part)
+            if part.tool_name == "tool_search":
+                strategy = (part.provider_details or {}).get("strategy", "bm25")
+                name = f"tool_search_tool_{strategy}"
+                if "queries" in args:
+                    key = "pattern" if strategy == "regex" else "query"
+                    args = {key: " ".join(args["queries"])}
+            yield _tool_use("server_tool_use", part, name, args) | _caller(part)
 
-    def _opaque(self, part: OpaquePart) -> JSONObject:
-        if part.provider_name not in (None, self.provider_name):
-            return {}
-        if part.data.get("part_kind") != "compaction":
-            raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
-        if not self._is_summary(part):
-            return {}
-        details = part.data.get("provider_details") or {}
-        return {"type": "compaction", "content": part.data.get("content"), **details}
+    def builtin_return(
+        self, part: BuiltinToolReturnPart, message: ModelResponse
+    ) -> Iterator[JSONObject]:
+        """Yield the result of a tool of the provider, where it takes it back."""
+        content = plain(part.content)
+        if not self.is_own(part.provider_name) or not isinstance(content, (dict, list)):
+            return
+        if part.tool_name.startswith("mcp_server") and isinstance(content, dict):
+            result = _result("mcp", part, content.get("content"))
+            yield result | {"is_error": content.get("is_error", False)}
+        elif part.tool_name in _SENT_BACK:
+            if part.tool_name == "tool_search":
+                content = _found_tools(part)
+            yield _result(_provider_tool_name(part), part, content) | _caller(part)
+
+    def opaque(self, part: OpaquePart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a summary of what came before it; other unknown parts are refused."""
+        if self._is_summary(part):
+            details = part.data.get("provider_details") or {}
+            yield {"type": "compaction", "content": part.data.get("content"), **details}
+        elif part.provider_name is None or (
+            self.is_own(part.provider_name) and part.data.get("part_kind") != "compaction"
+        ):
+            raise unknown_part(part)
 
 
 def _without_open_calls(messages: Sequence[ModelMessage]) -> Iterator[ModelMessage]:
@@ -305,65 +310,6 @@ def text_block(text: str) -> JSONObject:
     return {"type": "text", "text": text}
 
 
-def _binary(item: BinaryContent) -> JSONObject:
-    source = {"type": "base64", "media_type": item.media_type, "data": item.base64}
-    if item.is_image:
-        return {"type": "image", "source": source}
-    if item.media_type == "application/pdf":
-        return {"type": "document", "source": source}
-    if item.media_type == "text/plain":
-        text = item.data.decode(errors="replace")
-        return {"type": "document", "source": source | {"type": "text", "data": text}}
-    raise UserError(
-        f"Anthropic reads no file of type {item.media_type}: images, PDFs and plain text it does"
-    )
-
-
-def _by_url(item: ImageUrl | DocumentUrl) -> JSONObject:
-    if needs_download(item):
-        raise UserError(
-            f"Anthropic is not sent the URL {item.url[:200]!r} itself: send its bytes as "
-            "`BinaryContent`."
-        )
-    source = {"type": "url", "url": item.url}
-    if isinstance(item, ImageUrl):
-        return {"type": "image", "source": source}
-    if _media_type(item) != "application/pdf":
-        raise UserError(f"Anthropic reads no document of type {_media_type(item)}")
-    return {"type": "document", "source": source}
-
-
-def _media_type(item: FileUrl) -> str:
-    try:
-        return item.media_type
-    except ValueError as exc:
-        raise UserError(str(exc)) from exc
-
-
-def _thought(part: ThinkingPart) -> JSONObject:
-    if part.id == REDACTED:
-        return {"type": "redacted_thinking", "data": part.signature}
-    return {"type": "thinking", "thinking": part.content, "signature": part.signature}
-
-
-def _citations(part: ModelResponsePart) -> JSONObject:
-    """Return a text's citations of web pages, {} where it has none.
-
-    Those of documents are not sent back: they count the documents of one request.
-    """
-    known = (part.provider_details or {}).get("citations") if isinstance(part, TextPart) else None
-    sent = [
-        {key: citation.get(key) for key in _CITATION}
-        for citation in known or ()
-        if citation["type"] == "web_search_result_location"
-    ]
-    return {"citations": sent} if sent else {}
-
-
-def _is_file(item: Any) -> bool:
-    return isinstance(item, (BinaryContent, FileUrl, UploadedFile))
-
-
 def _tool_result(
     call_id: str, content: str | list[JSONObject], is_error: bool = False
 ) -> JSONObject:
@@ -381,7 +327,7 @@ def _tool_use(
     return {"type": kind, "id": part.tool_call_id, "name": name, "input": args}
 
 
-def _own_name(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> str:
+def _provider_tool_name(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> str:
     """Return the provider's name of a tool of its own."""
     details = part.provider_details or {}
     return str(details.get(OWN_NAME) or part.tool_name)
@@ -392,51 +338,11 @@ def _caller(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject:
     return {"caller": caller} if caller else {}
 
 
-def _builtin_call(part: BuiltinToolCallPart) -> JSONObject:
-    if part.tool_name.startswith("mcp_server:"):
-        return _mcp_call(part)
-    if part.tool_name not in _SENT_BACK:
-        return {}
-    name, args = _own_name(part), args_object(part)
-    if part.tool_name == "tool_search":
-        name, args = _tool_search(part, args)
-    return _tool_use("server_tool_use", part, name, args) | _caller(part)
-
-
-def _mcp_call(part: BuiltinToolCallPart) -> JSONObject:
-    args = args_object(part)
-    if "tool_name" not in args:
-        return {}
-    used = _tool_use("mcp_tool_use", part, args["tool_name"], args.get("tool_args") or {})
-    return used | {"server_name": part.tool_name.partition(":")[2]}
-
-
-def _tool_search(part: BuiltinToolCallPart, args: JSONObject) -> tuple[str, JSONObject]:
-    strategy = (part.provider_details or {}).get("strategy", "bm25")
-    if "queries" in args:
-        args = {"pattern" if strategy == "regex" else "query": " ".join(args["queries"])}
-    return f"tool_search_tool_{strategy}", args
-
-
-def _builtin_return(part: BuiltinToolReturnPart) -> JSONObject:
-    content = plain(part.content)
-    if not isinstance(content, (dict, list)):
-        return {}
-    if part.tool_name.startswith("mcp_server") and isinstance(content, dict):
-        told = {"is_error": content.get("is_error", False)}
-        return _result("mcp", part, content.get("content")) | told
-    if part.tool_name not in _SENT_BACK:
-        return {}
-    if part.tool_name == "tool_search":
-        content = _found(part)
-    return _result(_own_name(part), part, content) | _caller(part)
-
-
 def _result(name: str, part: BuiltinToolReturnPart, content: Any) -> JSONObject:
     return {"type": f"{name}_tool_result", "tool_use_id": part.tool_call_id, "content": content}
 
 
-def _found(part: BuiltinToolReturnPart) -> JSONObject:
+def _found_tools(part: BuiltinToolReturnPart) -> JSONObject:
     error = (part.provider_details or {}).get("error_code")
     if error:
         return {"type": "tool_search_tool_result_error", "error_code": error}

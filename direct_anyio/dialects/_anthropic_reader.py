@@ -14,10 +14,11 @@ Facts: Anthropic's references of the Messages API and of its streaming, and reco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 from .._core.codec import (
     Item,
+    JSONObject,
     Mark,
     PartChunk,
     Reader,
@@ -49,8 +50,6 @@ from ..parts import (
 from ..usage import RequestUsage
 
 __all__ = ("CALLER", "OWN_NAME", "REDACTED", "AnthropicReader", "usage_of")
-
-JSONObject: TypeAlias = dict[str, Any]
 
 REDACTED = "redacted_thinking"
 """The id of a thought that only the provider can read: its signature holds it."""

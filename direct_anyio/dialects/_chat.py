@@ -1,39 +1,30 @@
-"""What the chat protocols share: messages of roles, tools and their calls, heads and usage.
+"""What the chat protocols share: settings, tools, response formats, heads and usage.
 
 What is none of chat alone, such as `members` and `heading`, serves the other dialects, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from attrs import frozen
 
 from .._core.codec import (
     Item,
+    JSONObject,
     ModelCodec,
     ResponseInfo,
     count,
     dictionary,
     maybe,
 )
-from .._core.instructions import instructions_of, leading_system_prompts
 from .._core.json_schema import checked_name
-from .._core.returned import args_text, text_and_files
 from .._core.tool_choice import choice_of
-from ..content import CachePoint, FileUrl, MultiModalContent, TextContent, UserContent
 from ..exceptions import UserError
-from ..messages import FinishReason, ModelMessage, ModelRequest, ModelResponse
-from ..parts import (
-    RetryPromptPart,
-    SystemPromptPart,
-    ThinkingPart,
-    ToolCallPart,
-    ToolReturnPart,
-    UserPromptPart,
-)
+from ..messages import FinishReason
+from ..parts import ThinkingPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import (
@@ -48,30 +39,18 @@ from ._openai import OpenAIModelProfile, effort_member
 __all__ = (
     "FINISH_REASONS",
     "ChatCodec",
-    "JSONObject",
     "Quirks",
-    "call_of",
-    "conversation",
     "heading",
-    "image_piece",
     "logprob",
     "members",
     "offer",
     "output_schema",
     "refuse_builtin_tools",
     "response_format",
-    "tagged",
-    "text_piece",
     "tool_of",
     "tools_and_choice",
-    "undownloaded",
     "usage_of",
 )
-
-JSONObject: TypeAlias = dict[str, Any]
-
-FileWriter: TypeAlias = Callable[[MultiModalContent], JSONObject]
-"""Writes a file among what a user says, or raises `UserError`."""
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -131,102 +110,6 @@ class ChatCodec(ModelCodec):
     profile: ModelProfile
 
 
-def conversation(
-    messages: Sequence[ModelMessage],
-    parameters: ModelRequestParameters,
-    file: FileWriter,
-    response: Callable[[ModelResponse], Iterator[JSONObject]],
-    role: str = "system",
-) -> list[JSONObject]:
-    """Return all messages, the instructions behind the leading system prompts.
-
-    Args:
-        messages: The messages.
-        parameters: What the request offers.
-        file: Writes a file that the user sends.
-        response: Yields the messages of one response, of which there may be none.
-        role: The role of system prompts.
-
-    Raises:
-        UserError: They hold a part or a file that cannot be sent.
-    """
-    said: list[JSONObject] = []
-    for message in messages:
-        if isinstance(message, ModelRequest):
-            said.extend(_request(message, file, role))
-        else:
-            said.extend(response(message))
-    instructions = instructions_of(messages, parameters)
-    if instructions:
-        said.insert(leading_system_prompts(messages), {"role": role, "content": instructions})
-    return said
-
-
-def _request(message: ModelRequest, file: FileWriter, role: str) -> Iterator[JSONObject]:
-    files: list[UserContent] = []
-    for part in message.parts:
-        match part:
-            case SystemPromptPart():
-                yield {"role": role, "content": part.content}
-            case UserPromptPart():
-                yield {"role": "user", "content": _prompt(part.content, file)}
-            case ToolReturnPart():
-                text, returned = text_and_files(part)
-                files.extend(returned)
-                yield _tool_message(part.tool_call_id, text)
-            case RetryPromptPart(tool_name=None):
-                yield {"role": "user", "content": part.model_response()}
-            case RetryPromptPart():
-                yield _tool_message(part.tool_call_id, part.model_response())
-            case _:
-                raise UserError(f"A part of kind {part.part_kind!r} cannot be sent")
-    if files:
-        # All results of one turn must come before anything else does.
-        yield {"role": "user", "content": _prompt(files, file)}
-
-
-def _prompt(content: str | Sequence[UserContent], file: FileWriter) -> str | list[JSONObject]:
-    if isinstance(content, str):
-        return content
-    return [_piece(item, file) for item in content if not isinstance(item, CachePoint)]
-
-
-def _piece(item: str | TextContent | MultiModalContent, file: FileWriter) -> JSONObject:
-    match item:
-        case str():
-            return text_piece(item)
-        case TextContent():
-            return text_piece(item.content)
-        case FileUrl(force_download=True):
-            raise undownloaded(item)
-    return file(item)
-
-
-def _tool_message(call_id: str, content: str) -> JSONObject:
-    return {"role": "tool", "tool_call_id": call_id, "content": content}
-
-
-def text_piece(text: str) -> JSONObject:
-    """Return a text in a list of contents."""
-    return {"type": "text", "text": text}
-
-
-def undownloaded(item: FileUrl) -> UserError:
-    """Return the error for a file that had to be downloaded before it can be sent."""
-    return UserError(
-        f"The file at {item.url[:200]} must be downloaded before it can be sent: pass "
-        "`downloads=True` to `infer_model`, or send the bytes as `BinaryContent`."
-    )
-
-
-def image_piece(url: str, metadata: JSONObject | None) -> JSONObject:
-    """Return an image in a list of contents."""
-    image = {"url": url}
-    if metadata:
-        image["detail"] = metadata.get("detail", "auto")
-    return {"type": "image_url", "image_url": image}
-
-
 def tool_of(tool: ToolDefinition) -> JSONObject:
     """Return a tool as it is offered."""
     function: JSONObject = {
@@ -280,12 +163,6 @@ def output_schema(output: OutputObjectDefinition, profile: ModelProfile) -> JSON
     name = checked_name(output.name or DEFAULT_OUTPUT_TOOL_NAME, profile.tool_name_pattern)
     said = {"name": name, "schema": output.json_schema}
     return said | ({"description": output.description} if output.description else {})
-
-
-def call_of(part: ToolCallPart) -> JSONObject:
-    """Return a tool call that is sent back."""
-    function = {"name": part.tool_name, "arguments": args_text(part)}
-    return {"id": part.tool_call_id, "type": "function", "function": function}
 
 
 def members(settings: Mapping[str, Any], table: Mapping[str, str]) -> JSONObject:
@@ -360,11 +237,3 @@ def usage_of(usage: JSONObject) -> RequestUsage:
         output_audio_tokens=count(completion.get("audio_tokens")),
         details=details,
     )
-
-
-def tagged(thought: str, tags: tuple[str, str]) -> str:
-    """Return a thought as text, between thinking tags; '' for one that says nothing."""
-    if not thought.strip():
-        return ""
-    start, end = tags
-    return f"{start}\n{thought}\n{end}"

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from .._core.codec import (
     Item,
+    JSONObject,
     Mark,
     PartChunk,
     Reader,
@@ -40,7 +41,7 @@ from ..messages import FinishReason
 from ..parts import FilePart
 from ..profiles import ModelProfile
 from ..usage import RequestUsage
-from ._chat import FINISH_REASONS, JSONObject, heading, logprob, usage_of
+from ._chat import FINISH_REASONS, heading, logprob, usage_of
 
 __all__ = ("ChatReader", "TaggedText", "has_text")
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from .._core.codec import dictionary, maybe
+from .._core.codec import JSONObject, dictionary, maybe
 
 __all__ = (
-    "JSONObject",
     "citations",
     "merged",
     "retrieved_contexts",
@@ -22,8 +21,6 @@ __all__ = (
     "snake_case",
     "web_sources",
 )
-
-JSONObject = dict[str, Any]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from .._core.codec import JSONObject
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -22,8 +23,6 @@ from ..profiles import ModelProfile, by_name
 from ._gemini_schema import google_json_schema
 
 __all__ = ("GoogleModelProfile", "google_model_profile", "thinking_config")
-
-JSONObject = dict[str, Any]
 
 _SCALE = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 

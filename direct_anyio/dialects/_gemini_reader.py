@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from .._core.codec import (
     Item,
+    JSONObject,
     Mark,
     Reader,
     ResponseInfo,
@@ -43,7 +44,6 @@ from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
 from ._gemini_contents import TOOL_TYPES
 from ._gemini_grounding import (
-    JSONObject,
     citations,
     merged,
     retrieved_contexts,

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from .._core.codec import JSONObject
 from ..content import BinaryContent
 from ..exceptions import UserError
 from ..profiles import ModelProfile, by_name
 from ..settings import ModelSettings
 
 __all__ = (
-    "JSONObject",
     "OpenAIModelProfile",
     "cannot_force",
     "effort_member",
@@ -29,8 +29,6 @@ __all__ = (
     "responses_profile",
     "taken_settings",
 )
-
-JSONObject = dict[str, Any]
 
 
 @frozen(repr=False, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from .._core.codec import Item, WholePart, dictionary, id_of, tool_call_chunk, typed
+from .._core.codec import Item, JSONObject, WholePart, dictionary, id_of, tool_call_chunk, typed
 from .._values import to_json
 from ..parts import (
     BuiltinToolCallPart,
@@ -23,7 +23,6 @@ from ..parts import (
     ToolCallPart,
     new_tool_call_id,
 )
-from ._openai import JSONObject
 from ._responses_growth import json_of, listed, text_of_args
 from ._responses_items import OutputItem, OutputItems
 from ._responses_tools import (

@@ -14,9 +14,8 @@ from typing import Any
 
 from attrs import define, field
 
-from .._core.codec import id_of, index_of, text_of, typed
+from .._core.codec import JSONObject, id_of, index_of, text_of, typed
 from ..parts import new_tool_call_id
-from ._openai import JSONObject
 from ._responses_growth import GrowingArgs, GrowingText, listed, text_of_args
 from ._responses_tools import NATIVE_ITEMS
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._core.codec import (
     Item,
+    JSONObject,
     Mark,
     Reader,
     ResponseInfo,
@@ -32,7 +33,6 @@ from ..messages import FinishReason
 from ..parts import OpaquePart
 from ..usage import RequestUsage
 from ._chat import heading, logprob
-from ._openai import JSONObject
 from ._responses_calls import CALL_FRAMES, Calls
 from ._responses_growth import GrowingText, listed
 from ._responses_items import EXTENDED, OutputItem, OutputItems

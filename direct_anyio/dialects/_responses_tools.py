@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import dictionary, maybe, typed
+from .._core.codec import JSONObject, dictionary, maybe, typed
 from .._core.returned import args_or_none
 from .._values import to_json
 from ..builtin_tools import (
@@ -24,7 +24,6 @@ from ..builtin_tools import (
 )
 from ..content import BinaryContent
 from ..parts import BuiltinToolCallPart, BuiltinToolReturnPart, FilePart
-from ._openai import JSONObject
 from ._responses_growth import json_of, listed
 
 __all__ = (

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 import attrs
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall, ModelCodec
+from .._core.codec import HTTPCall, JSONObject, ModelCodec
 from .._core.instructions import instructions_of
 from .._core.tool_choice import Choice, choice_of
 from ..builtin_tools import (
@@ -24,6 +24,7 @@ from ..builtin_tools import (
     WebFetchTool,
     WebSearchTool,
 )
+from ..content import DocumentUrl, FileUrl, ImageUrl
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..parts import SystemPromptPart
@@ -31,26 +32,23 @@ from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ._anthropic_messages import (
-    MessageWriter,
+    AnthropicWriter,
     cache,
     cache_control,
     limit_cache_points,
-    needs_download,
     text_block,
 )
 from ._anthropic_models import AnthropicModelProfile, Effort
 from ._anthropic_reader import AnthropicReader
 from ._anthropic_schema import anthropic_json_schema
+from ._messages import media_type_of
 
 __all__ = (
     "AnthropicCodec",
     "AnthropicModelProfile",
     "AnthropicModelSettings",
     "anthropic_json_schema",
-    "needs_download",
 )
-
-JSONObject: TypeAlias = dict[str, Any]
 
 API_VERSION = "2023-06-01"
 
@@ -203,9 +201,14 @@ class AnthropicCodec(ModelCodec):
             headers["anthropic-beta"] = ",".join(betas)
         return HTTPCall("/v1/messages", body, headers, {"beta": "true"})
 
-    def needs_download(self, item: Any) -> bool:
-        """Return whether a file must be downloaded and sent as `BinaryContent`."""
-        return needs_download(item)
+    def needs_download(self, item: FileUrl) -> bool:
+        """Return whether a file must be downloaded: images and PDFs go by URL, texts do not."""
+        match item:
+            case ImageUrl():
+                return item.force_download
+            case DocumentUrl():
+                return item.force_download or media_type_of(item) == "text/plain"
+        return False
 
     def reader(self, parameters: ModelRequestParameters) -> AnthropicReader:
         """Return a reader of one response."""
@@ -214,7 +217,7 @@ class AnthropicCodec(ModelCodec):
     def _messages(
         self, messages: Sequence[ModelMessage], settings: ModelSettings
     ) -> list[JSONObject]:
-        said = list(MessageWriter(self.provider_name).messages(messages))
+        said = list(AnthropicWriter(self).messages(messages))
         if said and settings.get("anthropic_cache_messages"):
             cache(said[-1]["content"], settings.get("anthropic_cache_messages"))
         return said

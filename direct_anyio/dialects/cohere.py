@@ -5,7 +5,7 @@ Facts: Cohere's API reference for `POST /v2/chat`, and recorded traffic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -13,6 +13,7 @@ from attrs import frozen
 from .._core.codec import (
     HTTPCall,
     Item,
+    JSONObject,
     Mark,
     Reader,
     ResponseInfo,
@@ -31,21 +32,18 @@ from .._core.identity import ToolCalls
 from ..content import MultiModalContent
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
-from ..parts import TextPart
+from ..parts import ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
 from ._chat import (
     ChatCodec,
-    JSONObject,
-    call_of,
-    conversation,
     members,
     refuse_builtin_tools,
-    text_piece,
     tool_of,
     tools_and_choice,
 )
+from ._chat_messages import ChatWriter, text_piece
 
 __all__ = ("CohereCodec",)
 
@@ -104,7 +102,7 @@ class CohereCodec(ChatCodec):
         refuse_builtin_tools(parameters, "Cohere's chat protocol")
         body: JSONObject = {
             "model": self.model_name,
-            "messages": conversation(messages, parameters, _file, _response),
+            "messages": CohereWriter(self).conversation(messages, parameters),
             "stream": stream,
         }
         body |= _tools(settings, parameters) | self._thinking(settings)
@@ -136,21 +134,33 @@ def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONO
     return said if mode == "auto" else said | {"tool_choice": mode.upper()}
 
 
-def _response(message: ModelResponse) -> Iterator[JSONObject]:
-    texts = [part.content for part in message.parts if isinstance(part, TextPart)]
-    content: list[JSONObject] = []
-    if message.thinking and not message.thinking.isspace():
-        content.append({"type": "thinking", "thinking": message.thinking})
-    if texts:
-        content.append(text_piece("\n\n".join(texts)))
-    calls = [call_of(part) for part in message.tool_calls]
-    said = {"content": content, "tool_calls": calls}
-    if content or calls:
-        yield {"role": "assistant"} | {key: value for key, value in said.items() if value}
+class CohereWriter(ChatWriter):
+    """Writes messages of Cohere's protocol."""
 
+    def file(self, item: MultiModalContent) -> JSONObject:
+        """Refuse a file.
 
-def _file(item: MultiModalContent) -> JSONObject:
-    raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
+        Raises:
+            UserError: Always: there are none in this protocol.
+        """
+        raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
+
+    def thinking(self, part: ThinkingPart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a thought."""
+        yield {"thinking": part.content}
+
+    def assistant(self, members: Mapping[str, list[Any]]) -> Iterator[JSONObject]:
+        """Yield the message of a response, its thoughts before its texts."""
+        thought = "\n\n".join(members.get("thinking", ()))
+        content: list[JSONObject] = []
+        if thought.strip():
+            content.append({"type": "thinking", "thinking": thought})
+        if "content" in members:
+            content.append(text_piece("\n\n".join(members["content"])))
+        optional = {"content": content, "tool_calls": members.get("tool_calls")}
+        written = {key: value for key, value in optional.items() if value}
+        if written:
+            yield {"role": "assistant"} | written
 
 
 class CohereReader(Reader):

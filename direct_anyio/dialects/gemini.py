@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall, ModelCodec
+from .._core.codec import HTTPCall, JSONObject, ModelCodec
 from .._core.instructions import instructions_of
 from .._core.tool_choice import choice_of
 from ..builtin_tools import (
@@ -24,6 +24,7 @@ from ..builtin_tools import (
     WebFetchTool,
     WebSearchTool,
 )
+from ..content import FileUrl, VideoUrl
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest
 from ..parts import SystemPromptPart
@@ -31,7 +32,7 @@ from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ._chat import members
-from ._gemini_contents import ContentWriter, needs_download
+from ._gemini_contents import GeminiWriter
 from ._gemini_models import GoogleModelProfile, google_model_profile, thinking_config
 from ._gemini_reader import GeminiReader
 
@@ -42,8 +43,6 @@ __all__ = (
     "google_cloud_url",
     "google_model_profile",
 )
-
-JSONObject = dict[str, Any]
 
 GoogleCloudServiceTier = Literal[
     "pt_then_on_demand",
@@ -125,6 +124,9 @@ _CLOUD_TIER_HEADERS = {
     "priority_only": {_REQUEST_TYPE: "shared", _SHARED_TYPE: "priority"},
 }
 
+_UPLOADS_HOST = "generativelanguage.googleapis.com"
+_UPLOADS_PATH = "/v1beta/files/"
+
 _MODES = {"none": "NONE", "required": "ANY"}
 
 # The collections in which a model's resource name may lie, the usual one first, by whether
@@ -203,16 +205,22 @@ class GeminiCodec(ModelCodec):
         """Return a reader of one response."""
         return GeminiReader(self.provider_name, parameters)
 
-    def needs_download(self, item: object) -> bool:
+    def needs_download(self, item: FileUrl) -> bool:
         """Return whether a file must be downloaded and sent as `BinaryContent`.
 
         Google Cloud reads any URL; Gemini's own API reads YouTube's and those of files
         that were uploaded to it.
         """
-        return needs_download(item, self.cloud)
+        if isinstance(item, VideoUrl) and item.is_youtube:
+            return False
+        url = urlsplit(item.url)
+        if url.scheme == "gs":
+            return not self.cloud
+        uploaded = url.hostname == _UPLOADS_HOST and url.path.startswith(_UPLOADS_PATH)
+        return item.force_download or not (self.cloud or uploaded)
 
     @property
-    def _tells_builtin_tools(self) -> bool:
+    def _knows_builtin_parts(self) -> bool:
         """Whether calls of built-in tools are told of in parts, and not in metadata alone."""
         return self.profile.google_supports_tool_combination and not self.cloud
 
@@ -222,13 +230,13 @@ class GeminiCodec(ModelCodec):
         settings: ModelSettings,
         parameters: ModelRequestParameters,
     ) -> JSONObject:
-        writer = ContentWriter(
-            provider_name=self.provider_name,
+        writer = GeminiWriter(
+            self,
             cloud=self.cloud,
-            tells_builtin_tools=self._tells_builtin_tools,
+            knows_builtin_parts=self._knows_builtin_parts,
             returnable=self.profile.google_returnable_files,
         )
-        body: JSONObject = {"contents": writer.contents(messages)}
+        body: JSONObject = {"contents": writer.contents_of(messages)}
         tools = self._tools(parameters, settings)
         if settings.get("google_cached_content"):
             tools = {}
@@ -288,7 +296,7 @@ class GeminiCodec(ModelCodec):
         functions = [{"functionDeclarations": [self._declaration(tool) for tool in declared]}]
         tools = (functions if declared else []) + builtin
         config: JSONObject = {"functionCallingConfig": calling} if declared else {}
-        if builtin and self._tells_builtin_tools:
+        if builtin and self._knows_builtin_parts:
             config["includeServerSideToolInvocations"] = True
         body: JSONObject = {"tools": tools} if tools else {}
         return body | ({"toolConfig": config} if config else {})

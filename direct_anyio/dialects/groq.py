@@ -6,7 +6,7 @@ traffic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -14,6 +14,7 @@ from attrs import frozen
 from .._core.codec import (
     HTTPCall,
     Item,
+    JSONObject,
     Mark,
     ResponseInfo,
     WholePart,
@@ -29,12 +30,10 @@ from .._json import loads
 from ..builtin_tools import WebSearchTool
 from ..content import BinaryContent, ImageUrl, MultiModalContent
 from ..exceptions import UserError
-from ..messages import FinishReason, ModelMessage, ModelResponse
+from ..messages import FinishReason, ModelMessage
 from ..parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
-    TextPart,
-    ThinkingPart,
     new_tool_call_id,
 )
 from ..profiles import ModelProfile
@@ -42,17 +41,13 @@ from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition
 from ._chat import (
     ChatCodec,
-    JSONObject,
-    call_of,
-    conversation,
-    image_piece,
     members,
     offer,
     output_schema,
     response_format,
-    tagged,
     usage_of,
 )
+from ._chat_messages import ChatWriter, image_piece
 from ._chat_reader import ChatReader
 
 __all__ = ("GroqCodec", "GroqModelProfile", "GroqModelSettings")
@@ -132,7 +127,7 @@ class GroqCodec(ChatCodec):
         """
         body: JSONObject = {
             "model": self.model_name,
-            "messages": conversation(messages, parameters, _file, self._response),
+            "messages": GroqWriter(self).conversation(messages, parameters),
             "stream": stream,
         }
         body |= offer(settings, parameters)
@@ -173,33 +168,30 @@ class GroqCodec(ChatCodec):
             said["search_settings"] = {key: value for key, value in domains.items() if value}
         return {key: value for key, value in said.items() if value}
 
-    def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
-        texts: list[str] = []
-        for part in message.parts:
-            match part:
-                case TextPart():
-                    texts.append(part.content)
-                case ThinkingPart():
-                    thought = tagged(part.content, self.profile.thinking_tags)
-                    texts.extend([thought] if thought else [])
-        said: JSONObject = {"role": "assistant"}
-        if texts:
-            said["content"] = "\n\n".join(texts)
-        if message.tool_calls:
-            said["tool_calls"] = [call_of(part) for part in message.tool_calls]
-        yield said
-
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
         return output_schema(output, self.profile) | {"strict": output.strict}
 
 
-def _file(item: MultiModalContent) -> JSONObject:
-    match item:
-        case ImageUrl():
-            return image_piece(item.url, item.vendor_metadata)
-        case BinaryContent() if item.is_image:
-            return image_piece(item.data_uri, item.vendor_metadata)
-    raise UserError(f"Groq reads texts and images, no {type(item).__name__} such as this")
+class GroqWriter(ChatWriter):
+    """Writes messages of Groq's protocol."""
+
+    def file(self, item: MultiModalContent) -> JSONObject:
+        """Return an image in a list of contents."""
+        match item:
+            case ImageUrl():
+                return image_piece(item.url, item.vendor_metadata)
+            case BinaryContent(is_image=True):
+                return image_piece(item.data_uri, item.vendor_metadata)
+        raise UserError(f"Groq reads texts and images, no {type(item).__name__} such as this")
+
+    def assistant(self, members: Mapping[str, list[Any]]) -> Iterator[JSONObject]:
+        """Yield the message of a response."""
+        written: JSONObject = {"role": "assistant"}
+        if "content" in members:
+            written["content"] = "\n\n".join(members["content"])
+        if "tool_calls" in members:
+            written["tool_calls"] = members["tool_calls"]
+        yield written
 
 
 class GroqReader(ChatReader):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall
+from .._core.codec import HTTPCall, JSONObject
 from ..content import (
     BinaryContent,
     DocumentUrl,
@@ -22,23 +22,20 @@ from ..content import (
 )
 from ..exceptions import UserError
 from ..messages import FinishReason, ModelMessage, ModelResponse
-from ..parts import TextPart, ThinkingPart
+from ..parts import ThinkingPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ._chat import (
     FINISH_REASONS,
     ChatCodec,
-    JSONObject,
-    call_of,
-    conversation,
-    image_piece,
     members,
     offer,
     refuse_builtin_tools,
-    text_piece,
 )
+from ._chat_messages import ChatWriter, image_piece, text_piece
 from ._chat_reader import ChatReader
+from ._messages import media_type_of
 from ._openai import marked_text
 
 __all__ = ("MistralCodec", "MistralModelProfile", "MistralModelSettings")
@@ -103,10 +100,10 @@ class MistralCodec(ChatCodec):
             UserError: A message holds something that this protocol cannot say.
         """
         refuse_builtin_tools(parameters, "Mistral's chat protocol")
-        said = conversation(messages, parameters, _file, _response)
+        written = MistralWriter(self).conversation(messages, parameters)
         body: JSONObject = {
             "model": self.model_name,
-            "messages": list(_answered(said)),
+            "messages": list(_with_answers(written)),
             "stream": stream,
         }
         tools = offer(settings, parameters)
@@ -123,8 +120,9 @@ class MistralCodec(ChatCodec):
 
     def needs_download(self, item: FileUrl) -> bool:
         """Return whether a file must be downloaded before it can be sent."""
-        is_text = isinstance(item, DocumentUrl) and is_text_like(item.media_type)
-        return item.force_download or is_text
+        return item.force_download or (
+            isinstance(item, DocumentUrl) and is_text_like(media_type_of(item))
+        )
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
         thinking = settings.get("thinking")
@@ -133,47 +131,48 @@ class MistralCodec(ChatCodec):
         return {"reasoning_effort": "none" if thinking is False else "high"}
 
 
-def _answered(said: list[JSONObject]) -> Iterator[JSONObject]:
-    """Put a word of the assistant's between a tool's and the user's, which Mistral wants."""
-    for message, following in pairwise([*said, {"role": "end"}]):
+def _with_answers(messages: list[JSONObject]) -> Iterator[JSONObject]:
+    """Put a message of the assistant between a tool's and the user's, which Mistral requires."""
+    for message, following in pairwise([*messages, {"role": "end"}]):
         yield message
         if message["role"] == "tool" and following["role"] == "user":
             yield {"role": "assistant", "content": [text_piece("OK")], "prefix": False}
 
 
-def _response(message: ModelResponse) -> Iterator[JSONObject]:
-    thoughts: list[JSONObject] = []
-    texts: list[JSONObject] = []
-    for part in message.parts:
-        match part:
-            case TextPart():
-                texts.append(text_piece(part.content))
-            case ThinkingPart() if part.content.strip():
-                thoughts.append(text_piece(part.content))
-    calls = [call_of(part) | {"index": 0} for part in message.tool_calls]
-    thinking = [{"type": "thinking", "thinking": thoughts}] if thoughts else []
-    if thinking or texts or calls:
-        yield {
-            "role": "assistant",
-            "content": thinking + texts,
-            "tool_calls": calls,
-            "prefix": False,
-        }
+class MistralWriter(ChatWriter):
+    """Writes messages of Mistral's protocol."""
 
+    def file(self, item: MultiModalContent) -> JSONObject:
+        """Return a file in a list of contents."""
+        match item:
+            case ImageUrl():
+                return image_piece(item.url, item.vendor_metadata)
+            case DocumentUrl(media_type="application/pdf"):
+                return {"type": "document_url", "document_url": item.url}
+            case BinaryContent(is_image=True):
+                return image_piece(item.data_uri, item.vendor_metadata)
+            case BinaryContent(media_type="application/pdf"):
+                return {"type": "document_url", "document_url": item.data_uri}
+            case BinaryContent() if is_text_like(item.media_type):
+                return text_piece(marked_text(item))
+        raise UserError(
+            f"Mistral reads texts, images and PDFs, no {type(item).__name__} such as this"
+        )
 
-def _file(item: MultiModalContent) -> JSONObject:
-    match item:
-        case ImageUrl():
-            return image_piece(item.url, item.vendor_metadata)
-        case DocumentUrl(media_type="application/pdf"):
-            return {"type": "document_url", "document_url": item.url}
-        case BinaryContent() if item.is_image:
-            return image_piece(item.data_uri, item.vendor_metadata)
-        case BinaryContent(media_type="application/pdf"):
-            return {"type": "document_url", "document_url": item.data_uri}
-        case BinaryContent() if is_text_like(item.media_type):
-            return text_piece(marked_text(item))
-    raise UserError(f"Mistral reads texts, images and PDFs, no {type(item).__name__} such as this")
+    def thinking(self, part: ThinkingPart, message: ModelResponse) -> Iterator[JSONObject]:
+        """Yield a thought that says anything."""
+        if part.content.strip():
+            yield {"thinking": text_piece(part.content)}
+
+    def assistant(self, members: Mapping[str, list[Any]]) -> Iterator[JSONObject]:
+        """Yield the message of a response, its thoughts before its texts."""
+        content: list[JSONObject] = []
+        if "thinking" in members:
+            content.append({"type": "thinking", "thinking": members["thinking"]})
+        content.extend(map(text_piece, members.get("content", ())))
+        calls = [call | {"index": 0} for call in members.get("tool_calls", ())]
+        if content or calls:
+            yield {"role": "assistant", "content": content, "tool_calls": calls, "prefix": False}
 
 
 class MistralReader(ChatReader):

@@ -6,12 +6,12 @@ gateways do otherwise is a key of `OpenAIModelProfile`, never a branch on a name
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
-from .._core.codec import HTTPCall, Item, ResponseInfo, text_of, thinking_chunk
+from .._core.codec import HTTPCall, Item, JSONObject, ResponseInfo, text_of, thinking_chunk
 from .._core.tool_choice import Choice, choice_of
 from ..builtin_tools import AbstractBuiltinTool, WebSearchTool
 from ..content import (
@@ -26,26 +26,14 @@ from ..content import (
 )
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
-from ..parts import TextPart, ThinkingPart, ToolCallPart
+from ..parts import ThinkingPart, ToolCallPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ._chat import (
-    ChatCodec,
-    Quirks,
-    call_of,
-    conversation,
-    image_piece,
-    members,
-    output_schema,
-    response_format,
-    tagged,
-    text_piece,
-    tool_of,
-    undownloaded,
-)
+from ._chat import ChatCodec, Quirks, members, output_schema, response_format, tool_of
+from ._chat_messages import ChatWriter, image_piece, text_piece
 from ._chat_reader import ChatReader, has_text
+from ._messages import Pieces
 from ._openai import (
-    JSONObject,
     OpenAIModelProfile,
     cannot_force,
     marked_text,
@@ -156,10 +144,9 @@ class OpenAIChatCodec(ChatCodec):
         Raises:
             UserError: A message holds something that this protocol cannot say.
         """
-        role = self.profile.openai_system_prompt_role or "system"
         body: JSONObject = {
             "model": self.model_name,
-            "messages": conversation(messages, parameters, self._file, self._response, role),
+            "messages": OpenAIChatWriter(self).conversation(messages, parameters),
             "stream": stream,
         }
         body |= self._stream_options(settings) if stream else {}
@@ -240,86 +227,82 @@ class OpenAIChatCodec(ChatCodec):
             schema["strict"] = output.strict
         return schema
 
-    def _file(self, item: MultiModalContent) -> JSONObject:
+
+@frozen
+class OpenAIChatWriter(ChatWriter):
+    """Writes messages of Chat Completions."""
+
+    codec: OpenAIChatCodec
+
+    @property
+    def system_role(self) -> str:
+        """The role of system prompts and instructions."""
+        return self.codec.profile.openai_system_prompt_role or "system"
+
+    def file(self, item: MultiModalContent) -> JSONObject:
+        """Return a file in a list of contents."""
+        profile = self.codec.profile
         match item:
             case ImageUrl():
                 return image_piece(item.url, item.vendor_metadata)
-            case BinaryContent():
-                return self._binary(item)
-            case UploadedFile():
-                return self._uploaded(item)
-            case DocumentUrl() if self.profile.openai_chat_supports_file_urls:
+            case DocumentUrl() if profile.openai_chat_supports_file_urls:
                 return _file(item.url, item.format)
-            case AudioUrl() | DocumentUrl():
-                raise undownloaded(item)
+            case UploadedFile() if item.media_type.startswith("image/"):
+                raise UserError(
+                    "Chat Completions cannot be sent an uploaded image: send its bytes."
+                )
+            case UploadedFile():
+                return {"type": "file", "file": {"file_id": item.file_id}}
+            case BinaryContent() if is_text_like(item.media_type):
+                return text_piece(marked_text(item))
+            case BinaryContent(is_image=True):
+                return image_piece(item.data_uri, item.vendor_metadata)
+            case BinaryContent(is_audio=True) if item.format in _AUDIO_FORMATS:
+                as_uri = profile.openai_chat_audio_input_encoding == "uri"
+                data = item.data_uri if as_uri else item.base64
+                return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
+            case BinaryContent(is_document=True) if profile.openai_chat_supports_document_input:
+                return _file(item.data_uri, item.format)
+            case BinaryContent():
+                raise UserError(f"Chat Completions cannot be sent a file of type {item.media_type}")
         raise UserError(f"Chat Completions cannot be sent {type(item).__name__}")
 
-    def _uploaded(self, item: UploadedFile) -> JSONObject:
-        if item.provider_name != self.provider_name:
-            raise UserError(f"A file uploaded to {item.provider_name!r} cannot be sent elsewhere")
-        if item.media_type.startswith("image/"):
-            raise UserError("Chat Completions cannot be sent an uploaded image: send its bytes.")
-        return {"type": "file", "file": {"file_id": item.file_id}}
-
-    def _binary(self, item: BinaryContent) -> JSONObject:
-        if is_text_like(item.media_type):
-            return text_piece(marked_text(item))
-        if item.is_image:
-            return image_piece(item.data_uri, item.vendor_metadata)
-        if item.is_audio and item.format in _AUDIO_FORMATS:
-            as_uri = self.profile.openai_chat_audio_input_encoding == "uri"
-            data = item.data_uri if as_uri else item.base64
-            return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
-        if item.is_document and self.profile.openai_chat_supports_document_input:
-            return _file(item.data_uri, item.format)
-        raise UserError(f"Chat Completions cannot be sent a file of type {item.media_type}")
-
-    def _response(self, message: ModelResponse) -> Iterator[JSONObject]:
-        said = _Said()
-        for part in message.parts:
-            match part:
-                case TextPart():
-                    said.texts.append(part.content)
-                case ThinkingPart():
-                    self._send_back(part, said)
-                case ToolCallPart():
-                    own = message.provider_name == self.provider_name
-                    said.calls.append(_call(part, own=own))
-        if said.texts or said.calls:
-            # A message of nothing is refused.
-            yield said.message(self.profile.openai_chat_thinking_field or "")
-
-    def _send_back(self, part: ThinkingPart, said: _Said) -> None:
-        detail = self.quirks.send_back(part) if part.provider_name == self.provider_name else None
-        how = self.profile.openai_chat_send_back_thinking_parts
+    def thinking(self, part: ThinkingPart, message: ModelResponse) -> Pieces:
+        """Return a thought in the way in which the gateway takes it back, if it does."""
+        detail = self.codec.quirks.send_back(part) if self.is_own(part.provider_name) else None
         if detail is not None:
-            said.details.append(detail)
-        elif how == "tags":
-            thought = tagged(part.content, self.profile.thinking_tags)
-            said.texts.extend([thought] if thought else [])
-        elif how == "field":
-            said.thoughts.append(part.content)
+            return ({"reasoning_details": detail},)
+        match self.codec.profile.openai_chat_send_back_thinking_parts:
+            case "field":
+                return ({"thoughts": part.content},)
+            case "tags":
+                return super().thinking(part, message)
+        return ()
 
+    def tool_call(self, part: ToolCallPart, message: ModelResponse) -> Pieces:
+        """Return a tool call, with Gemini's thought signature, which it wants back."""
+        (piece,) = super().tool_call(part, message)
+        extra = (part.provider_details or {}).get("extra_content")
+        if extra and self.is_own(message.provider_name):
+            piece["tool_calls"]["extra_content"] = extra
+        return (piece,)
 
-@define(eq=False)
-class _Said:
-    """What a message of the model's holds, as it is gathered."""
-
-    texts: list[str] = field(factory=list)
-    thoughts: list[str] = field(factory=list)
-    details: list[JSONObject] = field(factory=list)
-    calls: list[JSONObject] = field(factory=list)
-
-    def message(self, thinking_field: str) -> JSONObject:
-        content = "\n\n".join(self.texts) if self.texts else None
-        said: JSONObject = {"role": "assistant", "content": content}
-        if self.thoughts:
-            said[thinking_field] = "\n\n".join(self.thoughts)
-        if self.details:
-            said["reasoning_details"] = self.details
-        if self.calls:
-            said["tool_calls"] = self.calls
-        return said
+    def assistant(self, members: Mapping[str, list[Any]]) -> Iterator[JSONObject]:
+        """Yield the message of a response; one of thoughts alone is refused, and left out."""
+        texts, calls = members.get("content"), members.get("tool_calls")
+        if not texts and not calls:
+            return
+        written: JSONObject = {
+            "role": "assistant",
+            "content": "\n\n".join(texts) if texts else None,
+        }
+        if "thoughts" in members:
+            field = self.codec.profile.openai_chat_thinking_field or ""
+            written[field] = "\n\n".join(members["thoughts"])
+        for member in ("reasoning_details", "tool_calls"):
+            if member in members:
+                written[member] = members[member]
+        yield written
 
 
 def _tool_choice(choice: Choice) -> Any:
@@ -333,12 +316,6 @@ def _tool_choice(choice: Choice) -> Any:
 
 def _file(data: str, format: str) -> JSONObject:
     return {"type": "file", "file": {"file_data": data, "filename": f"filename.{format}"}}
-
-
-def _call(part: ToolCallPart, *, own: bool) -> JSONObject:
-    extra = (part.provider_details or {}).get("extra_content")
-    # Gemini's thought signature; it refuses a call that comes back without it.
-    return call_of(part) | {"extra_content": extra} if extra and own else call_of(part)
 
 
 class OpenAIChatReader(ChatReader):

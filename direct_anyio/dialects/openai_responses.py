@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
-from .._core.codec import HTTPCall, ModelCodec
+from .._core.codec import HTTPCall, JSONObject, ModelCodec
 from .._core.instructions import instructions_of, leading_system_prompts
 from .._core.tool_choice import choice_of
 from ..builtin_tools import (
@@ -28,14 +28,13 @@ from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
 from ._chat import members, output_schema
 from ._openai import (
-    JSONObject,
     OpenAIModelProfile,
     cannot_force,
     reasoning_effort,
     responses_profile,
     taken_settings,
 )
-from ._responses_input import InputWriter, needs_download
+from ._responses_input import ResponsesWriter
 from ._responses_output import ResponsesReader
 
 __all__ = ("OpenAIResponsesCodec", "OpenAIResponsesModelSettings")
@@ -148,7 +147,17 @@ class OpenAIResponsesCodec(ModelCodec):
             UserError: A message holds something that this protocol cannot say.
         """
         previous, new = self._continued(messages, settings.get("openai_previous_response_id"))
-        items = self._writer(settings, parameters).items(new)
+        sends_ids = settings.get(
+            "openai_send_reasoning_ids", self.profile.openai_supports_encrypted_reasoning_content
+        )
+        writer = ResponsesWriter(
+            self,
+            profile=self.profile,
+            sends_ids=bool(sends_ids),
+            functions={tool.name: self._function(tool) for tool in parameters.function_tools},
+            types_texts=self.types_texts,
+        )
+        items = writer.items(new)
         instructions = instructions_of(messages, parameters)
         if instructions and self._is_prompted(parameters):
             # `json_object` wants the word JSON said in the input; instructions do not count.
@@ -168,13 +177,6 @@ class OpenAIResponsesCodec(ModelCodec):
         """Return a reader of one response."""
         return ResponsesReader(self.provider_name, self.model_name)
 
-    def needs_download(self, item: object) -> bool:
-        """Return whether a file must be downloaded and sent as `BinaryContent`.
-
-        Images, documents and sounds are read by URL; videos are not read at all.
-        """
-        return needs_download(item)
-
     def continues(self, settings: ModelSettings) -> bool:
         """Return whether the provider has kept earlier messages."""
         return bool(settings.get("openai_previous_response_id"))
@@ -190,16 +192,6 @@ class OpenAIResponsesCodec(ModelCodec):
                 id, new = message.provider_response_id, messages[place + 1 :]
                 return (id, new) if id and new else (None, messages)
         return None, messages
-
-    def _writer(self, settings: ModelSettings, parameters: ModelRequestParameters) -> InputWriter:
-        by_default = self.profile.openai_supports_encrypted_reasoning_content
-        return InputWriter(
-            provider_name=self.provider_name,
-            profile=self.profile,
-            sends_ids=bool(settings.get("openai_send_reasoning_ids", by_default)),
-            functions={tool.name: self._function(tool) for tool in parameters.function_tools},
-            types_texts=self.types_texts,
-        )
 
     def _options(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         taken = taken_settings(settings, self.profile)

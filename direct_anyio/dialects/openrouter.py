@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .._core.codec import Item, dictionary, index_of, text_of, thinking_chunk
+from .._core.codec import Item, JSONObject, dictionary, index_of, text_of, thinking_chunk
 from ..parts import ThinkingPart
 from ..settings import ModelSettings
-from ._chat import JSONObject, Quirks, members
+from ._chat import Quirks, members
 from ._openai import OpenAIModelProfile
 
 __all__ = ("OPENROUTER", "OpenRouterModelSettings", "detailed_thoughts", "thought_detail")

@@ -22,8 +22,6 @@ from ..usage import RequestUsage
 
 __all__ = ("Counting", "counting_of")
 
-JSONObject = dict[str, Any]
-
 
 @frozen
 class _Route:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .._core.codec import Item, Mark, ResponseInfo, dictionary
+from .._core.codec import Item, JSONObject, Mark, ResponseInfo, dictionary
 from ..builtin_tools import WebSearchTool
-from ..dialects._chat import JSONObject, Quirks, members, usage_of
+from ..dialects._chat import Quirks, members, usage_of
 from ..dialects._openai import OpenAIModelProfile, effort_member
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
