@@ -11,6 +11,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from .._core.codec import JSONObject
+from .._core.thinking import LEVELS
 from ..builtin_tools import (
     CodeExecutionTool,
     FileSearchTool,
@@ -113,14 +114,6 @@ _BUDGETS = {
     "xhigh": 24576,
     "max": 24576,
 }
-_EFFORTS = {
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "HIGH",
-    "max": "HIGH",
-}
 
 
 def thinking_config(settings: Mapping[str, Any], profile: GoogleModelProfile) -> JSONObject | None:
@@ -139,24 +132,16 @@ def thinking_config(settings: Mapping[str, Any], profile: GoogleModelProfile) ->
     if thinking is None or how is None:
         return None
     if thinking is False:
-        return _least(profile)
+        if how == "budget":
+            return {"thinkingBudget": profile.google_least_thinking_budget}
+        return {"thinkingLevel": profile.google_thinking_levels[0]}
     if thinking is True:
         return {"includeThoughts": True}
-    if thinking not in _EFFORTS:
-        raise UserError(f"`thinking` is {thinking!r}, but the levels are {list(_EFFORTS)}.")
+    if thinking not in _BUDGETS:
+        raise UserError(f"`thinking` is {thinking!r}, but the levels are {list(_BUDGETS)}.")
     if how == "budget":
         return {"includeThoughts": True, "thinkingBudget": _BUDGETS[thinking]}
-    level = _nearest(_EFFORTS[thinking], profile.google_thinking_levels)
+    wanted = min(LEVELS.index(thinking), len(_SCALE) - 1)
+    # The nearest of the model's levels; of two, the lower.
+    level = min(profile.google_thinking_levels, key=lambda level: abs(_SCALE.index(level) - wanted))
     return {"includeThoughts": True, "thinkingLevel": level}
-
-
-def _least(profile: GoogleModelProfile) -> JSONObject:
-    if profile.google_thinking == "budget":
-        return {"thinkingBudget": profile.google_least_thinking_budget}
-    return {"thinkingLevel": profile.google_thinking_levels[0]}
-
-
-def _nearest(wanted: str, known: tuple[str, ...]) -> str:
-    """Return the level nearest to the one wanted; of two, the lower."""
-    place = _SCALE.index(wanted)
-    return min(known, key=lambda level: abs(_SCALE.index(level) - place))

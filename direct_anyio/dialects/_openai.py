@@ -12,6 +12,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from .._core.codec import JSONObject
+from .._core.thinking import nearest_level, thinking_level
 from ..content import BinaryContent
 from ..exceptions import UserError
 from ..profiles import ModelProfile, by_name
@@ -127,8 +128,6 @@ def responses_profile(profile: ModelProfile | None) -> OpenAIModelProfile:
     return _ResponsesProfile.from_profile(profile)
 
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-
 _SAMPLING = (
     "temperature",
     "top_p",
@@ -205,16 +204,11 @@ def reasoning_effort(settings: ModelSettings, profile: OpenAIModelProfile) -> st
     to it: the next higher one that the model takes, else its highest. False is its lowest.
     """
     effort: str | None = settings.get("openai_reasoning_effort")  # type: ignore[assignment]
-    thinking = settings.get("thinking")
+    level = thinking_level(settings)
     efforts = profile.openai_reasoning_efforts
-    if effort or thinking is None or not efforts:
+    if effort or level is None or not efforts:
         return effort
-    if thinking is False:
-        return efforts[0]
-    wanted = _EFFORTS.index("medium" if thinking is True else thinking)
-    active = [each for each in efforts if each != "none"]
-    enough = (each for each in active if _EFFORTS.index(each) >= wanted)
-    return next(enough, active[-1] if active else None)
+    return efforts[0] if level is False else nearest_level(level, efforts)
 
 
 def effort_member(settings: ModelSettings, profile: OpenAIModelProfile) -> JSONObject:

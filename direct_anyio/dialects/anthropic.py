@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from .._core.codec import HTTPCall, JSONObject, ModelCodec
 from .._core.instructions import instructions_of
+from .._core.thinking import nearest_level
 from .._core.tool_choice import Choice, choice_of
 from ..builtin_tools import (
     AbstractBuiltinTool,
@@ -110,16 +111,6 @@ _BUDGETS: dict[Any, int] = {
     "high": 16_384,
     "xhigh": 32_768,
     "max": 32_768,
-}
-
-# The effort for a `thinking` setting: the first that the model knows.
-_EFFORTS: dict[Any, tuple[Effort, ...]] = {
-    "minimal": ("low",),
-    "low": ("low",),
-    "medium": ("medium",),
-    "high": ("high",),
-    "xhigh": ("xhigh", "max", "high"),
-    "max": ("max", "xhigh", "high"),
 }
 
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
@@ -287,13 +278,12 @@ class AnthropicCodec(ModelCodec):
         own = settings.get("anthropic_effort")
         if own:
             return {"effort": own}
-        level = settings.get("thinking")
-        known = self.profile.anthropic_efforts
+        level: Any = settings.get("thinking")
         if level is False and self.profile.anthropic_thinking_off == "adaptive":
-            # The least that a model which cannot stop thinking takes.
-            level = "low"
-        wanted = (effort for effort in _EFFORTS.get(level, ()) if effort in known)
-        effort = next(wanted, None)
+            level = "low"  # the least that a model takes which cannot stop thinking
+        if not isinstance(level, str):
+            return {}
+        effort = nearest_level(level, self.profile.anthropic_efforts)
         return {"effort": effort} if effort else {}
 
     # -- tools ------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from .._core.codec import (
     thinking_chunk,
     tool_call_chunk,
 )
+from .._core.thinking import nearest_level, thinking_level
 from .._json import loads
 from ..builtin_tools import WebSearchTool
 from ..content import BinaryContent, ImageUrl, MultiModalContent
@@ -94,17 +95,6 @@ _SETTINGS = {
     "groq_reasoning_effort": "reasoning_effort",
 }
 
-_EFFORTS = {
-    True: "medium",
-    False: "low",
-    "minimal": "low",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "high",
-    "max": "high",
-}
-
 
 @frozen(kw_only=True)
 class GroqCodec(ChatCodec):
@@ -143,14 +133,16 @@ class GroqCodec(ChatCodec):
         return GroqReader(self)
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
-        thinking = settings.get("thinking")
+        level = thinking_level(settings)
         profile = GroqModelProfile.from_profile(self.profile)
-        if thinking is None or not profile.supports_thinking:
+        if level is None or not profile.supports_thinking:
             return {}
         if profile.groq_supports_graded_reasoning_effort:
-            shown = "hidden" if thinking is False else "parsed"
-            return {"reasoning_effort": _EFFORTS[thinking], "reasoning_format": shown}
-        if thinking is not False:
+            if level is False:
+                return {"reasoning_effort": "low", "reasoning_format": "hidden"}
+            effort = nearest_level(level, ("low", "medium", "high"))
+            return {"reasoning_effort": effort, "reasoning_format": "parsed"}
+        if level is not False:
             return {"reasoning_format": "parsed"}
         return {"reasoning_effort": "none"} if profile.groq_supports_reasoning_disable else {}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._core.codec import Item, JSONObject, dictionary, index_of, text_of, thinking_chunk
+from .._core.thinking import thinking_level
 from ..parts import ThinkingPart
 from ..settings import ModelSettings
 from ._chat import Quirks, members
@@ -53,15 +54,14 @@ _PROOF = {"reasoning.text": "signature", "reasoning.encrypted": "data"}
 
 
 def _settings(settings: ModelSettings, profile: OpenAIModelProfile, name: str) -> JSONObject:
-    thinking = settings.get("thinking")
+    level = thinking_level(settings)
     own = members(settings, _SETTINGS)
-    if thinking is None or "reasoning" in own:
+    if level is None or "reasoning" in own:
         return own
-    if thinking is False:
+    if level is False:
         # The lowest effort of a model that always thinks.
         return own | {"reasoning": {"effort": (*profile.openai_reasoning_efforts, "none")[0]}}
-    effort = "medium" if thinking is True else thinking
-    return own | {"reasoning": {"effort": effort, "enabled": True}}
+    return own | {"reasoning": {"effort": level, "enabled": True}}
 
 
 def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]:
