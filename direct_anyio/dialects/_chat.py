@@ -1,12 +1,8 @@
-"""What the chat protocols share: settings, tools, response formats, heads and usage.
-
-What is none of chat alone, such as `members` and `heading`, serves the other dialects, too.
-"""
+"""What the chat protocols share: tools, response formats and usage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
@@ -15,12 +11,9 @@ from .._core.codec import (
     Item,
     JSONObject,
     ModelCodec,
-    ResponseInfo,
     count,
     dictionary,
-    maybe,
 )
-from .._core.json_schema import checked_name
 from .._core.tool_choice import choice_of
 from ..exceptions import UserError
 from ..messages import FinishReason
@@ -28,23 +21,19 @@ from ..parts import ThinkingPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import (
-    DEFAULT_OUTPUT_TOOL_NAME,
     ModelRequestParameters,
     OutputObjectDefinition,
     ToolDefinition,
 )
 from ..usage import RequestUsage
 from ._openai import OpenAIModelProfile, effort_member
+from ._shared import mapped_settings
 
 __all__ = (
     "FINISH_REASONS",
     "ChatCodec",
     "Quirks",
-    "heading",
-    "logprob",
-    "members",
     "offer",
-    "output_schema",
     "refuse_builtin_tools",
     "response_format",
     "tool_of",
@@ -130,7 +119,7 @@ def offer(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONOb
         return {}
     choice: Any = {"type": "function", "function": {"name": name}} if name else mode
     said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
-    return said | members(settings, {"parallel_tool_calls": "parallel_tool_calls"})
+    return said | mapped_settings(settings, {"parallel_tool_calls": "parallel_tool_calls"})
 
 
 def refuse_builtin_tools(parameters: ModelRequestParameters, protocol: str) -> None:
@@ -158,19 +147,6 @@ def response_format(
     return {}
 
 
-def output_schema(output: OutputObjectDefinition, profile: ModelProfile) -> JSONObject:
-    """Return the schema of an answer with its name; whether it is strict is not told."""
-    name = checked_name(output.name or DEFAULT_OUTPUT_TOOL_NAME, profile.tool_name_pattern)
-    said = {"name": name, "schema": output.json_schema}
-    return said | ({"description": output.description} if output.description else {})
-
-
-def members(settings: Mapping[str, Any], table: Mapping[str, str]) -> JSONObject:
-    """Return the members of a body that settings make, by a table from one to the other."""
-    said = {name: settings.get(key) for key, name in table.items() if key in settings}
-    return {name: value for name, value in said.items() if value is not None}
-
-
 def tools_and_choice(
     settings: ModelSettings, parameters: ModelRequestParameters
 ) -> tuple[dict[str, ToolDefinition], str, str | None]:
@@ -183,37 +159,6 @@ def tools_and_choice(
     if choice.names is None or choice.demanded is not None:
         return offered, choice.mode, choice.demanded
     return {name: offered[name] for name in choice.names}, choice.mode, None
-
-
-def heading(
-    document: JSONObject, details: JSONObject | None = None, *, created: str = "created"
-) -> ResponseInfo:
-    """Return what the head of a response tells.
-
-    Args:
-        document: The response, or a frame of it.
-        details: More of the provider's own data.
-        created: The member that tells when it was made.
-    """
-    time = maybe(_moment, document.get(created) or None)
-    dated = {} if time is None else {"timestamp": time}
-    return ResponseInfo(
-        model_name=document.get("model") or None,
-        provider_response_id=document.get("id") or None,
-        provider_details=dated | (details or {}),
-    )
-
-
-def _moment(created: Any) -> datetime:
-    return datetime.fromtimestamp(created, UTC)
-
-
-def logprob(token: Any) -> JSONObject:
-    """Return the log probability of a token, and of those that were likely in its place."""
-    keys = ("token", "logprob", "bytes")
-    likely = map(dictionary, maybe(list, dictionary(token).get("top_logprobs")) or ())
-    top = [{key: each.get(key) for key in keys} for each in likely]
-    return {key: dictionary(token).get(key) for key in keys} | {"top_logprobs": top}
 
 
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")

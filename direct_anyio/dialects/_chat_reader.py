@@ -41,7 +41,8 @@ from ..messages import FinishReason
 from ..parts import FilePart
 from ..profiles import ModelProfile
 from ..usage import RequestUsage
-from ._chat import FINISH_REASONS, heading, logprob, usage_of
+from ._chat import FINISH_REASONS, usage_of
+from ._shared import heading, logprob
 
 __all__ = ("ChatReader", "TaggedText", "has_text")
 

@@ -32,10 +32,10 @@ from .._core.failures import in_stream_error
 from ..messages import FinishReason
 from ..parts import OpaquePart
 from ..usage import RequestUsage
-from ._chat import heading, logprob
 from ._responses_calls import CALL_FRAMES, Calls
 from ._responses_growth import GrowingText, listed
 from ._responses_items import EXTENDED, OutputItem, OutputItems
+from ._shared import heading, logprob
 
 __all__ = ("ResponsesReader",)
 

@@ -31,7 +31,7 @@ from ..messages import ModelMessage, ModelResponse
 from ..parts import SystemPromptPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
+from ..tools import ModelRequestParameters, ToolDefinition
 from ._anthropic_messages import (
     AnthropicWriter,
     cache,
@@ -54,9 +54,9 @@ __all__ = (
 API_VERSION = "2023-06-01"
 
 ANSWER_TOKENS = 4096
-"""Tokens that a thinking budget of the user's leaves for the answer."""
+"""Tokens for the answer, beside those of a thinking budget, where `max_tokens` is not set."""
 
-LEAST_BUDGET = 1024
+MIN_THINKING_TOKENS = 1024
 """The least budget for thinking that the provider takes; it must be less than `max_tokens`."""
 
 
@@ -102,7 +102,7 @@ _SAMPLING = ("temperature", "top_p", "top_k")
 
 _SERVICE_TIERS = {"auto": "auto", "default": "standard_only"}
 
-# Tokens to think with, for a `thinking` setting.
+# The `thinking` setting as a budget in tokens.
 _BUDGETS: dict[Any, int] = {
     True: 10_000,
     "minimal": 1024,
@@ -127,7 +127,8 @@ _BETAS: dict[type[AbstractBuiltinTool], str] = {
 }
 
 
-def _anthropic_profile(profile: ModelProfile | None) -> AnthropicModelProfile:
+def own_profile(profile: ModelProfile | None) -> AnthropicModelProfile:
+    """Return a profile as one with Anthropic's keys; an attrs converter must be a function."""
     return AnthropicModelProfile.from_profile(profile)
 
 
@@ -145,7 +146,7 @@ class AnthropicCodec(ModelCodec):
 
     model_name: str
     provider_name: str
-    profile: AnthropicModelProfile = field(converter=_anthropic_profile)
+    profile: AnthropicModelProfile = field(converter=own_profile)
 
     def encode(
         self,
@@ -160,36 +161,48 @@ class AnthropicCodec(ModelCodec):
         Raises:
             UserError: It asks for something that this protocol or this model cannot do.
         """
-        parameters = _fitted(parameters)
+        parameters = _with_own_schemas(parameters)
         thinking = self._thinking(settings)
-        system = _system(messages, settings, parameters)
         choice = choice_of(settings, parameters, self._cannot_force(settings, thinking))
+        system = _system(messages, settings, parameters)
         tools = self._tools(settings, parameters, choice)
-        said = self._messages(messages, settings)
-        limit_cache_points([*(system if isinstance(system, list) else ()), *tools], said)
+        written = list(AnthropicWriter(self).messages(messages))
+        if written and settings.get("anthropic_cache_messages"):
+            cache(written[-1]["content"], settings.get("anthropic_cache_messages"))
+        limit_cache_points([*(system if isinstance(system, list) else ()), *tools], written)
+        service_tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
         optional: JSONObject = {
             "system": system,
             "tools": tools,
             "tool_choice": _tool_choice(settings, parameters, choice),
-            "mcp_servers": _mcp_servers(parameters),
+            "mcp_servers": [
+                _mcp_server(tool)
+                for tool in parameters.builtin_tools
+                if isinstance(tool, MCPServerTool)
+            ],
             "thinking": thinking,
             "container": self._container(messages, settings, parameters),
-            "output_config": _output_format(parameters) | self._effort(settings),
-            "context_management": _context_management(said),
-            "service_tier": _service_tier(settings),
+            "output_config": self._output_config(settings, parameters),
+            "context_management": _context_management(written),
+            "service_tier": settings.get("anthropic_service_tier") or service_tier,
         }
+        refused = () if self.profile.anthropic_supports_sampling else _SAMPLING
         body: JSONObject = {
             "model": self.model_name,
             "max_tokens": self._max_tokens(settings, thinking),
-            "messages": said,
+            "messages": written,
             "stream": stream,
-            **self._plain_settings(settings),
+            **{
+                _SETTINGS[key]: value
+                for key, value in settings.items()
+                if key in _SETTINGS and key not in refused and value is not None
+            },
             **{key: value for key, value in optional.items() if value},
         }
-        betas = sorted({*_betas(settings, parameters, tools), *_block_betas(said)})
         headers = {"anthropic-version": API_VERSION}
+        betas = set(_betas(settings, parameters, tools, written))
         if betas:
-            headers["anthropic-beta"] = ",".join(betas)
+            headers["anthropic-beta"] = ",".join(sorted(betas))
         return HTTPCall("/v1/messages", body, headers, {"beta": "true"})
 
     def needs_download(self, item: FileUrl) -> bool:
@@ -205,26 +218,14 @@ class AnthropicCodec(ModelCodec):
         """Return a reader of one response."""
         return AnthropicReader(self.provider_name)
 
-    def _messages(
-        self, messages: Sequence[ModelMessage], settings: ModelSettings
-    ) -> list[JSONObject]:
-        said = list(AnthropicWriter(self).messages(messages))
-        if said and settings.get("anthropic_cache_messages"):
-            cache(said[-1]["content"], settings.get("anthropic_cache_messages"))
-        return said
-
-    def _plain_settings(self, settings: ModelSettings) -> JSONObject:
-        refused = () if self.profile.anthropic_supports_sampling else _SAMPLING
-        return {
-            _SETTINGS[key]: value
-            for key, value in settings.items()
-            if key in _SETTINGS and key not in refused and value is not None
-        }
-
-    # -- thinking ---------------------------------------------------------------------------------
+    # Thinking.
 
     def _thinking(self, settings: ModelSettings) -> JSONObject:
-        """Return what the model is told of thinking, {} where nothing."""
+        """Return how the model is asked to think, {} where it is not.
+
+        Raises:
+            UserError: `max_tokens` leaves no tokens to think with, or the model takes no budget.
+        """
         own: Any = settings.get("anthropic_thinking")
         if own:
             if own.get("type") == "enabled" and not self.profile.anthropic_supports_budget_thinking:
@@ -244,24 +245,16 @@ class AnthropicCodec(ModelCodec):
             raise UserError(f"`thinking` is {level!r}, but must be one of: {known}")
         if self.profile.anthropic_supports_adaptive_thinking:
             return {"type": "adaptive"}
-        return {"type": "enabled", "budget_tokens": self._budget(level, settings)}
-
-    def _budget(self, level: Any, settings: ModelSettings) -> int:
-        """Return the tokens to think with, which must be less than `max_tokens`.
-
-        Raises:
-            UserError: `max_tokens` leaves none.
-        """
         budget = _BUDGETS[level]
-        most = self._max_tokens(settings, {"budget_tokens": budget})
-        if budget < most:
-            return budget
-        if most <= LEAST_BUDGET:
+        max_tokens = self._max_tokens(settings, {"budget_tokens": budget})
+        if max_tokens <= MIN_THINKING_TOKENS:
             raise UserError(
-                f"The model {self.model_name!r} thinks with {LEAST_BUDGET} tokens at least, and "
-                f"`max_tokens` is {most}: raise it, or leave out `thinking`."
+                f"The model {self.model_name!r} thinks with {MIN_THINKING_TOKENS} tokens at least, "
+                f"and `max_tokens` is {max_tokens}: raise it, or leave out `thinking`."
             )
-        return max(most // 2, LEAST_BUDGET)
+        if budget >= max_tokens:
+            budget = max(max_tokens // 2, MIN_THINKING_TOKENS)
+        return {"type": "enabled", "budget_tokens": budget}
 
     def _max_tokens(self, settings: ModelSettings, thinking: JSONObject) -> int:
         """Return the most tokens of an answer: the user's limit, else the model's own."""
@@ -271,50 +264,64 @@ class AnthropicCodec(ModelCodec):
         wanted = settings.get("max_tokens") or default
         betas: Any = settings.get("anthropic_betas") or ()
         if any(beta.startswith("output-") for beta in betas):
-            return wanted  # They let the model write more.
+            return wanted  # these betas raise the model's own limit
         return int(min(wanted, most))
 
-    def _effort(self, settings: ModelSettings) -> JSONObject:
-        own = settings.get("anthropic_effort")
-        if own:
-            return {"effort": own}
+    def _output_config(
+        self, settings: ModelSettings, parameters: ModelRequestParameters
+    ) -> JSONObject:
+        """Return the schema of a native output, and how much work the model puts in."""
+        config: JSONObject = {}
+        if parameters.output_mode == "native" and parameters.output_object is not None:
+            schema = parameters.output_object.json_schema
+            config["format"] = {"type": "json_schema", "schema": schema}
+        effort: Any = settings.get("anthropic_effort")
         level: Any = settings.get("thinking")
         if level is False and self.profile.anthropic_thinking_off == "adaptive":
             level = "low"  # the least that a model takes which cannot stop thinking
-        if not isinstance(level, str):
-            return {}
-        effort = nearest_level(level, self.profile.anthropic_efforts)
-        return {"effort": effort} if effort else {}
+        if not effort and isinstance(level, str):
+            effort = nearest_level(level, self.profile.anthropic_efforts)
+        if effort:
+            config["effort"] = effort
+        return config
 
-    # -- tools ------------------------------------------------------------------------------------
+    # Tools.
 
     def _cannot_force(self, settings: ModelSettings, thinking: JSONObject) -> str:
         """Return why the model cannot be forced to call a tool, '' if it can be."""
         if not self.profile.anthropic_supports_forced_tool_choice:
             return f"{self.model_name} refuses to be forced to call a tool"
-        unasked = "adaptive" if self.profile.anthropic_thinking_off else None
-        kind = thinking.get("type", unasked)
-        if kind == "enabled":
+        by_default = "adaptive" if self.profile.anthropic_thinking_off else None
+        mode = thinking.get("type", by_default)
+        if mode == "enabled":
             return "a model that thinks with a budget cannot be forced to call a tool"
-        # One that decides itself how long to think can be, but then does not think at all.
-        free = settings.get("tool_choice") in (None, "auto", "none", [])
-        return "the model would not think" if free and kind == "adaptive" else ""
+        # With adaptive thinking it can be, but then it does not think at all.
+        is_free = settings.get("tool_choice") in (None, "auto", "none", [])
+        return "the model would not think" if is_free and mode == "adaptive" else ""
 
     def _tools(
         self, settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
     ) -> list[JSONObject]:
-        names = choice.names
-        # The protocol cannot limit a choice to some tools, but to leave out the others does.
-        limited = names is not None and choice.demanded is None
-        tools = [
-            self._tool(tool)
-            for tool in parameters.tool_defs.values()
-            if not limited or tool.name in (names or ())
-        ]
+        """Return the tools to offer: function tools, then the provider's own.
+
+        Raises:
+            UserError: The provider has no such tool, or its memory tool has no function.
+        """
+        offered = parameters.tool_defs
+        if choice.names is not None and choice.demanded is None:
+            # The protocol cannot limit a choice to some tools: the others are not offered.
+            offered = {name: offered[name] for name in choice.names}
+        tools = [self._tool(tool) for tool in offered.values()]
         if tools:
             tools[-1] |= cache_control(settings.get("anthropic_cache_tool_definitions"))
         if any(isinstance(tool, MemoryTool) for tool in parameters.builtin_tools):
-            tools = _without_memory(tools)
+            # The provider's tool stands for the function that runs its commands.
+            functions = [tool for tool in tools if tool["name"] != "memory"]
+            if len(functions) == len(tools):
+                raise UserError(
+                    "`MemoryTool` needs a function tool named 'memory' that runs its commands"
+                )
+            tools = functions
         builtin = (self._builtin_tool(tool) for tool in parameters.builtin_tools)
         return [*tools, *(tool for tool in builtin if tool)]
 
@@ -329,11 +336,28 @@ class AnthropicCodec(ModelCodec):
         return written
 
     def _builtin_tool(self, tool: AbstractBuiltinTool) -> JSONObject:
+        """Return a tool of the provider's own, {} for one that goes elsewhere in the body."""
         match tool:
             case WebSearchTool():
-                return _web_search(tool)
+                place = tool.user_location
+                return {
+                    "name": "web_search",
+                    "type": "web_search_20250305",
+                    "max_uses": tool.max_uses,
+                    "allowed_domains": tool.allowed_domains,
+                    "blocked_domains": tool.blocked_domains,
+                    "user_location": {"type": "approximate", **place} if place else None,
+                }
             case WebFetchTool():
-                return _web_fetch(tool)
+                return {
+                    "name": "web_fetch",
+                    "type": "web_fetch_20250910",
+                    "max_uses": tool.max_uses,
+                    "allowed_domains": tool.allowed_domains,
+                    "blocked_domains": tool.blocked_domains,
+                    "citations": {"enabled": True} if tool.enable_citations else None,
+                    "max_content_tokens": tool.max_content_tokens,
+                }
             case CodeExecutionTool():
                 version = self.profile.anthropic_code_execution
                 return {"name": "code_execution", "type": f"code_execution_{version}"}
@@ -349,7 +373,7 @@ class AnthropicCodec(ModelCodec):
         settings: ModelSettings,
         parameters: ModelRequestParameters,
     ) -> Any:
-        """Return the container that code runs in; where no code can, it would be refused."""
+        """Return the container that code runs in; it is refused where no code can run."""
         own: Any = settings.get("anthropic_container")
         if own is not None:
             # The provider takes no object that holds an id alone.
@@ -364,147 +388,26 @@ class AnthropicCodec(ModelCodec):
         return next((id for id in used if id), None)
 
 
-# -- parameters -----------------------------------------------------------------------------------
+def _with_own_schemas(parameters: ModelRequestParameters) -> ModelRequestParameters:
+    """Return parameters whose schemas are of the kind that the provider takes."""
 
+    def with_own_schema(tool: ToolDefinition) -> ToolDefinition:
+        schema, _ = anthropic_json_schema(tool.parameters_json_schema, tool.strict)
+        return attrs.evolve(tool, parameters_json_schema=schema)
 
-def _fitted(parameters: ModelRequestParameters) -> ModelRequestParameters:
-    """Return parameters whose schemas the provider takes."""
     output = parameters.output_object
-    native = parameters.output_mode == "native"
+    if output is not None:
+        native = parameters.output_mode == "native"
+        if native and output.strict is False:
+            raise UserError("A native output is always strict with Anthropic: leave `strict` out.")
+        schema, _ = anthropic_json_schema(output.json_schema, native or None)
+        output = attrs.evolve(output, json_schema=schema)
     return attrs.evolve(
         parameters,
-        function_tools=tuple(map(_fitted_tool, parameters.function_tools)),
-        output_tools=tuple(map(_fitted_tool, parameters.output_tools)),
-        output_object=None if output is None else _fitted_output(output, native),
+        function_tools=tuple(map(with_own_schema, parameters.function_tools)),
+        output_tools=tuple(map(with_own_schema, parameters.output_tools)),
+        output_object=output,
     )
-
-
-def _fitted_tool(tool: ToolDefinition) -> ToolDefinition:
-    schema, _ = anthropic_json_schema(tool.parameters_json_schema, tool.strict)
-    return attrs.evolve(tool, parameters_json_schema=schema)
-
-
-def _fitted_output(output: OutputObjectDefinition, native: bool) -> OutputObjectDefinition:
-    if native and output.strict is False:
-        raise UserError("A native output is always strict with Anthropic: leave `strict` out.")
-    schema, _ = anthropic_json_schema(output.json_schema, native or None)
-    return attrs.evolve(output, json_schema=schema)
-
-
-def _output_format(parameters: ModelRequestParameters) -> JSONObject:
-    if parameters.output_mode != "native" or parameters.output_object is None:
-        return {}
-    schema = parameters.output_object.json_schema
-    return {"format": {"type": "json_schema", "schema": schema}}
-
-
-def _tool_choice(
-    settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
-) -> JSONObject:
-    if not parameters.tool_defs:
-        return {}
-    told: JSONObject = {"type": _TOOL_CHOICES[choice.mode]}
-    if choice.demanded is not None:
-        told = {"type": "tool", "name": choice.demanded}
-    if choice.mode != "none" and "parallel_tool_calls" in settings:
-        told["disable_parallel_tool_use"] = not settings["parallel_tool_calls"]
-    return told
-
-
-def _web_search(tool: WebSearchTool) -> JSONObject:
-    place = tool.user_location
-    return {
-        "name": "web_search",
-        "type": "web_search_20250305",
-        "max_uses": tool.max_uses,
-        "allowed_domains": tool.allowed_domains,
-        "blocked_domains": tool.blocked_domains,
-        "user_location": {"type": "approximate", **place} if place else None,
-    }
-
-
-def _web_fetch(tool: WebFetchTool) -> JSONObject:
-    return {
-        "name": "web_fetch",
-        "type": "web_fetch_20250910",
-        "max_uses": tool.max_uses,
-        "allowed_domains": tool.allowed_domains,
-        "blocked_domains": tool.blocked_domains,
-        "citations": {"enabled": True} if tool.enable_citations else None,
-        "max_content_tokens": tool.max_content_tokens,
-    }
-
-
-def _mcp_servers(parameters: ModelRequestParameters) -> list[JSONObject]:
-    return [
-        _mcp_server(tool) for tool in parameters.builtin_tools if isinstance(tool, MCPServerTool)
-    ]
-
-
-def _mcp_server(tool: MCPServerTool) -> JSONObject:
-    server: JSONObject = {"type": "url", "name": tool.id, "url": tool.url}
-    allowed = tool.allowed_tools
-    if allowed is not None:
-        server["tool_configuration"] = {"enabled": bool(allowed), "allowed_tools": allowed}
-    if tool.authorization_token:
-        server["authorization_token"] = tool.authorization_token
-    return server
-
-
-def _without_memory(tools: list[JSONObject]) -> list[JSONObject]:
-    """Return the tools but for the function that the provider's memory tool is run by.
-
-    Raises:
-        UserError: There is none, so that nobody would run it.
-    """
-    others = [tool for tool in tools if tool["name"] != "memory"]
-    if len(others) == len(tools):
-        raise UserError("`MemoryTool` needs a function tool named 'memory' that runs its commands")
-    return others
-
-
-def _betas(
-    settings: ModelSettings, parameters: ModelRequestParameters, tools: Iterable[JSONObject]
-) -> Iterator[str]:
-    """Return the beta features that a request asks for."""
-    if parameters.output_mode == "native" or any(tool.get("strict") for tool in tools):
-        yield _STRUCTURED_OUTPUTS
-    yield from (_BETAS[type(t)] for t in parameters.builtin_tools if type(t) in _BETAS)
-    own: Any = settings.get("anthropic_betas")
-    yield from own or ()
-
-
-def _block_betas(messages: Iterable[JSONObject]) -> Iterator[str]:
-    for block in _blocks(messages):
-        if (block.get("source") or {}).get("type") == "file":
-            yield _FILES
-        elif block["type"] == "compaction":
-            yield _COMPACTION_ON_DEMAND if "signature" in block else _COMPACTION
-
-
-def _blocks(messages: Iterable[JSONObject]) -> Iterator[JSONObject]:
-    """Return the blocks of messages, and those inside of tool results."""
-    for message in messages:
-        for block in message["content"]:
-            yield block
-            if block["type"] == "tool_result" and isinstance(block["content"], list):
-                yield from block["content"]
-
-
-def _context_management(messages: Iterable[JSONObject]) -> JSONObject:
-    """Return what lets the provider take back a summary that it made of its own accord."""
-    summaries = [block for block in _blocks(messages) if block["type"] == "compaction"]
-    if not summaries or any("signature" in block for block in summaries):
-        return {}
-    return {"edits": [{"type": "compact_20260112"}]}
-
-
-# -- settings -------------------------------------------------------------------------------------
-
-
-def _service_tier(settings: ModelSettings) -> Any:
-    common = _SERVICE_TIERS.get(settings.get("service_tier", ""))
-    return settings.get("anthropic_service_tier") or common
 
 
 def _system(
@@ -518,10 +421,70 @@ def _system(
         if isinstance(part, SystemPromptPart)
     )
     cached = cache_control(settings.get("anthropic_cache_instructions"))
-    schema_told = parameters.prompted_output_instructions
-    plain = attrs.evolve(parameters, prompted_output_template=None)
-    instructions = [each for each in (instructions_of(messages, plain), schema_told) if each]
+    schema_prompt = parameters.prompted_output_instructions
+    without_schema = attrs.evolve(parameters, prompted_output_template=None)
+    texts = (instructions_of(messages, without_schema), schema_prompt)
+    instructions = [text for text in texts if text]
     if not instructions and not cached:
         return prompt
     blocks = [text_block(text) for text in (prompt, *instructions) if text]
     return [*blocks[:-1], *(block | cached for block in blocks[-1:])]
+
+
+def _tool_choice(
+    settings: ModelSettings, parameters: ModelRequestParameters, choice: Choice
+) -> JSONObject:
+    if not parameters.tool_defs:
+        return {}
+    written: JSONObject = {"type": _TOOL_CHOICES[choice.mode]}
+    if choice.demanded is not None:
+        written = {"type": "tool", "name": choice.demanded}
+    if choice.mode != "none" and "parallel_tool_calls" in settings:
+        written["disable_parallel_tool_use"] = not settings["parallel_tool_calls"]
+    return written
+
+
+def _mcp_server(tool: MCPServerTool) -> JSONObject:
+    server: JSONObject = {"type": "url", "name": tool.id, "url": tool.url}
+    allowed = tool.allowed_tools
+    if allowed is not None:
+        server["tool_configuration"] = {"enabled": bool(allowed), "allowed_tools": allowed}
+    if tool.authorization_token:
+        server["authorization_token"] = tool.authorization_token
+    return server
+
+
+def _betas(
+    settings: ModelSettings,
+    parameters: ModelRequestParameters,
+    tools: Iterable[JSONObject],
+    messages: Iterable[JSONObject],
+) -> Iterator[str]:
+    """Yield the beta features that a request needs, and those that the user asks for."""
+    if parameters.output_mode == "native" or any(tool.get("strict") for tool in tools):
+        yield _STRUCTURED_OUTPUTS
+    yield from (_BETAS[type(t)] for t in parameters.builtin_tools if type(t) in _BETAS)
+    for block in _blocks(messages):
+        if (block.get("source") or {}).get("type") == "file":
+            yield _FILES
+        elif block["type"] == "compaction":
+            yield _COMPACTION_ON_DEMAND if "signature" in block else _COMPACTION
+    own: Any = settings.get("anthropic_betas")
+    yield from own or ()
+
+
+def _context_management(messages: Iterable[JSONObject]) -> JSONObject:
+    """Return what lets the provider take back a summary that it made by itself."""
+    summaries = [block for block in _blocks(messages) if block["type"] == "compaction"]
+    if not summaries or any("signature" in block for block in summaries):
+        return {}
+    return {"edits": [{"type": "compact_20260112"}]}
+
+
+def _blocks(messages: Iterable[JSONObject]) -> Iterator[JSONObject]:
+    """Yield the blocks of messages, and those inside of tool results."""
+    for message in messages:
+        for block in message["content"]:
+            yield block
+            if block["type"] == "tool_result" and isinstance(block["content"], list):
+                yield from block["content"]

@@ -36,14 +36,9 @@ from ..parts import ThinkingPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from ._chat import (
-    ChatCodec,
-    members,
-    refuse_builtin_tools,
-    tool_of,
-    tools_and_choice,
-)
+from ._chat import ChatCodec, refuse_builtin_tools, tool_of, tools_and_choice
 from ._chat_messages import ChatWriter, text_piece
+from ._shared import mapped_settings
 
 __all__ = ("CohereCodec",)
 
@@ -106,7 +101,7 @@ class CohereCodec(ChatCodec):
             "stream": stream,
         }
         body |= _tools(settings, parameters) | self._thinking(settings)
-        return HTTPCall("/v2/chat", body | members(settings, _SETTINGS))
+        return HTTPCall("/v2/chat", body | mapped_settings(settings, _SETTINGS))
 
     def reader(self, parameters: ModelRequestParameters) -> CohereReader:
         """Return a reader of one response."""

@@ -7,7 +7,7 @@ says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
@@ -30,11 +30,11 @@ from ..messages import ModelMessage, ModelRequest
 from ..parts import SystemPromptPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
-from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ._chat import members
+from ..tools import ModelRequestParameters
 from ._gemini_contents import GeminiWriter
 from ._gemini_models import GoogleModelProfile, google_model_profile, thinking_config
 from ._gemini_reader import GeminiReader
+from ._shared import mapped_settings
 
 __all__ = (
     "GeminiCodec",
@@ -135,7 +135,7 @@ _COLLECTIONS = {
     False: (("models",), ("tunedModels",)),
     True: (("publishers", "models"), ("models",), ("endpoints",)),
 }
-_USUAL = {False: "models/", True: "publishers/google/models/"}
+_USUAL_COLLECTION = {False: "models/", True: "publishers/google/models/"}
 
 # Limits of built-in tools that Google's do not know; to drop one would lift it unasked.
 _RESTRICTIONS = ("allowed_domains", "blocked_domains", "max_uses")
@@ -148,7 +148,8 @@ _BUILTIN_ENTRIES: dict[type[AbstractBuiltinTool], str] = {
 _IMAGE_SIZES = (None, "auto", "1K", "2K", "4K")
 
 
-def _google_profile(profile: ModelProfile | None) -> GoogleModelProfile:
+def own_profile(profile: ModelProfile | None) -> GoogleModelProfile:
+    """Return a profile as one with the keys of this dialect; a converter must be a function."""
     return GoogleModelProfile.from_profile(profile)
 
 
@@ -171,7 +172,7 @@ class GeminiCodec(ModelCodec):
 
     model_name: str
     provider_name: str
-    profile: GoogleModelProfile = field(converter=_google_profile)
+    profile: GoogleModelProfile = field(converter=own_profile)
     cloud: bool = False
     root: str = "/v1beta"
     schema_member: Literal["parametersJsonSchema", "parameters_json_schema"] = (
@@ -189,17 +190,34 @@ class GeminiCodec(ModelCodec):
         """Write a request for `generateContent` or `streamGenerateContent`.
 
         Raises:
-            UserError: A message or parameter holds something that this model cannot be
-                told.
+            UserError: A message or parameter holds something that this model does not take.
         """
-        method = "streamGenerateContent" if stream else "generateContent"
-        resource = _resource(self.model_name, self.cloud)
-        return HTTPCall(
-            f"{self.root}/{resource}:{method}",
-            self._body(messages, settings, parameters),
-            _tier_headers(settings) if self.cloud else {},
-            {"alt": "sse"} if stream else {},
+        writer = GeminiWriter(
+            self,
+            cloud=self.cloud,
+            knows_builtin_parts=self._knows_builtin_parts,
+            returnable=self.profile.google_returnable_files,
         )
+        body: JSONObject = {"contents": writer.contents_of(messages)}
+        tools = self._tools(parameters, settings)
+        if settings.get("google_cached_content"):
+            tools = {}  # they are in the cached content, as are the system prompts
+        else:
+            body |= _system(messages, parameters)
+        body |= tools | mapped_settings(settings, _BODY)
+        common_tier = settings.get("service_tier", "")
+        headers: dict[str, str] = {}
+        if self.cloud:
+            own_tier = settings.get("google_cloud_service_tier")
+            tier = own_tier or _CLOUD_SERVICE_TIERS.get(common_tier, "")
+            headers = _CLOUD_TIER_HEADERS.get(str(tier), {})
+        elif common_tier in _SERVICE_TIERS:
+            body["serviceTier"] = _SERVICE_TIERS[common_tier]
+        has_tools = "tools" in tools
+        body["generationConfig"] = self._generation(settings, parameters, has_tools=has_tools)
+        method = "streamGenerateContent" if stream else "generateContent"
+        path = f"{self.root}/{_resource_path(self.model_name, self.cloud)}:{method}"
+        return HTTPCall(path, body, headers, {"alt": "sse"} if stream else {})
 
     def reader(self, parameters: ModelRequestParameters) -> GeminiReader:
         """Return a reader of one response."""
@@ -221,59 +239,18 @@ class GeminiCodec(ModelCodec):
 
     @property
     def _knows_builtin_parts(self) -> bool:
-        """Whether calls of built-in tools are told of in parts, and not in metadata alone."""
+        """Whether calls of built-in tools are parts of an answer, and not in its metadata alone."""
         return self.profile.google_supports_tool_combination and not self.cloud
-
-    def _body(
-        self,
-        messages: Sequence[ModelMessage],
-        settings: ModelSettings,
-        parameters: ModelRequestParameters,
-    ) -> JSONObject:
-        writer = GeminiWriter(
-            self,
-            cloud=self.cloud,
-            knows_builtin_parts=self._knows_builtin_parts,
-            returnable=self.profile.google_returnable_files,
-        )
-        body: JSONObject = {"contents": writer.contents_of(messages)}
-        tools = self._tools(parameters, settings)
-        if settings.get("google_cached_content"):
-            tools = {}
-        else:
-            body |= _system(messages, parameters)
-        body |= tools | members(settings, _BODY)
-        tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
-        if tier and not self.cloud:
-            body["serviceTier"] = tier
-        body["generationConfig"] = self._generation(
-            settings, parameters, has_tools="tools" in tools
-        )
-        return body
 
     def _generation(
         self, settings: Mapping[str, Any], parameters: ModelRequestParameters, *, has_tools: bool
     ) -> JSONObject:
-        config = members(settings, _GENERATION)
-        config |= self._format(parameters, has_tools=has_tools)
-        config["responseModalities"] = self._modalities(parameters)
-        thinking = thinking_config(settings, self.profile)
-        if thinking:
-            config["thinkingConfig"] = thinking
-        if settings.get("google_logprobs"):
-            config["responseLogprobs"] = True
-            config |= members(settings, {"google_top_logprobs": "logprobs"})
-        for tool in parameters.builtin_tools:
-            if isinstance(tool, ImageGenerationTool):
-                config["imageConfig"] = _image_config(tool, self.cloud)
-        return config
+        """Return `generationConfig`.
 
-    def _modalities(self, parameters: ModelRequestParameters) -> list[str]:
-        if not self.profile.supports_image_output:
-            return ["TEXT"]
-        return ["TEXT", "IMAGE"] if parameters.allow_text_output else ["IMAGE"]
-
-    def _format(self, parameters: ModelRequestParameters, *, has_tools: bool) -> JSONObject:
+        Raises:
+            UserError: The model cannot answer in the output mode that is asked for.
+        """
+        config = mapped_settings(settings, _GENERATION)
         output = parameters.output_object
         if parameters.output_mode == "native" and output is not None:
             if parameters.function_tools and not self.profile.supports_native_output_with_tools:
@@ -281,82 +258,92 @@ class GeminiCodec(ModelCodec):
                     f"{self.model_name} does not take native output and function tools "
                     "together: use output mode 'tool'."
                 )
-            schema = _titled(output)
-            return {"responseMimeType": "application/json", "responseJsonSchema": schema}
-        if parameters.output_mode == "prompted" and not has_tools:
+            named = {"title": output.name, "description": output.description}
+            schema = output.json_schema | {key: text for key, text in named.items() if text}
+            config |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
+        elif parameters.output_mode == "prompted" and not has_tools:
             if not self.profile.supports_json_object_output:
                 raise UserError(f"{self.model_name} cannot be held to JSON output.")
-            return {"responseMimeType": "application/json"}
-        return {}
+            config["responseMimeType"] = "application/json"
+        modalities = ["TEXT"]
+        if self.profile.supports_image_output:
+            modalities = ["TEXT", "IMAGE"] if parameters.allow_text_output else ["IMAGE"]
+        config["responseModalities"] = modalities
+        thinking = thinking_config(settings, self.profile)
+        if thinking:
+            config["thinkingConfig"] = thinking
+        if settings.get("google_logprobs"):
+            config["responseLogprobs"] = True
+            config |= mapped_settings(settings, {"google_top_logprobs": "logprobs"})
+        for tool in parameters.builtin_tools:
+            if isinstance(tool, ImageGenerationTool):
+                config["imageConfig"] = _image_config(tool, self.cloud)
+        return config
 
     def _tools(self, parameters: ModelRequestParameters, settings: ModelSettings) -> JSONObject:
-        self._refuse_combinations(parameters)
-        declared, calling = self._calling(parameters, settings)
-        builtin = [tool for each in parameters.builtin_tools for tool in _builtin_tool(each)]
-        functions = [{"functionDeclarations": [self._declaration(tool) for tool in declared]}]
-        tools = (functions if declared else []) + builtin
-        config: JSONObject = {"functionCallingConfig": calling} if declared else {}
-        if builtin and self._knows_builtin_parts:
-            config["includeServerSideToolInvocations"] = True
-        body: JSONObject = {"tools": tools} if tools else {}
-        return body | ({"toolConfig": config} if config else {})
+        """Return `tools` and `toolConfig`.
 
-    def _declaration(self, tool: ToolDefinition) -> JSONObject:
-        return {
-            "name": tool.name,
-            "description": tool.description or "",
-            self.schema_member: tool.parameters_json_schema,
-        }
-
-    def _refuse_combinations(self, parameters: ModelRequestParameters) -> None:
-        if not parameters.builtin_tools or self.profile.google_supports_tool_combination:
-            return
-        if parameters.function_tools:
-            raise UserError(
-                f"{self.model_name} does not take function tools and built-in tools together."
-            )
-        if parameters.output_tools:
-            raise UserError(
-                f"{self.model_name} does not take output tools and built-in tools together: "
-                "use output mode 'prompted'."
-            )
-
-    def _calling(
-        self, parameters: ModelRequestParameters, settings: ModelSettings
-    ) -> tuple[list[ToolDefinition], JSONObject]:
-        """Return the tools to declare, and how they may be called."""
-        tools = parameters.tool_defs
+        Raises:
+            UserError: The model does not take these tools together.
+        """
+        if parameters.builtin_tools and not self.profile.google_supports_tool_combination:
+            if parameters.function_tools:
+                raise UserError(
+                    f"{self.model_name} does not take function tools and built-in tools together."
+                )
+            if parameters.output_tools:
+                raise UserError(
+                    f"{self.model_name} does not take output tools and built-in tools together: "
+                    "use output mode 'prompted'."
+                )
+        declared = list(parameters.tool_defs.values())
         choice = choice_of(settings, parameters)
-        named = [tool for tool in tools.values() if choice.names and tool.name in choice.names]
+        named = [tool for tool in declared if choice.names and tool.name in choice.names]
+        calling: JSONObject
         if choice.mode == "auto":
             # Names cannot be given in this mode, so the other tools are not declared.
-            declared = named or list(tools.values())
-            return declared, {"mode": self._free_mode(declared)}
-        allowed = {"allowedFunctionNames": [tool.name for tool in named]} if named else {}
-        return list(tools.values()), {"mode": _MODES[choice.mode]} | allowed
+            declared = named or declared
+            # VALIDATED is AUTO that holds calls to their schemas, for all tools or none.
+            is_loose = any(tool.strict is False for tool in declared)
+            validated = self.profile.google_supports_validated_calls and not is_loose
+            calling = {"mode": "VALIDATED" if validated else "AUTO"}
+        else:
+            calling = {"mode": _MODES[choice.mode]}
+            if named:
+                calling["allowedFunctionNames"] = [tool.name for tool in named]
+        tools: list[JSONObject] = []
+        config: JSONObject = {}
+        if declared:
+            functions = [
+                {
+                    "name": tool.name,
+                    "description": tool.description or "",
+                    self.schema_member: tool.parameters_json_schema,
+                }
+                for tool in declared
+            ]
+            tools.append({"functionDeclarations": functions})
+            config["functionCallingConfig"] = calling
+        builtin = list(_builtin_tools(parameters.builtin_tools))
+        if builtin and self._knows_builtin_parts:
+            config["includeServerSideToolInvocations"] = True
+        optional = {"tools": tools + builtin, "toolConfig": config}
+        return {key: value for key, value in optional.items() if value}
 
-    def _free_mode(self, tools: Sequence[ToolDefinition]) -> str:
-        # VALIDATED is AUTO that holds calls to their schemas; it is one for all tools.
-        loose = any(tool.strict is False for tool in tools)
-        validated = self.profile.google_supports_validated_calls and not loose
-        return "VALIDATED" if validated else "AUTO"
 
-
-def _resource(name: str, cloud: bool) -> str:
+def _resource_path(name: str, cloud: bool) -> str:
     """Return a model's resource name as part of a path.
 
     Raises:
         UserError: It would lead out of the collections of models.
     """
     segments = name.split("/")
-    strange = any(not part or ".." in part or not part.isprintable() for part in segments)
-    named = len(segments) == 1 or (
-        len(segments) % 2 == 0 and tuple(segments[::2]) in _COLLECTIONS[cloud]
-    )
-    if strange or not named:
+    is_strange = any(not part or ".." in part or not part.isprintable() for part in segments)
+    is_resource = len(segments) % 2 == 0 and tuple(segments[::2]) in _COLLECTIONS[cloud]
+    if is_strange or not (len(segments) == 1 or is_resource):
         raise UserError(f"{name!r} is no name of a model.")
     path = "/".join(quote(part, safe="@") for part in segments)
-    return path if len(segments) > 1 else _USUAL[cloud] + path
+    return path if len(segments) > 1 else _USUAL_COLLECTION[cloud] + path
 
 
 def google_cloud_url(project: str, location: str) -> str:
@@ -375,63 +362,52 @@ def google_cloud_url(project: str, location: str) -> str:
     return f"https://{host}.googleapis.com/v1beta1/{place}"
 
 
-def _tier_headers(settings: Mapping[str, Any]) -> dict[str, str]:
-    tier = settings.get("google_cloud_service_tier")
-    tier = tier or _CLOUD_SERVICE_TIERS.get(settings.get("service_tier", ""), "")
-    return _CLOUD_TIER_HEADERS.get(tier, {})
-
-
 def _system(
     messages: Sequence[ModelMessage], parameters: ModelRequestParameters
 ) -> dict[str, JSONObject]:
+    """Return all system prompts and the instructions, {} where there are none."""
     requests = [message for message in messages if isinstance(message, ModelRequest)]
     parts = (part for request in requests for part in request.parts)
-    told = [part.content for part in parts if isinstance(part, SystemPromptPart)]
+    texts = [part.content for part in parts if isinstance(part, SystemPromptPart)]
     instructions = instructions_of(messages, parameters)
-    told += [instructions] if instructions else []
-    if not told:
+    if instructions:
+        texts.append(instructions)
+    if not texts:
         return {}
-    return {"systemInstruction": {"role": "user", "parts": [{"text": text} for text in told]}}
+    return {"systemInstruction": {"role": "user", "parts": [{"text": text} for text in texts]}}
 
 
-def _titled(output: OutputObjectDefinition) -> JSONObject:
-    named = {"title": output.name, "description": output.description}
-    return output.json_schema | {key: text for key, text in named.items() if text}
+def _builtin_tools(tools: Iterable[AbstractBuiltinTool]) -> Iterator[JSONObject]:
+    """Yield the entries of built-in tools; image generation is configured elsewhere.
 
-
-def _builtin_tool(tool: AbstractBuiltinTool) -> list[JSONObject]:
-    """Return the entry for a built-in tool; drawing has none, it is configured elsewhere."""
-    limits = [name for name in _RESTRICTIONS if getattr(tool, name, None) is not None]
-    if limits:
-        raise UserError(f"Google's {tool.label} cannot be limited by {', '.join(limits)}.")
-    match tool:
-        case FileSearchTool():
-            stores = list(tool.file_store_ids)
-            return [{"fileSearch": {"file_search_store_names": stores}}]
-        case ImageGenerationTool():
-            return []
-    if type(tool) not in _BUILTIN_ENTRIES:
-        raise UserError(f"Google has no built-in tool {tool.label!r}.")
-    return [{_BUILTIN_ENTRIES[type(tool)]: {}}]
+    Raises:
+        UserError: Google has no such tool, or does not know a limit of it.
+    """
+    for tool in tools:
+        limits = [name for name in _RESTRICTIONS if getattr(tool, name, None) is not None]
+        if limits:
+            raise UserError(f"Google's {tool.label} cannot be limited by {', '.join(limits)}.")
+        if isinstance(tool, FileSearchTool):
+            yield {"fileSearch": {"file_search_store_names": list(tool.file_store_ids)}}
+        elif type(tool) in _BUILTIN_ENTRIES:
+            yield {_BUILTIN_ENTRIES[type(tool)]: {}}
+        elif not isinstance(tool, ImageGenerationTool):
+            raise UserError(f"Google has no built-in tool {tool.label!r}.")
 
 
 def _image_config(tool: ImageGenerationTool, cloud: bool) -> JSONObject:
+    """Return how images are made; their file format can be chosen on Google Cloud alone."""
     if tool.size not in _IMAGE_SIZES:
         raise UserError(f"Google draws in the sizes 1K, 2K and 4K, not {tool.size!r}.")
     size = None if tool.size == "auto" else tool.size
     config: JSONObject = {"aspectRatio": tool.aspect_ratio, "imageSize": size}
     if cloud:
-        config |= _image_output(tool)
+        compression = tool.output_compression
+        file_format = tool.output_format or (None if compression is None else "jpeg")
+        if compression is not None and file_format != "jpeg":
+            raise UserError(
+                "Google compresses images as jpeg alone: leave out `output_compression`."
+            )
+        config["outputMimeType"] = file_format and f"image/{file_format}"
+        config["outputCompressionQuality"] = compression
     return {key: value for key, value in config.items() if value is not None}
-
-
-def _image_output(tool: ImageGenerationTool) -> JSONObject:
-    """Return how an image is written, which is for Google Cloud to choose alone."""
-    compression = tool.output_compression
-    if compression is not None and tool.output_format not in (None, "jpeg"):
-        raise UserError("Google compresses images as jpeg alone: leave out `output_compression`.")
-    form = tool.output_format or (None if compression is None else "jpeg")
-    return {
-        "outputMimeType": form and f"image/{form}",
-        "outputCompressionQuality": compression,
-    }

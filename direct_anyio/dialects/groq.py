@@ -40,16 +40,10 @@ from ..parts import (
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition
-from ._chat import (
-    ChatCodec,
-    members,
-    offer,
-    output_schema,
-    response_format,
-    usage_of,
-)
+from ._chat import ChatCodec, offer, response_format, usage_of
 from ._chat_messages import ChatWriter, image_piece
 from ._chat_reader import ChatReader
+from ._shared import mapped_settings, output_schema
 
 __all__ = ("GroqCodec", "GroqModelProfile", "GroqModelSettings")
 
@@ -125,7 +119,7 @@ class GroqCodec(ChatCodec):
         if parameters.output_mode == "native" or "tools" not in body:
             # Groq refuses JSON mode beside tools.
             body |= response_format(parameters, self.profile, self._json_schema)
-        body |= self._thinking(settings) | members(settings, _SETTINGS)
+        body |= self._thinking(settings) | mapped_settings(settings, _SETTINGS)
         return HTTPCall("/openai/v1/chat/completions", body)
 
     def reader(self, parameters: ModelRequestParameters) -> GroqReader:

@@ -26,17 +26,12 @@ from ..parts import ThinkingPart
 from ..profiles import ModelProfile
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
-from ._chat import (
-    FINISH_REASONS,
-    ChatCodec,
-    members,
-    offer,
-    refuse_builtin_tools,
-)
+from ._chat import FINISH_REASONS, ChatCodec, offer, refuse_builtin_tools
 from ._chat_messages import ChatWriter, image_piece, text_piece
 from ._chat_reader import ChatReader
 from ._messages import media_type_of
 from ._openai import marked_text
+from ._shared import mapped_settings
 
 __all__ = ("MistralCodec", "MistralModelProfile", "MistralModelSettings")
 
@@ -74,7 +69,8 @@ class MistralModelProfile(ModelProfile):
     tool_call_id_pattern: str | None = r"[a-zA-Z0-9]{9}"
 
 
-def _mistral_profile(profile: ModelProfile | None) -> MistralModelProfile:
+def own_profile(profile: ModelProfile | None) -> MistralModelProfile:
+    """Return a profile as one with the keys of this dialect; a converter must be a function."""
     return MistralModelProfile.from_profile(profile)
 
 
@@ -84,7 +80,7 @@ class MistralCodec(ChatCodec):
 
     settings_prefix: ClassVar[str] = "mistral"
 
-    profile: MistralModelProfile = field(converter=_mistral_profile)
+    profile: MistralModelProfile = field(converter=own_profile)
 
     def encode(
         self,
@@ -111,7 +107,7 @@ class MistralCodec(ChatCodec):
         body |= {} if tools.get("tool_choice") == "none" else tools
         if parameters.output_mode == "prompted" and self.profile.supports_json_object_output:
             body["response_format"] = {"type": "json_object"}
-        body |= self._thinking(settings) | members(settings, _SETTINGS)
+        body |= self._thinking(settings) | mapped_settings(settings, _SETTINGS)
         return HTTPCall("/v1/chat/completions", body)
 
     def reader(self, parameters: ModelRequestParameters) -> MistralReader:

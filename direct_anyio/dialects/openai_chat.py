@@ -29,7 +29,7 @@ from ..messages import ModelMessage, ModelResponse
 from ..parts import ThinkingPart, ToolCallPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ._chat import ChatCodec, Quirks, members, output_schema, response_format, tool_of
+from ._chat import ChatCodec, Quirks, response_format, tool_of
 from ._chat_messages import ChatWriter, image_piece, text_piece
 from ._chat_reader import ChatReader, has_text
 from ._messages import Pieces
@@ -40,6 +40,7 @@ from ._openai import (
     openai_profile,
     taken_settings,
 )
+from ._shared import mapped_settings, output_schema
 
 __all__ = (
     "OpenAIChatCodec",
@@ -176,7 +177,7 @@ class OpenAIChatCodec(ChatCodec):
         newer = self.profile.openai_chat_supports_max_completion_tokens
         limit = "max_completion_tokens" if newer else "max_tokens"
         taken = taken_settings(settings, self.profile)
-        return members(taken, {"max_tokens": limit} | _SETTINGS)
+        return mapped_settings(taken, {"max_tokens": limit} | _SETTINGS)
 
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))

@@ -26,7 +26,6 @@ from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters, OutputObjectDefinition, ToolDefinition
-from ._chat import members, output_schema
 from ._openai import (
     OpenAIModelProfile,
     cannot_force,
@@ -36,6 +35,7 @@ from ._openai import (
 )
 from ._responses_input import ResponsesWriter
 from ._responses_output import ResponsesReader
+from ._shared import mapped_settings, output_schema
 
 __all__ = ("OpenAIResponsesCodec", "OpenAIResponsesModelSettings")
 
@@ -195,7 +195,7 @@ class OpenAIResponsesCodec(ModelCodec):
 
     def _options(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         taken = taken_settings(settings, self.profile)
-        options = members(taken, _SETTINGS)
+        options = mapped_settings(taken, _SETTINGS)
         more = {
             "include": self._include(taken),
             "reasoning": self._reasoning(settings),

@@ -12,8 +12,9 @@ from .._core.codec import Item, JSONObject, dictionary, index_of, text_of, think
 from .._core.thinking import thinking_level
 from ..parts import ThinkingPart
 from ..settings import ModelSettings
-from ._chat import Quirks, members
+from ._chat import Quirks
 from ._openai import OpenAIModelProfile
+from ._shared import mapped_settings
 
 __all__ = ("OPENROUTER", "OpenRouterModelSettings", "detailed_thoughts", "thought_detail")
 
@@ -55,7 +56,7 @@ _PROOF = {"reasoning.text": "signature", "reasoning.encrypted": "data"}
 
 def _settings(settings: ModelSettings, profile: OpenAIModelProfile, name: str) -> JSONObject:
     level = thinking_level(settings)
-    own = members(settings, _SETTINGS)
+    own = mapped_settings(settings, _SETTINGS)
     if level is None or "reasoning" in own:
         return own
     if level is False:

@@ -14,8 +14,9 @@ import attrs
 
 from .._core.codec import Item, JSONObject, Mark, ResponseInfo, dictionary
 from ..builtin_tools import WebSearchTool
-from ..dialects._chat import Quirks, members, usage_of
+from ..dialects._chat import Quirks, usage_of
 from ..dialects._openai import OpenAIModelProfile, effort_member
+from ..dialects._shared import mapped_settings
 from ..dialects.openai_chat import OpenAIChatCodec
 from ..dialects.openrouter import OPENROUTER, detailed_thoughts, thought_detail
 from ..exceptions import UserError
@@ -168,13 +169,13 @@ def _cerebras(name: str) -> ModelProfile:
 
 
 def _cerebras_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
-    own = members(settings, {"cerebras_disable_reasoning": "disable_reasoning"})
+    own = mapped_settings(settings, {"cerebras_disable_reasoning": "disable_reasoning"})
     return own | effort_member(settings, profile)
 
 
 def _no_thinking(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return an effort only where it is asked for by its own setting."""
-    return members(settings, {"openai_reasoning_effort": "reasoning_effort"})
+    return mapped_settings(settings, {"openai_reasoning_effort": "reasoning_effort"})
 
 
 def _zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
