@@ -1,8 +1,8 @@
-"""A history as its target takes it, whoever made it: one pure step before all dialects.
+"""Fits a history of any model to the model that it is sent to, before a dialect writes it.
 
-What a target demands is told by its profile. Ids of calls that it does not take are
-replaced, results are put where it looks for them, and blank text is left out. A call
-without a result, and a result without a call, are refused, with what to do.
+The profile says what the model requires. Ids of calls that it does not take are replaced,
+results are put behind their calls, and blank texts are left out. A call without a result, and
+a result without a call, are an error that says what to do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import groupby
 from operator import is_
 from string import ascii_letters, ascii_lowercase, digits
-from typing import Any, TypeAlias, TypeGuard, cast
+from typing import Any, Self, TypeAlias, TypeGuard, cast
 
 import attrs
 from attrs import define, field
@@ -42,12 +42,12 @@ __all__ = ("history_for", "with_parts")
 Result: TypeAlias = ToolReturnPart | RetryPromptPart
 
 OUTPUT_RESULT = "Final result processed."
-"""The result of an output tool's call that was given none: the call was the answer."""
+"""The result of a call of an output tool that has none: the call was the answer."""
 
-TRIES = 1000
-"""Ids that are tried for one that does not fit, before the pattern is said to have too few."""
+MAX_ID_TRIES = 1000
+"""Ids that are tried in the place of one that does not fit, before the pattern is an error."""
 
-SHOWN = 3
+MAX_NAMED = 3
 """Calls and results that are named in one error."""
 
 
@@ -70,19 +70,20 @@ def history_for(
     Raises:
         UserError: A call has no result, or a result has no call.
     """
-    links = _links(messages, follow=profile.tool_results_must_follow)
-    said = _renamed(messages, links, profile)
+    links = _Links.of(messages, follow=profile.tool_results_must_follow)
+    fitted = _with_fitting_ids(messages, links, profile)
     if profile.tool_results_must_match:
-        said = _answered(said, links, _output_tools(parameters))
+        fitted = _with_output_results(fitted, links, parameters)
         _check(links, continues)
     if links.calls and profile.tool_results_must_follow:
-        said = [each for run in _runs(said) for each in _together(run)]
+        runs = groupby(fitted, lambda message: isinstance(message, ModelRequest))
+        fitted = [each for _, run in runs for each in _results_first(list(run))]
     if profile.refuses_blank_text:
-        said = [_without_blanks(message) for message in said]
-    return _without_trailing_blanks(said) if profile.refuses_trailing_blanks else said
+        fitted = [_without_blanks(message) for message in fitted]
+    return _without_trailing_blanks(fitted) if profile.refuses_trailing_blanks else fitted
 
 
-# -- which result answers which call --------------------------------------------------------------
+# Which result answers which call.
 
 
 @define(eq=False)
@@ -118,6 +119,41 @@ class _Links:
         factory=list
     )
 
+    @classmethod
+    def of(cls, messages: Sequence[ModelMessage], *, follow: bool) -> Self:
+        """Find the result of each call.
+
+        Args:
+            messages: The history.
+            follow: Whether a result must be in the request behind the response of its call.
+        """
+        links = cls()
+        pending: dict[str, deque[_Call]] = defaultdict(deque)
+        run, behind_request = 0, False
+        for at, message in enumerate(messages):
+            if isinstance(message, ModelRequest):
+                behind_request = True
+                for number, part in enumerate(message.parts):
+                    if not _is_result(part):
+                        continue
+                    if pending[part.tool_call_id]:
+                        pending[part.tool_call_id].popleft().result = (at, number)
+                    else:
+                        links.strays.append(((at, number), part))
+                continue
+            if behind_request:
+                run, behind_request = run + 1, False
+                if follow:
+                    pending.clear()
+            for number, each in enumerate(message.parts):
+                if isinstance(each, ToolCallPart):
+                    call = _Call((at, number), run, each)
+                    links.calls.append(call)
+                    pending[each.tool_call_id].append(call)
+                elif isinstance(each, (BuiltinToolCallPart, BuiltinToolReturnPart)):
+                    links.builtin.append(((at, number), each))
+        return links
+
 
 def _is_result(part: object) -> TypeGuard[Result]:
     """Return whether a part answers a call; a retry prompt without a tool is a user's text."""
@@ -126,111 +162,71 @@ def _is_result(part: object) -> TypeGuard[Result]:
     )
 
 
-def _links(messages: Sequence[ModelMessage], *, follow: bool) -> _Links:
-    """Find the result of each call: behind its response, before the next one if they `follow`."""
-    links = _Links()
-    pending: dict[str, deque[_Call]] = defaultdict(deque)
-    run, behind_request = 0, False
-    for at, message in enumerate(messages):
-        if isinstance(message, ModelRequest):
-            behind_request = True
-            for number, part in enumerate(message.parts):
-                if not _is_result(part):
-                    continue
-                if pending[part.tool_call_id]:
-                    pending[part.tool_call_id].popleft().result = (at, number)
-                else:
-                    links.strays.append(((at, number), part))
-            continue
-        if behind_request:
-            run, behind_request = run + 1, False
-            if follow:
-                pending.clear()
-        for number, each in enumerate(message.parts):
-            if isinstance(each, ToolCallPart):
-                call = _Call((at, number), run, each)
-                links.calls.append(call)
-                pending[each.tool_call_id].append(call)
-            elif isinstance(each, (BuiltinToolCallPart, BuiltinToolReturnPart)):
-                links.builtin.append(((at, number), each))
-    return links
-
-
 def _check(links: _Links, continues: bool) -> None:
     """Refuse calls without a result, and results without a call.
 
     Raises:
         UserError: There are some; the message names the first.
     """
-    wrong = [(call.place, _unanswered(call)) for call in links.calls if call.result is None]
-    if not continues:
-        known = {call.part.tool_call_id for call in links.calls}
-        wrong += [(place, _stray(place[0], part, known)) for place, part in links.strays]
+    wrong: list[tuple[tuple[int, int], str]] = []
+    for call in links.calls:
+        if call.result is None:
+            id, name = shown(call.part.tool_call_id), shown(call.part.tool_name)
+            text = (
+                f"The call {id} of the tool {name} in message {call.place[0]} has no result in "
+                f"the request behind it: add ToolReturnPart({name}, ..., {id}) there, or leave "
+                "out the call."
+            )
+            wrong.append((call.place, text))
+    known = {call.part.tool_call_id for call in links.calls}
+    for place, part in () if continues else links.strays:
+        if part.tool_call_id in known:
+            why = "comes too late, or is a second one: a call has one, in the request behind it"
+        else:
+            why = (
+                "answers no call of the response before it: give it the call's id, or leave it out"
+            )
+        id, name = shown(part.tool_call_id), shown(part.tool_name)
+        wrong.append((place, f"The result {id} of the tool {name} in message {place[0]} {why}."))
     if wrong:
-        raise UserError(" ".join(text for _, text in sorted(wrong)[:SHOWN]))
+        raise UserError(" ".join(text for _, text in sorted(wrong)[:MAX_NAMED]))
 
 
-def _unanswered(call: _Call) -> str:
-    id, name = shown(call.part.tool_call_id), shown(call.part.tool_name)
-    return (
-        f"The call {id} of the tool {name} in message {call.place[0]} has no result in "
-        f"the request behind it: add ToolReturnPart({name}, ..., {id}) there, or leave out "
-        "the call."
-    )
-
-
-def _stray(at: int, part: Result, known: Iterable[str]) -> str:
-    id = part.tool_call_id
-    if id in known:
-        why = "comes too late, or is a second one: a call has one, in the request behind it"
-    else:
-        why = "answers no call of the response before it: give it the call's id, or leave it out"
-    return f"The result {shown(id)} of the tool {shown(part.tool_name)} in message {at} {why}."
-
-
-def _output_tools(parameters: ModelRequestParameters) -> frozenset[str]:
-    tools = (*parameters.function_tools, *parameters.output_tools)
-    return frozenset(tool.name for tool in tools if tool.kind == "output") | {
-        tool.name for tool in parameters.output_tools
-    }
-
-
-def _is_output(name: str, known: frozenset[str]) -> bool:
-    # Several output tools are mostly told apart by what follows the usual name.
-    usual = name == DEFAULT_OUTPUT_TOOL_NAME or name.startswith(f"{DEFAULT_OUTPUT_TOOL_NAME}_")
-    return usual or name in known
-
-
-def _answered(
-    said: list[ModelMessage], links: _Links, output_tools: frozenset[str]
+def _with_output_results(
+    messages: list[ModelMessage], links: _Links, parameters: ModelRequestParameters
 ) -> list[ModelMessage]:
-    """Return messages with results for the calls that were answers, which programs leave open."""
+    """Return messages with results for calls of output tools, which programs leave open."""
+    usual = DEFAULT_OUTPUT_TOOL_NAME  # several output tools mostly have names that start with it
+    known = {tool.name for tool in parameters.output_tools}
+    known |= {tool.name for tool in parameters.function_tools if tool.kind == "output"}
     results: dict[int, list[ToolReturnPart]] = defaultdict(list)
     for call in links.calls:
-        at, number = call.place
-        if call.result is None and _is_output(call.part.tool_name, output_tools):
-            following = range(at + 1, len(said))
-            next_request = (n for n in following if isinstance(said[n], ModelRequest))
-            call.result = (next(next_request, len(said)), 0)
-            written: Any = said[at].parts[number]
-            result = ToolReturnPart(call.part.tool_name, OUTPUT_RESULT, written.tool_call_id)
+        name = call.part.tool_name
+        is_output = name == usual or name.startswith(f"{usual}_") or name in known
+        if call.result is None and is_output:
+            at, number = call.place
+            following = range(at + 1, len(messages))
+            next_request = (n for n in following if isinstance(messages[n], ModelRequest))
+            call.result = (next(next_request, len(messages)), 0)
+            written: Any = messages[at].parts[number]
+            result = ToolReturnPart(name, OUTPUT_RESULT, written.tool_call_id)
             results[call.result[0]].append(result)
     if not results:
-        return said
-    whole = [*said, ModelRequest([])] if len(said) in results else said
+        return messages
+    whole = [*messages, ModelRequest([])] if len(messages) in results else messages
     return [
         with_parts(message, [*results.get(at, ()), *message.parts])
         for at, message in enumerate(whole)
     ]
 
 
-# -- ids ------------------------------------------------------------------------------------------
+# Ids.
 
 
-def _renamed(
+def _with_fitting_ids(
     messages: Sequence[ModelMessage], links: _Links, profile: ModelProfile
 ) -> list[ModelMessage]:
-    """Return messages with ids that the target takes, a result's like that of its call."""
+    """Return messages with ids that the target takes; a result has the id of its call."""
     others = [*links.strays, *links.builtin]
     known = [call.part.tool_call_id for call in links.calls]
     ids = _Ids(profile.tool_call_id_pattern, [*known, *(part.tool_call_id for _, part in others)])
@@ -252,19 +248,16 @@ def _renamed(
     for (at, number), id in new.items():
         part: Any = messages[at].parts[number]
         if id != part.tool_call_id:
-            changed.setdefault(at, list(messages[at].parts))[number] = _named(part, id)
+            more = {}
+            head, _, item_id = part.tool_call_id.partition("|")
+            if isinstance(part, ToolCallPart) and head == id and part.id is None:
+                more["id"] = item_id  # older histories hold the call's and the item's id in one
+            parts = changed.setdefault(at, list(messages[at].parts))
+            parts[number] = attrs.evolve(part, tool_call_id=id, **more)
     return [
         with_parts(message, changed[at]) if at in changed else message
         for at, message in enumerate(messages)
     ]
-
-
-def _named(part: Any, id: str) -> Any:
-    head, _, tail = part.tool_call_id.partition("|")
-    if isinstance(part, ToolCallPart) and head == id and part.id is None:
-        # Histories of old hold the call's and the item's id in one.
-        return attrs.evolve(part, tool_call_id=id, id=tail)
-    return attrs.evolve(part, tool_call_id=id)
 
 
 class _Ids:
@@ -305,7 +298,7 @@ class _Ids:
         if joined and not use and self._fits(head):
             yield head
         alphabet, length = _writable(self._pattern)
-        for salt in range(TRIES):
+        for salt in range(MAX_ID_TRIES):
             text = f"{use} {salt} {id}".encode(errors="surrogatepass")
             # No alphabet divides 256, but an id need only differ from others.
             hashed = hashlib.sha256(text).digest()[:length]
@@ -330,21 +323,21 @@ def _writable(pattern: str | None) -> tuple[str, int]:
     raise UserError(f"The profile's `tool_call_id_pattern` {pattern!r} takes no letters or digits.")
 
 
-# -- order ----------------------------------------------------------------------------------------
+# Order.
 
 
-def _runs(messages: Iterable[ModelMessage]) -> Iterator[list[Any]]:
-    """Return messages in runs of requests and of responses."""
-    for _, run in groupby(messages, lambda message: isinstance(message, ModelRequest)):
-        yield list(run)
-
-
-def _together(run: list[Any]) -> list[Any]:
-    """Return a run whose calls are in one response, and whose results come before all else."""
+def _results_first(run: list[Any]) -> list[Any]:
+    """Return a run of requests with all results first, or of responses with their calls in one."""
     if len(run) == 1 and (isinstance(run[0], ModelResponse) or len(run[0].parts) == 1):
         return run
     if isinstance(run[0], ModelRequest):
-        return _results_first(run)
+        results = [part for each in run for part in each.parts if _is_result(part)]
+        first = run[0].parts[: len(results)]
+        if len(first) == len(results) and all(map(_is_result, first)):
+            return run
+        others = [[part for part in each.parts if not _is_result(part)] for each in run]
+        others[0] = [*results, *others[0]]
+        return [with_parts(each, parts) for each, parts in zip(run, others, strict=True)]
     has_calls = [any(isinstance(part, ToolCallPart) for part in each.parts) for each in run]
     if not any(has_calls[:-1]):
         return run
@@ -358,17 +351,7 @@ def _together(run: list[Any]) -> list[Any]:
     ]
 
 
-def _results_first(requests: list[ModelRequest]) -> list[ModelMessage]:
-    results = [part for each in requests for part in each.parts if _is_result(part)]
-    first = requests[0].parts[: len(results)]
-    if len(first) == len(results) and all(map(_is_result, first)):
-        return list(requests)
-    others = [[part for part in each.parts if not _is_result(part)] for each in requests]
-    others[0] = [*results, *others[0]]
-    return [with_parts(each, parts) for each, parts in zip(requests, others, strict=True)]
-
-
-# -- blanks ---------------------------------------------------------------------------------------
+# Blank texts.
 
 
 def _is_blank(item: object) -> bool:
@@ -378,26 +361,24 @@ def _is_blank(item: object) -> bool:
 
 def _without_blanks(message: ModelMessage) -> ModelMessage:
     """Return a message without the texts that are nothing but blank space."""
-    parts = [_without_blank_items(part) for part in message.parts]
-    return with_parts(message, [part for part in parts if part is not None])
-
-
-def _without_blank_items(part: Any) -> Any:
-    """Return a part without blank texts, None where nothing is left of it."""
-    if not isinstance(part, (TextPart, SystemPromptPart, UserPromptPart, ToolReturnPart)):
-        return part
-    content: Any = part.content
-    if isinstance(part, ToolReturnPart) and not isinstance(content, str):
-        content = items_of(part)
-    kept = content
-    if isinstance(content, (list, tuple)):
-        kept = [item for item in content if not _is_blank(item)]
-        kept = content if len(kept) == len(content) else kept
-    elif _is_blank(content):
-        kept = []
-    if not kept and not isinstance(part, ToolReturnPart):
-        return None
-    return part if kept is content else cast(Any, attrs.evolve)(part, content=kept)
+    parts: list[Any] = []
+    for part in message.parts:
+        if not isinstance(part, (TextPart, SystemPromptPart, UserPromptPart, ToolReturnPart)):
+            parts.append(part)
+            continue
+        content: Any = part.content
+        if isinstance(part, ToolReturnPart) and not isinstance(content, str):
+            content = items_of(part)
+        kept = content
+        if isinstance(content, (list, tuple)):
+            kept = [item for item in content if not _is_blank(item)]
+            kept = content if len(kept) == len(content) else kept
+        elif _is_blank(content):
+            kept = []
+        if kept or isinstance(part, ToolReturnPart):
+            changed = part if kept is content else cast(Any, attrs.evolve)(part, content=kept)
+            parts.append(changed)
+    return with_parts(message, parts)
 
 
 def _without_trailing_blanks(messages: list[ModelMessage]) -> list[ModelMessage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from importlib import import_module
@@ -22,7 +22,6 @@ from ..streaming import StreamedResponse
 from ..tools import (
     DEFAULT_OUTPUT_TOOL_NAME,
     ModelRequestParameters,
-    OutputObjectDefinition,
     ToolDefinition,
 )
 from ..usage import RequestUsage
@@ -96,7 +95,7 @@ class Model(ABC):
     """Something that answers messages.
 
     A model of your own has `model_name`, `system`, `request` and, to stream,
-    `request_stream`; both doors of both kinds then work with it.
+    `request_stream`; all four functions work with it.
 
     Args:
         settings: Settings for every request, under those of the request.
@@ -125,7 +124,13 @@ class Model(ABC):
     @property
     def label(self) -> str:
         """The model's name as people read it: 'Claude Haiku 4.5' for 'claude-haiku-4-5'."""
-        return _label(self.model_name)
+        words: list[str] = []
+        for word in self.model_name.rpartition("/")[2].split("-"):
+            if _is_number(word) and words and _is_number(words[-1]):
+                words[-1] += f".{word}"
+            else:
+                words.append("GPT" if word.lower() == "gpt" else word[:1].upper() + word[1:])
+        return " ".join(words)
 
     @property
     def base_url(self) -> str | None:
@@ -199,8 +204,29 @@ class Model(ABC):
     def customize_request_parameters(
         self, model_request_parameters: ModelRequestParameters
     ) -> ModelRequestParameters:
-        """Return parameters with their JSON schemas as this model wants them."""
-        return _transformed(model_request_parameters, self.profile)
+        """Return parameters with their JSON schemas as this model takes them.
+
+        Raises:
+            UserError: A schema cannot be read.
+        """
+        offered, profile = model_request_parameters, self.profile
+        output = offered.output_object
+        has_schemas = offered.function_tools or offered.output_tools or output is not None
+        if profile.json_schema_transformer is None or not has_schemas:
+            return offered
+        if output is not None:
+            schema, strict = _transformed(
+                output.json_schema, output.strict, profile, output.name, "output"
+            )
+            output = attrs.evolve(output, json_schema=schema, strict=strict)
+        return attrs.evolve(
+            offered,
+            function_tools=tuple(
+                _transformed_tool(tool, profile) for tool in offered.function_tools
+            ),
+            output_tools=tuple(_transformed_tool(tool, profile) for tool in offered.output_tools),
+            output_object=output,
+        )
 
     async def __aenter__(self) -> Self:
         """Begin an explicit lifetime: connections are closed as the block is left."""
@@ -222,7 +248,15 @@ class Model(ABC):
         """
         merged = merge_model_settings(self.settings, model_settings) or {}
         settings = checked_settings(merged, types_of(merged))
-        _check_parameters(model_request_parameters)
+        if not isinstance(model_request_parameters, ModelRequestParameters):
+            raise UserError(
+                "`model_request_parameters` is a ModelRequestParameters, such as "
+                "ModelRequestParameters(function_tools=[...]); got "
+                f"{shown(model_request_parameters)}"
+            )
+        wrong = wrong_field(model_request_parameters)
+        if wrong is not None:
+            raise UserError(f"The parameters of the request have a wrong field: {wrong}")
         offered = self.customize_request_parameters(model_request_parameters)
         return settings, _fitted(offered, self.profile, self.supported_builtin_tools())
 
@@ -289,16 +323,6 @@ class ModelLayer(Model):
         return self.respond(call)
 
 
-def _label(name: str) -> str:
-    words: list[str] = []
-    for word in name.rpartition("/")[2].split("-"):
-        if _is_number(word) and words and _is_number(words[-1]):
-            words[-1] += f".{word}"
-        else:
-            words.append("GPT" if word.lower() == "gpt" else word[:1].upper() + word[1:])
-    return " ".join(words)
-
-
 def _is_number(word: str) -> bool:
     return word.replace(".", "").isdigit()
 
@@ -310,31 +334,40 @@ def _fitted(
 ) -> ModelRequestParameters:
     """Return parameters that `profile` can take, the output mode decided."""
     tools = {tool.unique_id: tool for tool in offered.builtin_tools}
+    output = offered.output_object
     mode = offered.output_mode
-    if mode == "auto" or (mode == "text" and offered.output_object is not None):
-        mode = _chosen_mode(offered, profile)
+    if mode == "auto" or (mode == "text" and output is not None):
+        mode = _best_mode(offered, profile)
         offered = attrs.evolve(offered, allow_text_output=mode in ("native", "prompted"))
-    if mode == "tool" and not offered.output_tools and offered.output_object is not None:
-        tool = _output_tool(offered.output_object)
+    if mode == "tool" and not offered.output_tools and output is not None:
+        tool = ToolDefinition(
+            name=DEFAULT_OUTPUT_TOOL_NAME,
+            parameters_json_schema=output.json_schema,
+            description=output.description,
+            strict=output.strict,
+            kind="output",
+        )
         offered = attrs.evolve(offered, output_tools=[tool], allow_text_output=False)
-    structured = mode in ("native", "prompted")
+    in_instructions = mode == "prompted" or (
+        mode == "native" and profile.native_output_requires_schema_in_instructions
+    )
+    template = None
+    if in_instructions and output is not None:
+        template = offered.prompted_output_template or profile.prompted_output_template
     fields: dict[str, Any] = {
         "builtin_tools": tuple(tools.values()),
         "output_mode": mode,
         "output_tools": offered.output_tools if mode == "tool" else (),
-        "output_object": offered.output_object if structured else None,
-        "prompted_output_template": _template(offered, mode, profile),
+        "output_object": output if mode in ("native", "prompted") else None,
+        "prompted_output_template": template,
     }
     differs = any(getattr(offered, name) != value for name, value in fields.items())
     fitted = attrs.evolve(offered, **fields) if differs else offered
-    _refuse_unsupported(fitted, profile)
-    for name in fitted.tool_defs:
-        checked_name(name, profile.tool_name_pattern)
-    _refuse_tools(fitted, builtin_tools & profile.supported_builtin_tools)
+    _check_support(fitted, profile, builtin_tools & profile.supported_builtin_tools)
     return fitted
 
 
-def _chosen_mode(
+def _best_mode(
     offered: ModelRequestParameters, profile: ModelProfile
 ) -> Literal["tool", "native", "prompted"]:
     """Return the mode for 'auto', and where there is a schema of the answer without a mode.
@@ -351,85 +384,54 @@ def _chosen_mode(
     return "tool" if profile.supports_tools else "prompted"
 
 
-def _output_tool(output: OutputObjectDefinition) -> ToolDefinition:
-    return ToolDefinition(
-        name=DEFAULT_OUTPUT_TOOL_NAME,
-        parameters_json_schema=output.json_schema,
-        description=output.description,
-        strict=output.strict,
-        kind="output",
-    )
+def _check_support(
+    offered: ModelRequestParameters,
+    profile: ModelProfile,
+    builtin_tools: frozenset[type[AbstractBuiltinTool]],
+) -> None:
+    """Refuse what the model cannot do.
 
-
-def _template(offered: ModelRequestParameters, mode: str, profile: ModelProfile) -> str | None:
-    told = mode == "prompted" or (
-        mode == "native" and profile.native_output_requires_schema_in_instructions
-    )
-    if not told or offered.output_object is None:
-        return None
-    return offered.prompted_output_template or profile.prompted_output_template
-
-
-def _refuse_unsupported(offered: ModelRequestParameters, profile: ModelProfile) -> None:
-    mode = offered.output_mode
-    if mode == "native" and not profile.supports_json_schema_output:
+    Raises:
+        UserError: It is asked for something of that kind.
+    """
+    if offered.output_mode == "native" and not profile.supports_json_schema_output:
         raise UserError("Native structured output is not supported by this model.")
-    if mode == "tool" and not profile.supports_tools:
+    if offered.output_mode == "tool" and not profile.supports_tools:
         raise UserError("Tool output is not supported by this model.")
     if offered.function_tools and not profile.supports_tools:
         raise UserError("Function tools are not supported by this model.")
     if offered.allow_image_output and not profile.supports_image_output:
         raise UserError("Image output is not supported by this model.")
-
-
-def _refuse_tools(
-    offered: ModelRequestParameters, supported: frozenset[type[AbstractBuiltinTool]]
-) -> None:
-    refused = [tool for tool in offered.builtin_tools if type(tool) not in supported]
+    for name in offered.tool_defs:
+        checked_name(name, profile.tool_name_pattern)
+    refused = {type(tool) for tool in offered.builtin_tools} - builtin_tools
     if refused:
         raise UserError(
-            f"Builtin tool(s) {_names(map(type, refused))} not supported by this model. "
-            f"Supported: {_names(supported)}"
+            f"Builtin tool(s) {_names(refused)} not supported by this model. "
+            f"Supported: {_names(builtin_tools)}"
         )
 
 
-def _names(kinds: Any) -> list[str]:
-    return sorted(kind.__name__ for kind in kinds)
+def _names(classes: Iterable[type]) -> list[str]:
+    return sorted(each.__name__ for each in classes)
 
 
-def _transformed(offered: ModelRequestParameters, profile: ModelProfile) -> ModelRequestParameters:
-    """Return `offered` with its JSON schemas as the model wants them."""
-    output = offered.output_object
-    has_schemas = offered.function_tools or offered.output_tools or output is not None
-    if profile.json_schema_transformer is None or not has_schemas:
-        return offered
-    return attrs.evolve(
-        offered,
-        function_tools=tuple(_fit_tool(tool, profile) for tool in offered.function_tools),
-        output_tools=tuple(_fit_tool(tool, profile) for tool in offered.output_tools),
-        output_object=None if output is None else _fit_output(output, profile),
-    )
-
-
-def _fit_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
+def _transformed_tool(tool: ToolDefinition, profile: ModelProfile) -> ToolDefinition:
     what = f"tool {tool.name!r}"
-    schema, strict = _fit_schema(tool.parameters_json_schema, tool.strict, profile, tool.name, what)
+    schema, strict = _transformed(
+        tool.parameters_json_schema, tool.strict, profile, tool.name, what
+    )
     return attrs.evolve(tool, parameters_json_schema=schema, strict=strict)
 
 
-def _fit_output(output: OutputObjectDefinition, profile: ModelProfile) -> OutputObjectDefinition:
-    schema, strict = _fit_schema(output.json_schema, output.strict, profile, output.name, "output")
-    return attrs.evolve(output, json_schema=schema, strict=strict)
-
-
-def _fit_schema(
+def _transformed(
     schema: dict[str, Any],
     strict: bool | None,
     profile: ModelProfile,
     name: str | None,
     what: str,
 ) -> tuple[dict[str, Any], bool]:
-    """Return a JSON schema as the model wants it, and whether it is strict.
+    """Return a JSON schema as the model takes it, and whether it is strict.
 
     Raises:
         UserError: It cannot be read.
@@ -442,19 +444,3 @@ def _fit_schema(
     except Exception as exc:
         raise UserError(f"The JSON schema of the {what} cannot be read: {exc!r}") from exc
     return fitted, can_be_strict and fits_as_name(name) if strict is None else strict
-
-
-def _check_parameters(parameters: ModelRequestParameters) -> None:
-    """Do nothing where all that is offered has fields of the right types.
-
-    Raises:
-        UserError: One has not; the message names it.
-    """
-    if not isinstance(parameters, ModelRequestParameters):
-        raise UserError(
-            "`model_request_parameters` is a ModelRequestParameters, such as "
-            f"ModelRequestParameters(function_tools=[...]); got {shown(parameters)}"
-        )
-    wrong = wrong_field(parameters)
-    if wrong is not None:
-        raise UserError(f"The parameters of the request have a wrong field: {wrong}")
