@@ -19,7 +19,7 @@ from direct_anyio import (
     infer_model,
     model_request,
 )
-from direct_anyio._core.json_schema import inlined_defs, openai_json_schema, walk
+from direct_anyio._core.json_schema import inlined_defs, map_schema, openai_json_schema
 from direct_anyio.dialects._anthropic_schema import anthropic_json_schema
 
 NODE = {
@@ -328,4 +328,4 @@ def test_references_that_multiply_are_refused() -> None:
 def test_union_of_one_is_that_one() -> None:
     """A union with one member says no more than the member."""
     schema = {"anyOf": [{"type": "string"}], "description": "A."}
-    assert walk(schema, lambda each: each) == {"type": "string", "description": "A."}
+    assert map_schema(schema, lambda each: each) == {"type": "string", "description": "A."}

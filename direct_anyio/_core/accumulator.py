@@ -353,15 +353,12 @@ class Accumulator:
             case FilePart(content=BinaryImage()) if offered.allow_image_output:
                 return FinalResultEvent(tool_name=None, tool_call_id=None)
             case ToolCallPart():
-                return self._final_call(part)
-        return None
-
-    def _final_call(self, call: ToolCallPart) -> FinalResultEvent | None:
-        tool = self.parameters.tool_defs.get(call.tool_name)
-        if tool is not None and tool.kind == "output":
-            return FinalResultEvent(tool_name=call.tool_name, tool_call_id=call.tool_call_id)
-        if tool is not None and tool.defer:
-            return FinalResultEvent(tool_name=None, tool_call_id=None)
+                tool = offered.tool_defs.get(part.tool_name)
+                if tool is not None and tool.kind == "output":
+                    name, id = part.tool_name, part.tool_call_id
+                    return FinalResultEvent(tool_name=name, tool_call_id=id)
+                if tool is not None and tool.defer:
+                    return FinalResultEvent(tool_name=None, tool_call_id=None)
         return None
 
 

@@ -1,8 +1,8 @@
-"""Which part of a request is at fault: for errors, where a codec trips over something.
+"""Finds the part of a request that a codec could not write, for the error that names it.
 
 A field may hold anything where its type says `Any`, and histories are loaded from JSON of
-any origin. Codecs need not look out for each wrong value: what one raises is turned into
-a `UserError`, which names the message and the part, the setting or the tool.
+any origin. Codecs need not check each value: what one raises becomes a `UserError`, which
+names the message and the part, the setting or the tool.
 """
 
 from __future__ import annotations
@@ -59,20 +59,16 @@ def check_messages(messages: Any) -> list[ModelMessage]:
             wrong = wrong_field(part)
             if wrong is not None:
                 named = place(at, number, part)
-                _refuse_later_pieces(part, named)
+                content = getattr(part, "content", None)
+                for piece in content if isinstance(content, tuple) else ():
+                    if isinstance(piece, OpaquePart):
+                        unknown = f"a piece of the unknown kind {shown(piece.part_kind)}"
+                        raise UserError(f"{named} cannot be sent: it holds {unknown}")
                 raise UserError(f"{named} has a wrong field: {wrong}")
         wrong = wrong_field(message)
         if wrong is not None:
             raise UserError(f"Message {at} has a wrong field: {wrong}")
     return said
-
-
-def _refuse_later_pieces(part: Any, named: str) -> None:
-    content = getattr(part, "content", None)
-    for piece in content if isinstance(content, tuple) else ():
-        if isinstance(piece, OpaquePart):
-            kind = shown(piece.part_kind)
-            raise UserError(f"{named} cannot be sent: it holds a piece of the unknown kind {kind}")
 
 
 def place(at: int, number: int, part: object) -> str:
@@ -99,33 +95,24 @@ def explained(
         settings: The settings of the request.
         parameters: The parameters of the request.
     """
-    what = _message_at_fault(error, codec, messages)
-    if what is None and isinstance(error, UserError):
-        return error
-    if what is None:
+    what = None
+    for at, message in enumerate(messages):
+        if _raises(error, codec, [message]):
+            what = f"Message {at}"
+            for number, part in enumerate(message.parts):
+                if _raises(error, codec, [with_parts(message, [part])]):
+                    what = place(at, number, part)
+                    break
+            break
+    else:
+        if isinstance(error, UserError):
+            return error
         smaller = _smaller(settings, parameters)
         what = next((each[0] for each in smaller if _raises(error, codec, *each[1:])), None)
-    return UserError(f"{what or 'The request'} cannot be sent: {_shown(error)}")
-
-
-def _shown(error: Exception) -> str:
-    # Those of the library itself say what is wrong; others only with their name.
+    # Errors of our own say what is wrong; others only with their name.
     is_own = type(error) in (ValueError, UserError)
-    return str(error) if is_own else f"{type(error).__name__}: {error}"
-
-
-def _message_at_fault(
-    error: Exception, codec: Codec, messages: Sequence[ModelMessage]
-) -> str | None:
-    """Return the part for which a codec raised an error, else the message, None for none."""
-    for at, message in enumerate(messages):
-        if not _raises(error, codec, [message]):
-            continue
-        for number, part in enumerate(message.parts):
-            if _raises(error, codec, [with_parts(message, [part])]):
-                return place(at, number, part)
-        return f"Message {at}"
-    return None
+    text = str(error) if is_own else f"{type(error).__name__}: {error}"
+    return UserError(f"{what or 'The request'} cannot be sent: {text}")
 
 
 def _smaller(

@@ -301,7 +301,9 @@ def tells_error(
     is_notice = isinstance(kind, str) and (bool(events) or "error" not in kind.lower())
     is_other = event not in ("message", "", *events)
     is_chunk = str(document.get("object")).startswith("chat.")
-    return words and not (is_notice or is_other or is_chunk or _is_fine(document))
+    codes = [str(document.get(name)).lower() for name in ("code", "status", "status_code")]
+    is_success = document.get("success") is True or any(code in _FINE for code in codes)
+    return words and not (is_notice or is_other or is_chunk or is_success)
 
 
 def is_error(value: Any) -> bool:
@@ -313,11 +315,6 @@ def is_error(value: Any) -> bool:
 
 _FINE = ("0", "200", "ok", "success")
 """Codes of success that some servers write behind an answer."""
-
-
-def _is_fine(document: Mapping[str, Any]) -> bool:
-    codes = (document.get(name) for name in ("code", "status", "status_code"))
-    return document.get("success") is True or any(str(code).lower() in _FINE for code in codes)
 
 
 # Members that make a document an answer, or a part of one, of any protocol.

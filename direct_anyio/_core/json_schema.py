@@ -17,14 +17,14 @@ __all__ = (
     "checked_name",
     "fits_as_name",
     "inlined_defs",
+    "map_schema",
     "openai_json_schema",
-    "pointed",
-    "walk",
+    "resolve_pointer",
     "warn_of_closed",
 )
 
 Schema: TypeAlias = dict[str, Any]
-Visit: TypeAlias = Callable[[Schema], Schema]
+Change: TypeAlias = Callable[[Schema], Schema]
 
 MAX_INLINED = 250_000
 """The most schemas that references may expand to."""
@@ -50,27 +50,27 @@ _SCHEMAS = (
 _MAPS = ("dependentSchemas", "patternProperties", "properties")
 
 
-def walk(schema: Schema, visit: Visit, *, inline: bool = False) -> Schema:
-    """Return a copy of `schema` with `visit` applied to every schema in it, innermost first.
+def map_schema(schema: Schema, change: Change, *, inline: bool = False) -> Schema:
+    """Return a copy of `schema` with `change` applied to every schema in it, innermost first.
 
     Args:
         schema: The schema.
-        visit: Takes a schema that is its own to change, and returns what to put there.
-        inline: Whether definitions are put where they are referred to; those that hold
-            themselves stay definitions.
+        change: Takes a schema that it may modify, and returns what to put there.
+        inline: Whether definitions are put where they are referred to; recursive ones stay
+            definitions.
 
     Raises:
         UserError: A reference points nowhere, or references expand to too much.
     """
-    return _Walk(schema, visit, inline).whole()
+    return _Mapper(schema, change, inline).whole()
 
 
-class _Walk:
-    """One walk over one schema."""
+class _Mapper:
+    """The state of one `map_schema`."""
 
-    def __init__(self, root: Schema, visit: Visit, inline: bool) -> None:
+    def __init__(self, root: Schema, change: Change, inline: bool) -> None:
         self._root = root
-        self._visit = visit
+        self._change = change
         self._inline = inline
         self._open: list[str] = []
         self._recursive: dict[str, None] = {}
@@ -78,89 +78,71 @@ class _Walk:
 
     def whole(self) -> Schema:
         root = {key: value for key, value in self._root.items() if key != "$defs"}
-        top: Schema = self._node(root)
-        if self._inline:
-            return self._held_by_itself(top) if self._recursive else top
-        for key in ("$defs", "definitions"):
-            if self._root.get(key):
-                top[key] = {name: self._node(each) for name, each in self._root[key].items()}
-        return top
-
-    def _held_by_itself(self, top: Schema) -> Schema:
-        defs = {name: self._definition(name) for name in self._recursive}
-        root = self._root.get("$ref")
-        name = _name(root) if root else self._root.get("title", "root")
-        while not root and name in defs:
+        top: Schema = self._mapped(root)
+        if not self._inline:
+            for key in ("$defs", "definitions"):
+                if self._root.get(key):
+                    top[key] = {name: self._mapped(each) for name, each in self._root[key].items()}
+            return top
+        if not self._recursive:
+            return top
+        defs = {name: self._target(_DEFS + name) for name in self._recursive}
+        reference = self._root.get("$ref")
+        name = _name(reference) if reference else self._root.get("title", "root")
+        while not reference and name in defs:
             name += "_root"
-        return {"$defs": defs | {name: top}, "$ref": root or _DEFS + name}
+        return {"$defs": defs | {name: top}, "$ref": reference or _DEFS + name}
 
-    def _definition(self, name: str) -> Any:
-        self._open.append(_DEFS + name)
-        try:
-            return self._node(self._target(_DEFS + name))
-        finally:
-            self._open.pop()
-
-    def _node(self, schema: Any) -> Any:
+    def _mapped(self, schema: Any) -> Any:
         if not isinstance(schema, dict):
             return schema
-        if self._inline and "$ref" in schema and self._opens(schema["$ref"]):
-            return self._expanded(schema)
-        return self._visit(self._with_children(schema))
-
-    def _opens(self, reference: str) -> bool:
-        if reference in self._open:
-            if not reference.startswith(_DEFS):
-                raise UserError(f"The JSON schema holds itself at {reference!r}")
-            self._recursive[_name(reference)] = None
-        return not reference.startswith(_DEFS) or _name(reference) not in self._recursive
-
-    def _expanded(self, schema: Schema) -> Any:
-        reference = schema["$ref"]
-        siblings = {key: value for key, value in schema.items() if key != "$ref"}
-        target = self._target(reference)
-        self._open.append(reference)
-        try:
-            return self._node(target | siblings if isinstance(target, dict) else target)
-        finally:
-            self._open.pop()
-
-    def _target(self, reference: str) -> Any:
-        try:
-            return pointed(self._root, reference)
-        except (LookupError, TypeError, ValueError):
-            message = f"The JSON schema refers to {reference!r}, which it does not hold"
-            raise UserError(message) from None
-
-    def _with_children(self, schema: Schema) -> Schema:
+        if self._inline and "$ref" in schema:
+            reference = schema["$ref"]
+            if reference in self._open:
+                if not reference.startswith(_DEFS):
+                    raise UserError(f"The JSON schema holds itself at {reference!r}")
+                self._recursive[_name(reference)] = None
+            if not reference.startswith(_DEFS) or _name(reference) not in self._recursive:
+                siblings = {key: value for key, value in schema.items() if key != "$ref"}
+                return self._target(reference, siblings)
         self._inlined += bool(self._open)
         if self._inlined > MAX_INLINED:
             message = f"The JSON schema's references expand to more than {MAX_INLINED} schemas"
             raise UserError(message)
         schema = dict(schema)
-        kind = schema.get("type")
+        has_type = schema.get("type") is not None
         for union in _UNIONS:
-            if isinstance(schema.get(union), (list, tuple)) and schema[union]:
-                schema[union] = [self._node(member) for member in schema[union]]
-                schema = _flat(schema, union) if kind is None else schema
+            members = schema.get(union)
+            if isinstance(members, (list, tuple)) and members:
+                members = schema[union] = [self._mapped(member) for member in members]
+                if not has_type and len(members) == 1 and isinstance(members[0], dict):
+                    del schema[union]
+                    schema = members[0] | schema
         for key in _SCHEMAS:
             value = schema.get(key)
             if isinstance(value, (list, tuple)):  # older drafts have one in `items`, too
-                schema[key] = [self._node(each) for each in value]
+                schema[key] = [self._mapped(each) for each in value]
             elif value:
-                schema[key] = self._node(value)
+                schema[key] = self._mapped(value)
         for key in _MAPS:
             if isinstance(schema.get(key), dict):
-                schema[key] = {name: self._node(each) for name, each in schema[key].items()}
-        return schema
+                schema[key] = {name: self._mapped(each) for name, each in schema[key].items()}
+        return self._change(schema)
 
-
-def _flat(schema: Schema, union: str) -> Schema:
-    """Return a schema whose union has one member without the union."""
-    members = schema[union]
-    if len(members) != 1 or not isinstance(members[0], dict):
-        return schema
-    return members[0] | {key: value for key, value in schema.items() if key != union}
+    def _target(self, reference: str, siblings: Schema | None = None) -> Any:
+        """Return what a reference points at, mapped, with what stands beside the reference."""
+        try:
+            target = resolve_pointer(self._root, reference)
+        except (LookupError, TypeError, ValueError):
+            message = f"The JSON schema refers to {reference!r}, which it does not hold"
+            raise UserError(message) from None
+        if siblings and isinstance(target, dict):
+            target = target | siblings
+        self._open.append(reference)
+        try:
+            return self._mapped(target)
+        finally:
+            self._open.pop()
 
 
 def _unescaped(token: str) -> str:
@@ -171,7 +153,7 @@ def _name(reference: str) -> str:
     return _unescaped(reference.removeprefix(_DEFS))
 
 
-def pointed(root: Schema, reference: str) -> Any:
+def resolve_pointer(root: Schema, reference: str) -> Any:
     """Return what a local JSON pointer (RFC 6901) points at."""
     start, *tokens = reference.split("/")
     if start != "#":
@@ -184,7 +166,7 @@ def pointed(root: Schema, reference: str) -> Any:
 
 def inlined_defs(schema: Schema, strict: bool | None) -> tuple[Schema, bool]:
     """Return a schema without references, for models that do not see definitions."""
-    inlined = walk(schema, lambda each: each, inline=True)
+    inlined = map_schema(schema, lambda each: each, inline=True)
     return inlined, openai_json_schema(inlined, None)[1]
 
 
@@ -260,9 +242,9 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
     """Return a schema for OpenAI, and whether strict mode can take it.
 
     With `strict=True` it is made to fit: all properties are required, none may be
-    added, and what strict mode does not know is told in the description instead; of an
-    object whose keys may be any this leaves nothing, which a `SchemaWarning` says. With
-    None it keeps its meaning.
+    added, and what strict mode does not know is said in the description instead. Of an object with
+    any keys this leaves nothing, which a `SchemaWarning` says. With None the schema keeps its
+    meaning.
 
     Raises:
         UserError: It cannot be made to fit.
@@ -271,14 +253,21 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
         schema = schema | {"properties": schema.get("properties", {})}  # it may have no arguments
     root = schema.get("$ref")
     fitting = _Fitting(strict, root)
-    fitted = walk(schema, fitting)
+    fitted = map_schema(schema, fitting)
     if root is not None:
         # A root that is a reference is not taken; references to it point at '#' now.
         fitted.pop("$ref", None)
         fitted.pop("anyOf", None)
         fitted |= fitted.get("$defs", {}).get(_name(root), {})
     values = list(_values(fitted))
-    untyped = [place for place, _, each in values if not _is_typed(each)]
+    untyped = [
+        place
+        for place, _, each in values
+        # A schema says what its values are, and an array what its items are.
+        if not isinstance(each, dict)
+        or _TYPED.isdisjoint(each)
+        or ("array" in _types(each) and not isinstance(each.get("items"), dict))
+    ]
     if strict:
         if untyped:
             raise UserError(
@@ -299,16 +288,9 @@ def openai_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
     return fitted, fitting.fits and is_object and not untyped and is_small
 
 
-def _is_typed(schema: Any) -> bool:
-    """Return whether a schema says what its values are, and an array what its items are."""
-    if not isinstance(schema, dict) or _TYPED.isdisjoint(schema):
-        return False
-    return "array" not in _types(schema) or isinstance(schema.get("items"), dict)
-
-
 def _types(schema: Schema) -> list[Any]:
-    kind = schema.get("type")
-    return kind if isinstance(kind, list) else [kind]
+    types = schema.get("type")
+    return types if isinstance(types, list) else [types]
 
 
 def _values(schema: Any, place: str = "$", depth: int = 0) -> Iterator[tuple[str, int, Any]]:
@@ -373,12 +355,18 @@ class _Fitting:
         if "oneOf" in schema and self._refuses():
             schema["anyOf"] = schema.pop("oneOf")
         if "$ref" in schema:
-            self._refer(schema)
-        self._tell(schema)
-        kinds = _types(schema)
-        if len(kinds) > 1 and "object" in kinds and self._refuses():
+            if schema["$ref"] == self._root:
+                schema["$ref"] = "#"
+            elif not _DEFINITION.fullmatch(schema["$ref"]):
+                self.fits = False
+            if len(schema) > 1:
+                # A reference may have no siblings, a union may.
+                schema["anyOf"] = [{"$ref": schema.pop("$ref")}]
+        self._describe_unknown(schema)
+        types = _types(schema)
+        if len(types) > 1 and "object" in types and self._refuses():
             return self._split(schema)
-        if "object" in kinds:
+        if "object" in types:
             self._close(schema)
         return schema
 
@@ -387,16 +375,7 @@ class _Fitting:
         self.fits = self.fits and self._strict is True
         return self._strict is True
 
-    def _refer(self, schema: Schema) -> None:
-        if schema["$ref"] == self._root:
-            schema["$ref"] = "#"
-        elif not _DEFINITION.fullmatch(schema["$ref"]):
-            self.fits = False
-        if len(schema) > 1:
-            # A reference may have no siblings, a union may.
-            schema["anyOf"] = [{"$ref": schema.pop("$ref")}]
-
-    def _tell(self, schema: Schema) -> None:
+    def _describe_unknown(self, schema: Schema) -> None:
         """Write what strict mode does not take into the description."""
         unknown = [key for key in schema if key not in _TAKEN]
         if schema.get("format") and schema["format"] not in _FORMATS:
@@ -404,18 +383,18 @@ class _Fitting:
         if isinstance(schema.get("pattern"), str) and _LOOKAROUND.match(schema["pattern"]):
             unknown.append("pattern")
         if unknown and self._refuses():
-            told = ", ".join(f"{key}={schema.pop(key)}" for key in unknown)
+            limits = ", ".join(f"{key}={schema.pop(key)}" for key in unknown)
             described = schema.get("description")
-            schema["description"] = f"{described} ({told})" if described else told
+            schema["description"] = f"{described} ({limits})" if described else limits
 
     def _split(self, schema: Schema) -> Schema:
         """Return a schema of several types as a union of one for each."""
         described = {"description": schema.pop("description")} if "description" in schema else {}
         members = []
-        for kind in schema["type"]:
-            member = {key: each for key, each in schema.items() if _OF_TYPE.get(key, kind) == kind}
-            member["type"] = kind
-            if kind == "object":
+        for type in schema["type"]:
+            member = {key: each for key, each in schema.items() if _OF_TYPE.get(key, type) == type}
+            member["type"] = type
+            if type == "object":
                 self._close(member)
             members.append(member)
         return {"anyOf": members} | described

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from ..exceptions import UserError
-from .json_schema import pointed
+from .json_schema import resolve_pointer
 
 __all__ = ("sample_of",)
 
@@ -102,7 +102,7 @@ class _Sampler:
             raise _Endless(reference)
         self._open.append(reference)
         try:
-            return self.of(pointed(self._root, reference))
+            return self.of(resolve_pointer(self._root, reference))
         finally:
             self._open.pop()
 
@@ -110,7 +110,7 @@ class _Sampler:
         """Return a schema with all that its `allOf` demands."""
         made = {key: value for key, value in schema.items() if key != "allOf"}
         for member in schema["allOf"]:
-            each = pointed(self._root, member["$ref"]) if "$ref" in member else member
+            each = resolve_pointer(self._root, member["$ref"]) if "$ref" in member else member
             properties = made.get("properties", {}) | each.get("properties", {})
             required = [*made.get("required", ()), *each.get("required", ())]
             made |= each | {"properties": properties, "required": required}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .._core.json_schema import walk, warn_of_closed
+from .._core.json_schema import map_schema, warn_of_closed
 from ..exceptions import UserError
 
 __all__ = ("anthropic_json_schema",)
@@ -49,7 +49,7 @@ def anthropic_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, 
     Raises:
         UserError: `strict` is True, and a part of the schema does not tell its type.
     """
-    plain = walk(schema, _plain)
+    plain = map_schema(schema, _plain)
     if not strict:
         return plain, False
     warn_of_closed(schema, "ask without strict: a tool without `strict`, or output mode 'prompted'")

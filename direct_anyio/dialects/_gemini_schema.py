@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from .._core.json_schema import walk
+from .._core.json_schema import map_schema
 
 __all__ = ("google_json_schema",)
 
@@ -40,7 +40,7 @@ def google_json_schema(schema: Schema, strict: bool | None) -> tuple[Schema, boo
 
     Gemini can be held to every schema that it reads at all.
     """
-    return walk(schema, _fitted), True
+    return map_schema(schema, _fitted), True
 
 
 def _fitted(schema: Schema) -> Schema:
