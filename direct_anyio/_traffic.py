@@ -304,7 +304,7 @@ class Recorder:
             client = self._client
             if client is None:
                 address = urlsplit(request.url).netloc
-                lent = (await current_clients(address, "recorded", math.inf)).lent()
+                lent = (await current_clients(address, "recorded", math.inf)).acquire()
                 client = await stack.enter_async_context(lent)
             sent = client.build_request(request.method, request.url, **request.more)
             recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())

@@ -21,7 +21,7 @@ import anyio
 from anyio.from_thread import BlockingPortal
 
 from ._blocking import Task, call, open_portal, portal_for, wait
-from ._core.culprit import listed
+from ._core.encoding import listed
 from .exceptions import UserError, shown
 from .messages import ModelMessage, ModelResponse, ModelResponseStreamEvent, added_text
 from .models import KnownModelName, Model, infer_model

@@ -86,8 +86,8 @@ def _of_the_portal() -> set[str]:
         import asyncio
 
         loop: Any = asyncio.get_running_loop()
-        lines: Any = (run._lines.get(None) or {}).values()
-        clients = [free.client for line in lines for free in line._free]
+        of_run: Any = (run._clients_of_run.get(None) or {}).values()
+        clients = [free.client for clients in of_run for free in clients._free]
         kept = [kept for client in clients for kept in client._transport._pool.connections]
         streams = [each._connection._network_stream for each in kept]
         return [loop._ssock, loop._csock, *(s.get_extra_info("socket") for s in streams)]

@@ -23,8 +23,8 @@ from direct_anyio import (
     infer_model,
 )
 from direct_anyio._core.codec import HTTPCall
+from direct_anyio._core.encoding import encode_request
 from direct_anyio.content import BinaryContent, UserContent
-from direct_anyio.models.attempts import encoded
 
 from .test_gateways import sent as request_of
 
@@ -151,9 +151,9 @@ def sent(
         asked = infer_model(model, api_key="key", base_url=url, profile=profile)
     before = copy.deepcopy((messages, settings))
     said, offered = asked.prepare_request(settings, ModelRequestParameters(**parameters))
-    call = encoded(asked.codec, list(messages), said, offered, stream=stream)
+    call = encode_request(asked.codec, list(messages), said, offered, stream=stream)
     assert json.dumps(call.body, allow_nan=False)
-    again = encoded(asked.codec, list(messages), said, offered, stream=stream)
+    again = encode_request(asked.codec, list(messages), said, offered, stream=stream)
     assert (again, messages, settings) == (call, *before)
     return call
 

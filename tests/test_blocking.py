@@ -525,8 +525,15 @@ run = getattr(interpreters, "run_string", None) or interpreters.exec
 run(interpreters.create(), {INSIDE!r})
 os._exit(0)
 """
+    # Coverage cannot be measured there.
+    env = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=env,
     )
     assert (done.stdout, done.stderr) == ("True\nsuccess (no tool calls)\n", "")
 
@@ -622,12 +629,13 @@ def test_a_signal_handler_looks_at_the_response() -> None:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
         with model_request_stream_sync(model, MESSAGES) as stream:
             next(stream)
+            before = sys.gettrace()
             sys.settrace(look)
             try:
                 for _ in stream:
                     pass
             finally:
-                sys.settrace(None)
+                sys.settrace(before)
     assert stream.response.text == "abcdefgh"
     assert len(seen) > 100
     assert all(after.startswith(before) for before, after in pairwise(seen))

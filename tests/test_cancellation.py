@@ -154,7 +154,7 @@ class Stage:
     @property
     def lines(self) -> list[run.Clients]:
         """The model's clients, and those of the event loop."""
-        return [self.clients, *(run._lines.get(None) or {}).values()]
+        return [self.clients, *(run._clients_of_run.get(None) or {}).values()]
 
     @property
     def kept(self) -> list[Any]:
@@ -176,7 +176,7 @@ async def staged(
     with pytest.MonkeyPatch.context() as patch, serving(handler, greet) as server:
         patch.setattr(transport.new_client, "__defaults__", (module,))
         # An upload has few pieces, so that its waits can all be tried.
-        patch.setattr(transport, "PIECE", 1_000_000)
+        patch.setattr(transport, "WRITE_SIZE", 1_000_000)
         url = server.url.replace("http:", "https:") if greet else server.url
         model = infer_model("openai:x", api_key="k", base_url=url, max_connections=places)
         assert isinstance(model, HTTPModel)
@@ -471,7 +471,7 @@ async def _as_task(suspensions: Suspensions, coroutine: Coroutine[Any, Any, None
 async def test_cancelled_in_a_handshake(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside of TLS, too, a cancellation leaves no connection that nobody will close."""
     monkeypatch.setattr(transport, "_ssl_context", trusting)
-    monkeypatch.setattr(transport, "KEPT", 0)
+    monkeypatch.setattr(transport, "MAX_KEPT", 0)
     async with staged(library, answering("a"), tls("127.0.0.1")) as stage:
         for waking in (False, True):
             assert await _swept(stage, _unary, [MOST], waking) > 8

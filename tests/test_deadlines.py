@@ -608,7 +608,7 @@ async def test_a_limit_costs_nothing_where_data_is_ready(monkeypatch: pytest.Mon
         return anyio.CancelScope(**more)
 
     monkeypatch.setattr(transport, "CancelScope", scope)
-    monkeypatch.setattr(transport, "FULL", 1)
+    monkeypatch.setattr(transport, "MAX_BATCH", 1)
     counts = []
     for events in (10, 210):
         entered = 0

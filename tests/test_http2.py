@@ -189,7 +189,7 @@ async def test_a_stream_that_is_left_unread(library: str, monkeypatch: pytest.Mo
     slow = PATIENCE / 4
     monkeypatch.setattr(deadlines, "STREAMED", deadlines.Limits(close=slow))
     # One event fills the pipe, so that the pump waits for its reader and not for the peer.
-    monkeypatch.setattr(transport, "FULL", 1)
+    monkeypatch.setattr(transport, "MAX_BATCH", 1)
 
     def much(stream: Stream) -> None:
         stream.head()

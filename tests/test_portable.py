@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from direct_anyio import ModelMessage, ModelRequestParameters, UserError, infer_model
+from direct_anyio._core.encoding import encode_request
 from direct_anyio._json import dumps
-from direct_anyio.models.attempts import encoded
 
 from .strategies import histories
 
@@ -41,9 +41,9 @@ def test_any_history_compiles(name: str, messages: list[ModelMessage]) -> None:
     model: Any = MODELS[name]
     offered = ModelRequestParameters()
     try:
-        first = encoded(model.codec, messages, {}, offered, stream=True)
+        first = encode_request(model.codec, messages, {}, offered, stream=True)
         written = dumps(first.body)
     except UserError:
         return
-    assert encoded(model.codec, messages, {}, offered, stream=True) == first
+    assert encode_request(model.codec, messages, {}, offered, stream=True) == first
     assert written

@@ -28,7 +28,7 @@ from direct_anyio import (
     model_request_stream,
     model_request_sync,
 )
-from direct_anyio._io.run import IDLE, MAX_CONNECTIONS, Clients
+from direct_anyio._io.run import IDLE_SECONDS, MAX_CONNECTIONS, Clients
 from direct_anyio.models.http import HTTPModel
 from direct_anyio.models.wrapper import WrapperModel
 
@@ -113,9 +113,9 @@ async def test_a_client_has_one_request() -> None:
     """Each request has a client, the one that was used last; in the end all are closed."""
     clients, made = _clients()
     async with AsyncExitStack() as stack:
-        lent = [await stack.enter_async_context(clients.lent()) for _ in range(20)]
+        lent = [await stack.enter_async_context(clients.acquire()) for _ in range(20)]
     assert len(set(map(id, lent))) == 20
-    async with clients.lent() as client:
+    async with clients.acquire() as client:
         assert client is lent[0]
     with anyio.CancelScope() as scope:
         scope.cancel()
@@ -130,21 +130,21 @@ async def test_an_idle_client_is_closed_by_a_timer(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("direct_anyio._io.run.current_time", lambda: now)
     monkeypatch.setattr("direct_anyio._io.run.start_later", lambda *timer: timers.append(timer))
     clients, made = _clients()
-    async with clients.lent():
+    async with clients.acquire():
         now = 2.0
-        async with clients.lent():
+        async with clients.acquire():
             pass
         now = 3.0
-    assert [seconds for seconds, _ in timers] == [IDLE]
-    now = 2.0 + IDLE
+    assert [seconds for seconds, _ in timers] == [IDLE_SECONDS]
+    now = 2.0 + IDLE_SECONDS
     await timers.pop()[1]()
     assert [client.is_closed for client in made] == [False, True]
     assert [seconds for seconds, _ in timers] == [1.0]
-    now = 3.0 + IDLE
+    now = 3.0 + IDLE_SECONDS
     await timers.pop()[1]()
     assert [client.is_closed for client in made] == [True, True]
     assert not timers
-    async with clients.lent() as client:
+    async with clients.acquire() as client:
         assert client is made[2]
     await clients.aclose()
 
@@ -161,7 +161,7 @@ def test_idle_connections_close_by_themselves(run: Any) -> None:
             clients = await model.clients()
             ended.append(weakref.ref(clients))
             (free,) = clients._free
-            free.since -= IDLE
+            free.since -= IDLE_SECONDS
             await clients._close_idle()
             assert server.all_left()
 
@@ -385,7 +385,7 @@ async def test_in_line_as_the_block_of_a_model_is_left() -> None:
 @pytest.mark.parametrize("stalls", [False, True], ids=["fails", "stalls"])
 async def test_a_client_that_does_not_close(stalls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong in closing one client is no other's business, and no request's."""
-    monkeypatch.setattr("direct_anyio._io.run.CLOSE", 0.01)
+    monkeypatch.setattr("direct_anyio._io.run.CLOSE_SECONDS", 0.01)
     closed: list[Any] = []
 
     class Broken:
@@ -397,7 +397,7 @@ async def test_a_client_that_does_not_close(stalls: bool, monkeypatch: pytest.Mo
 
     clients = Clients(CapacityLimiter(3), cast(Any, Broken))
     async with AsyncExitStack() as stack:
-        lent = {await stack.enter_async_context(clients.lent()) for _ in range(3)}
+        lent = {await stack.enter_async_context(clients.acquire()) for _ in range(3)}
     with anyio.fail_after(PATIENCE):
         await clients.aclose()
     assert lent == set(closed)

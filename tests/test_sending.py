@@ -36,7 +36,7 @@ from direct_anyio import (
     infer_model,
     model_request,
 )
-from direct_anyio._core.culprit import check_messages
+from direct_anyio._core.encoding import check_messages, encode_request
 from direct_anyio._core.target import history_for
 from direct_anyio._json import dumps
 from direct_anyio.builtin_tools import FileSearchTool, ImageGenerationTool, MCPServerTool
@@ -48,7 +48,6 @@ from direct_anyio.messages import (
     OpaquePart,
     UploadedFile,
 )
-from direct_anyio.models.attempts import encoded
 from direct_anyio.models.counting import counting_of
 from direct_anyio.models.known import known_settings
 
@@ -78,7 +77,7 @@ def sent(
     """Return the body that a model is sent, as the JSON that it was written as."""
     model = MODELS[name]
     fitted, parameters = model.prepare_request(settings, offered)
-    call = encoded(model.codec, check_messages(messages), fitted, parameters, stream=False)
+    call = encode_request(model.codec, check_messages(messages), fitted, parameters, stream=False)
     return json.loads(dumps(call.body))
 
 
@@ -241,7 +240,7 @@ def test_an_items_id_that_is_too_long(length: int, is_sent: bool) -> None:
 def test_mistrals_models_take_short_ids_wherever_they_are_served(name: str) -> None:
     """Its library checks ids when it writes the prompt."""
     model: Any = infer_model(name, api_key="k", base_url="https://h.test/v1")
-    call = encoded(
+    call = encode_request(
         model.codec, [ASKED, called("call_1"), returned("call_1")], {}, OFFERED, stream=False
     )
     (calls, results) = ids_in(call.body)
@@ -387,7 +386,7 @@ def test_a_server_that_refuses_nothing() -> None:
         profile = ModelProfile(tool_results_must_match=False)
         assert history_for(messages, profile, OFFERED) == messages
     codec = ollama.codec
-    body = encoded(codec, [ASKED, called(A)], {}, OFFERED, stream=False).body
+    body = encode_request(codec, [ASKED, called(A)], {}, OFFERED, stream=False).body
     assert ids_in(body)[0] == [A]
 
 
@@ -500,10 +499,10 @@ def test_what_a_target_takes_stays_itself() -> None:
 async def test_a_count_is_of_the_same_history() -> None:
     """Tokens are counted of what would be sent."""
     codec = counting_of(MODELS[ANTHROPIC].codec)
-    call = encoded(codec, [ASKED, called("a.b"), returned("a.b")], {}, OFFERED, stream=False)
+    call = encode_request(codec, [ASKED, called("a.b"), returned("a.b")], {}, OFFERED, stream=False)
     assert "a.b" not in str(call.body)
     with pytest.raises(UserError, match="has no result"):
-        encoded(codec, [ASKED, called("a")], {}, OFFERED, stream=False)
+        encode_request(codec, [ASKED, called("a")], {}, OFFERED, stream=False)
 
 
 # -- no foreign exception -------------------------------------------------------------------------
@@ -715,7 +714,7 @@ def test_the_field_is_named(what: str) -> None:
     """The error names the message, the part and the field, and says what it takes."""
     messages, told = FIELDS[what]
     with pytest.raises(UserError, match=told) as caught:
-        encoded(MODELS[ANTHROPIC].codec, check_messages(messages), {}, OFFERED, stream=False)
+        encode_request(MODELS[ANTHROPIC].codec, check_messages(messages), {}, OFFERED, stream=False)
     assert isinstance(caught.value.__cause__, TypeError) == ("trips" in what)
 
 

@@ -11,7 +11,7 @@ from ..content import BinaryContent, FileUrl
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest
 from ..parts import ModelRequestPart, ToolReturnPart, UserPromptPart
-from .culprit import place
+from .encoding import place
 from .target import with_parts
 
 __all__ = ("inlined", "with_files")

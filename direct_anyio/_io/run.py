@@ -45,13 +45,13 @@ ValueT = TypeVar("ValueT")
 MAX_CONNECTIONS = 100
 """Requests that are under way at once in a run, for each host and each key."""
 
-UNKNOWN_POOL = 10
+UNKNOWN_POOL_SIZE = 10
 """The same for a client of the user's whose own limit cannot be read."""
 
-IDLE = 5.0
+IDLE_SECONDS = 5.0
 """Seconds after its last request at which a connection is closed."""
 
-CLOSE = 1.0
+CLOSE_SECONDS = 1.0
 """Seconds that closing a client may take."""
 
 _TRANSPORT = "direct_anyio._io.transport"
@@ -118,8 +118,8 @@ class Clients:
     _is_closed: bool = field(default=False, init=False)
 
     @asynccontextmanager
-    async def lent(self) -> AsyncIterator[HTTPClient]:
-        """Lend a client for one request.
+    async def acquire(self) -> AsyncIterator[HTTPClient]:
+        """Hold a client for one request.
 
         Raises:
             UserError: The connections were closed while the request was waiting.
@@ -149,11 +149,11 @@ class Clients:
         """
         if self._free and not self._is_watched:
             self._is_watched = True
-            start_later(self._free[0].since + IDLE - current_time(), self._close_idle)
+            start_later(self._free[0].since + IDLE_SECONDS - current_time(), self._close_idle)
 
     async def _close_idle(self) -> None:
         self._is_watched = False
-        while self._free and self._free[0].since + IDLE <= current_time():
+        while self._free and self._free[0].since + IDLE_SECONDS <= current_time():
             await _close(self._free.pop(0).client)
         self._watch()
         if not self._free and not self._busy and self._life is not None:
@@ -181,11 +181,11 @@ class Clients:
 
 async def _close(client: HTTPClient) -> None:
     # What does not close in good order is none of the next request's business.
-    with anyio.move_on_after(CLOSE, shield=True), suppress(Exception):
+    with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(Exception):
         await client.aclose()
 
 
-_lines: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct_anyio.lines")
+_clients_of_run: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct_anyio.lines")
 """The clients of a run by host, key and limit, for as long as a request or a timer needs them."""
 
 
@@ -219,13 +219,13 @@ async def current_clients(address: str, keys: Hashable, most: float) -> Clients:
         most: How many of their requests are under way at once.
     """
     make = await _maker(address)
-    lines = _lines.get(None)
-    if lines is None:
-        lines = WeakValueDictionary()
-        _lines.set(lines)
-    clients = lines.get((address, keys, most))
+    by_account = _clients_of_run.get(None)
+    if by_account is None:
+        by_account = WeakValueDictionary()
+        _clients_of_run.set(by_account)
+    clients = by_account.get((address, keys, most))
     if clients is None:
-        clients = lines[address, keys, most] = Clients(CapacityLimiter(most), make)
+        clients = by_account[address, keys, most] = Clients(CapacityLimiter(most), make)
     return clients
 
 
@@ -238,7 +238,7 @@ async def _maker(address: str) -> Callable[[], HTTPClient]:
 class _Block:
     """The clients that last for a block, or for several inside each other."""
 
-    lines: dict[Hashable, Clients] = field(factory=dict)
+    clients: dict[Hashable, Clients] = field(factory=dict)
     count: int = 0
     token: RunvarToken[_Block] | None = None
 
@@ -254,39 +254,32 @@ class Lifetime:
 
         Takes what `current_clients` does.
         """
-        here = self._entered.get(None)
-        if here is None:
+        block = self._entered.get(None)
+        if block is None:
             return await current_clients(address, keys, most)
-        line = address, keys
-        if line not in here.lines:
+        account = address, keys
+        if account not in block.clients:
             make = await _maker(address)
-            here.lines.setdefault(line, Clients(CapacityLimiter(most), make))
-        return here.lines[line]
+            block.clients.setdefault(account, Clients(CapacityLimiter(most), make))
+        return block.clients[account]
 
     async def enter(self) -> None:
         """Begin a block, or another one inside it."""
-        here = self._entered.get(None)
-        if here is None:
-            here = _Block()
-            here.token = self._entered.set(here)
-        here.count += 1
+        block = self._entered.get(None)
+        if block is None:
+            block = _Block()
+            block.token = self._entered.set(block)
+        block.count += 1
 
     async def leave(self) -> None:
         """End a block; with the outermost the connections are closed."""
-        here = self._entered.get()
-        here.count -= 1
-        if not here.count:
-            assert here.token is not None
-            self._entered.reset(here.token)
-            for clients in here.lines.values():
+        block = self._entered.get()
+        block.count -= 1
+        if not block.count:
+            assert block.token is not None
+            self._entered.reset(block.token)
+            for clients in block.clients.values():
                 await clients.aclose()
-
-
-def _sends_async(bound: object, attribute: object, client: HTTPClient) -> None:
-    if not iscoroutinefunction(getattr(client, "send", None)):
-        raise UserError(
-            f"`http_client` is an httpx.AsyncClient or an httpx2.AsyncClient, not {client!r:.80}"
-        )
 
 
 @define(eq=False)
@@ -298,10 +291,17 @@ class BoundClient:
         most: Requests at once; its own pool may allow fewer.
     """
 
-    client: HTTPClient = field(validator=_sends_async)
+    client: HTTPClient
     most: float
     _loop: ReferenceType[Any] | None = field(default=None, init=False)
     _clients: Clients | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not iscoroutinefunction(getattr(self.client, "send", None)):
+            raise UserError(
+                "`http_client` is an httpx.AsyncClient or an httpx2.AsyncClient, not "
+                f"{self.client!r:.80}"
+            )
 
     @property
     def offline(self) -> bool:
@@ -318,10 +318,12 @@ class BoundClient:
             raise UserError("The `http_client` of this model is closed: pass an open one.")
         if getattr(self.client, "any_loop", False):
             # It has no connections of its own, so nobody need wait for one.
-            return self._lending(math.inf)
+            return self._shared(math.inf)
         loop = ref(current_token().native_token)
         if self._clients is None:
-            self._loop, self._clients = loop, self._lending(min(self.most, _pool_size(self.client)))
+            pool = getattr(getattr(self.client, "_transport", None), "_pool", None)
+            most = int(getattr(pool, "_max_connections", UNKNOWN_POOL_SIZE))
+            self._loop, self._clients = loop, self._shared(min(self.most, most))
         if self._loop != loop:
             raise UserError(
                 "The `http_client` of this model belongs to another event loop: make one in "
@@ -329,11 +331,5 @@ class BoundClient:
             )
         return self._clients
 
-    def _lending(self, most: float) -> Clients:
+    def _shared(self, most: float) -> Clients:
         return Clients(CapacityLimiter(most), lambda: self.client, self.client)
-
-
-def _pool_size(client: HTTPClient) -> int:
-    """Return how many requests the pool of a client of the user's takes at once."""
-    pool = getattr(getattr(client, "_transport", None), "_pool", None)
-    return int(getattr(pool, "_max_connections", UNKNOWN_POOL))

@@ -40,7 +40,7 @@ from .trace import Trace
 
 __all__ = ("Exchange", "Request", "new_client", "open_exchange")
 
-KEPT = 1
+MAX_KEPT = 1
 """Connections that a client keeps: it has one request at a time."""
 
 MAX_ERROR_BODY = 64 * 1024
@@ -49,10 +49,10 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
 
-FULL = 64 * 1024
-"""Bytes from which on a batch grows no more; eight of them are as far as we read ahead."""
+MAX_BATCH = 64 * 1024
+"""Bytes from which on a batch grows no more; eight batches are as far as we read ahead."""
 
-PIECE = 64 * 1024
+WRITE_SIZE = 64 * 1024
 """Bytes of a request that must be accepted within the `write` limit."""
 
 
@@ -122,7 +122,7 @@ def new_client(host: str, library: Any = httpx) -> HTTPClient:
     """
     made: dict[str, Any] = {
         "verify": _ssl_context(),
-        "limits": library.Limits(max_connections=None, max_keepalive_connections=KEPT),
+        "limits": library.Limits(max_connections=None, max_keepalive_connections=MAX_KEPT),
     }
     try:
         mounts = {
@@ -146,8 +146,8 @@ _DROPPED = ("Server disconnected", "<ConnectionTerminated", "<StreamReset")
 _REDIRECTS = range(300, 400)
 
 
-class _Late(Exception):
-    """Carries what kept the late headers of a request from coming."""
+class _LateHeadersError(Exception):
+    """Carries the error of `late_headers` to the task that asks."""
 
 
 @define(eq=False)
@@ -170,7 +170,7 @@ class Exchange:
     _has_content: bool = False
     _waited: float = 0.0
     _is_built: bool = False
-    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, FULL), init=False)
+    _pipe: Pipe[bytes] = field(factory=lambda: Pipe(len, MAX_BATCH), init=False)
     _headed: Event = field(factory=Event, init=False)
     _limiting: CancelScope = field(factory=CancelScope, init=False)
 
@@ -193,7 +193,18 @@ class Exchange:
     async def _wait(self, tail: bool) -> list[bytes]:
         """Wait for a batch under the limit that passes first."""
         started = current_time()
-        limit, deadline = self._next_limit(started, tail)
+        limits, total = self._limits, self._total.at
+        if tail:
+            limit, deadline = "tail", min(started + limits.tail, total)
+        else:
+            waiting = "progress" if self._has_content else "first_event"
+            deadlines = {
+                "idle": started + limits.idle,
+                waiting: started + getattr(limits, waiting) - self._waited,
+                "total": total,
+            }
+            limit = min(deadlines, key=deadlines.__getitem__)
+            deadline = deadlines[limit]
         try:
             with CancelScope(deadline=deadline):
                 return await self._pipe.receive()
@@ -203,19 +214,6 @@ class Exchange:
         if limit == "idle":
             self._retire()
         raise self._timed_out(limit, "body")
-
-    def _next_limit(self, now: float, tail: bool) -> tuple[str, float]:
-        limits = self._limits
-        if tail:
-            return "tail", min(now + limits.tail, self._total.at)
-        waiting = "progress" if self._has_content else "first_event"
-        passes = {
-            "idle": now + limits.idle,
-            waiting: now + getattr(limits, waiting) - self._waited,
-            "total": self._total.at,
-        }
-        limit = min(passes, key=passes.__getitem__)
-        return limit, passes[limit]
 
     def _retire(self) -> None:
         """Keep a connection of HTTP/2 that is silent, perhaps for ever, from later requests."""
@@ -263,9 +261,13 @@ class Exchange:
         failure: BaseException | None = anyio.ClosedResourceError()
         try:
             with self._pipe.scope:
-                await self._pump(clients)
+                async with AsyncExitStack() as stack:
+                    response = await self._respond(clients, stack)
+                    self._phase = "body"
+                    if response is not None:
+                        await self._forward(response)
             failure = None
-        except _Late as exc:
+        except _LateHeadersError as exc:
             # Even what ends a program belongs to the task that asks.
             failure = exc.__cause__
         except Exception as exc:
@@ -274,31 +276,26 @@ class Exchange:
             self._pipe.finish(failure)
             self._headed.set()
 
-    async def _pump(self, clients: Clients) -> None:
-        response: Any = None
-        async with AsyncExitStack() as stack:
-            with self._limiting:
-                begun = current_time()
-                self._limiting.deadline = begun + self._limits.pool
-                with queued("connections"):
-                    await stack.enter_async_context(clients.limiter)
-                self._total.at += current_time() - begun
-                client = await stack.enter_async_context(clients.lent())
-                await self._complete()
-                response = await self._send(client)
-            if self._limiting.cancelled_caught:
-                if self._phase == "headers":
-                    self._retire()
-                raise self._timed_out(self._phase, self._phase)
-            self._phase = "body"
-            if response is not None:
-                await self._forward(response)
+    async def _respond(self, clients: Clients, stack: AsyncExitStack) -> Any:
+        """Wait for a connection, send the request and return the response, None for a redirect."""
+        with self._limiting:
+            begun = current_time()
+            self._limiting.deadline = begun + self._limits.pool
+            with queued("connections"):
+                await stack.enter_async_context(clients.limiter)
+            self._total.at += current_time() - begun
+            client = await stack.enter_async_context(clients.acquire())
+            await self._add_late_headers()
+            return await self._send(client)
+        if self._phase == "headers":
+            self._retire()
+        raise self._timed_out(self._phase, self._phase)
 
-    async def _complete(self) -> None:
-        """Add the headers that come late.
+    async def _add_late_headers(self) -> None:
+        """Ask for the headers that come late.
 
         Raises:
-            _Late: They do not come; holds why.
+            _LateHeadersError: There are none; its cause says why.
         """
         request = self.request
         if request.late_headers is None:
@@ -309,7 +306,7 @@ class Exchange:
         except BaseException as exc:
             if current_effective_deadline() == -math.inf:
                 raise  # It is this task that is cancelled.
-            raise _Late from exc
+            raise _LateHeadersError from exc
         self.request = evolve(request, headers=headers | request.headers, late_headers=None)
 
     def _enter(self, phase: Phase) -> None:
@@ -351,7 +348,7 @@ class Exchange:
         self._headed.set()
         return response
 
-    def _build(self, client: HTTPClient, trace: Trace) -> Any:
+    async def _sent(self, client: HTTPClient, trace: Trace) -> Any:
         request = self.request
         built = client.build_request(
             request.method,
@@ -362,13 +359,9 @@ class Exchange:
             extensions={"trace": trace} | ({"sni_hostname": request.sni} if request.sni else {}),
         )
         if request.content is not None and hasattr(built, "stream"):
-            kind: Any = type(built.stream)
-            built.stream = _body_class(kind)(request.content, self._written)
+            base: Any = type(built.stream)
+            built.stream = _body_class(base)(request.content, self._written)
         self._is_built = True
-        return built
-
-    async def _sent(self, client: HTTPClient, trace: Trace) -> Any:
-        built = self._build(client, trace)
         # A transport without traces, such as a mock, is in no other phase.
         self._enter("headers")
         try:
@@ -410,7 +403,7 @@ class Exchange:
         raise translated from (exc.__cause__ if translated is exc else exc)
 
     def _translated(self, exc: Exception) -> Exception:
-        names = {kind.__name__ for kind in type(exc).__mro__}
+        names = {cls.__name__ for cls in type(exc).__mro__}
         text = printable(_reason(exc)) or type(exc).__name__
         host = _host(self.request.url)
         head_is_out = self._trace is not None and self._trace.head_is_out
@@ -441,7 +434,10 @@ class Exchange:
         if self._phase == "connect":
             hints = [hint for sign, hint in _TLS_HINTS.items() if sign in text]
             hint = hints[0] if hints else self.request.hint
-            message = f"Could not connect to {self._whom(host)}: {text}. {hint}"
+            via = None if self._trace is None else self._trace.via
+            if via is not None and httpx.URL(self.request.url).raw_host != via.encode():
+                host = f"{via}, the proxy for {host}"
+            message = f"Could not connect to {host}: {text}. {hint}"
             return self._failed(ModelConnectionError, message)
         answered = head_is_out and self._phase == "headers"
         unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)
@@ -452,14 +448,8 @@ class Exchange:
         message = f"The connection to {host} broke before the response: {text}"
         return self._failed(ModelConnectionError, message)
 
-    def _whom(self, host: str) -> str:
-        """Return the host, and the proxy that stands before it."""
-        via = None if self._trace is None else self._trace.via
-        is_direct = via is None or httpx.URL(self.request.url).raw_host == via.encode()
-        return host if is_direct else f"{via}, the proxy for {host}"
-
-    def _failed(self, kind: type[ModelConnectionError], message: str) -> ModelConnectionError:
-        error = kind(self.request.model_name, message)
+    def _failed(self, cls: type[ModelConnectionError], message: str) -> ModelConnectionError:
+        error = cls(self.request.model_name, message)
         error.phase = self._phase
         return error
 
@@ -483,8 +473,8 @@ class _Body:
         self._written = written
 
     def __aiter__(self) -> _Body:
-        starts = range(0, len(self._content), PIECE)
-        self._pieces = (self._content[start : start + PIECE] for start in starts)
+        starts = range(0, len(self._content), WRITE_SIZE)
+        self._pieces = (self._content[start : start + WRITE_SIZE] for start in starts)
         return self
 
     async def __anext__(self) -> bytes:
@@ -495,9 +485,9 @@ class _Body:
 
 
 @cache
-def _body_class(kind: Any) -> Any:
-    """Return our body as a kind of the library's, which insists on its own."""
-    return type("Body", (_Body, kind), {})
+def _body_class(base: Any) -> Any:
+    """Return our body as a subclass of the library's, which accepts nothing else."""
+    return type("Body", (_Body, base), {})
 
 
 async def open_exchange(

@@ -1,4 +1,4 @@
-"""One request on its way to becoming a stream, with as many attempts as that takes."""
+"""Sends a prepared request, in as many attempts as it takes to get its first content."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from attrs import define, field, frozen
 
 from .._core.accumulator import Accumulator
 from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
-from .._core.culprit import explained
 from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
 from .._core.ending import Ending
 from .._core.failures import document_of, http_error, retry_after
 from .._core.fold import Fold
 from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
-from .._core.target import history_for
 from .._io.deadlines import Limits, Total, within_total
 from .._io.environment import proxy_secrets
 from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
@@ -34,10 +32,9 @@ from ..exceptions import (
     ModelHTTPError,
     ModelTimeoutError,
     UnexpectedModelBehavior,
-    UserError,
     printable,
 )
-from ..messages import ModelMessage, now
+from ..messages import now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
@@ -51,7 +48,7 @@ if TYPE_CHECKING:
     from .._io.transport import Exchange, Request
     from .keys import Keys
 
-__all__ = ("Asking", "PreparedRequest", "Retry", "Target", "encoded")
+__all__ = ("PreparedRequest", "RequestAttempts", "Retry", "Target")
 
 logger = logging.getLogger("direct_anyio")
 """Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
@@ -76,7 +73,7 @@ class Retry(Record):
 
 @frozen(eq=False, repr=False)
 class Target:
-    """Whom a request is sent to.
+    """Where a request is sent, with which key and which clients.
 
     Attributes:
         model: The model, for the log.
@@ -126,11 +123,11 @@ class PreparedRequest:
 
 
 @define(eq=False)
-class Asking:
-    """One request: its attempts, and what they have in common.
+class RequestAttempts:
+    """The attempts of one request, and what they have in common.
 
     Attributes:
-        target: Who is asked.
+        target: Where the request is sent.
         settings: How it should answer.
         limits: How long each step may take.
     """
@@ -202,16 +199,14 @@ class Asking:
         """
         self._last = error
         self._failed.append(f"{type(error).__name__}: {error}")
-        delay: float | None = 0.0
         if await self._keys.replaces(error):
             self._replaced += 1
+            delay = 0.0
         else:
             delay = self._delay(error)
-        if delay is None:
-            raise error
-        told = self.settings.get("on_retry")
-        if told is not None:
-            told(Retry(error, len(self._failed), delay))
+        on_retry = self.settings.get("on_retry")
+        if on_retry is not None:
+            on_retry(Retry(error, len(self._failed), delay))
         logger.info(
             "%r: attempt %d failed, and the next follows in %.1f s: %s",
             self.target.model,
@@ -222,7 +217,7 @@ class Asking:
         await anyio.sleep(delay)
 
     def log(self, response: StreamedResponse | None, exc: BaseException | None) -> None:
-        """Tell the log how the request ended.
+        """Log how the request ended, at DEBUG.
 
         Args:
             response: Its stream, None where it never opened.
@@ -235,25 +230,30 @@ class Asking:
             how = f"{response.state}, finish reason {response.finish_reason}, {response.usage()}"
         else:
             exc = (response and response._failure) or exc
-            told = f": {exc}" if isinstance(exc, ModelAPIError) else ""
-            how = f"no answer, {type(exc).__name__}{told}"
+            text = f": {exc}" if isinstance(exc, ModelAPIError) else ""
+            how = f"no answer, {type(exc).__name__}{text}"
         attempts = len(self._failed) + (response is not None)
         logger.debug("%r: %.3f s, attempts %d, %s", self.target.model, seconds, attempts, how)
 
-    def _delay(self, error: ModelAPIError) -> float | None:
-        kind = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))
-        kind, asked = self._keys.wait(error, kind)
+    def _delay(self, error: ModelAPIError) -> float:
+        """Return the seconds before the next attempt, and take its price from the budget.
+
+        Raises:
+            ModelAPIError: The very error, where there is to be no other attempt.
+        """
+        reason = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))
+        reason, asked = self._keys.wait(error, reason)
         attempt = len(self._failed) - self._replaced
         most = most_retries(error, self.settings.get("max_retries", MAX_RETRIES))
-        if kind is None or not self._may_retry or attempt > most:
-            return None
-        delay = delay_before(attempt, kind, asked)
+        if reason is None or not self._may_retry or attempt > most:
+            raise error
+        delay = delay_before(attempt, reason, asked)
         if delay is None or anyio.current_time() + delay >= self._total.at:
-            return None
-        price = self.target.budget.take(kind)
+            raise error
+        price = self.target.budget.take(reason)
         if price is None:
             error.add_note("It was not tried again: too many requests to this host fail.")
-            return None
+            raise error
         self._price = price
         return delay
 
@@ -277,32 +277,28 @@ class Asking:
             self._describe(exc, {})
             raise
         try:
-            return await self._first_content(exchange, prepared)
+            reader = prepared.codec.reader(prepared.parameters)
+            accumulator = Accumulator(
+                parameters=prepared.parameters,
+                model_name=self.target.model_name,
+                timestamp=now(),
+                provider_name=self.target.system,
+                provider_url=prepared.reported_url,
+                ending=Ending(prepared.codec.profile.finish_reason_may_be_absent),
+            )
+            if 200 <= exchange.status < 300:
+                fold = Fold(self._decoder(exchange, reader, stream=prepared.stream), accumulator)
+            else:
+                fold = Fold(ItemsDecoder(), accumulator)
+                fold.take([*await self._answer_in_error(exchange, reader), Mark.LAST])
+            describe = partial(self._describe, headers=exchange.headers)
+            stream = StreamedResponse(exchange, fold, describe)
+            await stream._begin()
         except BaseException as exc:
             await exchange.aclose(drain=False)
             if isinstance(exc, ModelAPIError):
                 self._describe(exc, exchange.headers)
             raise
-
-    async def _first_content(
-        self, exchange: Exchange, prepared: PreparedRequest
-    ) -> StreamedResponse:
-        reader = prepared.codec.reader(prepared.parameters)
-        accumulator = Accumulator(
-            parameters=prepared.parameters,
-            model_name=self.target.model_name,
-            timestamp=now(),
-            provider_name=self.target.system,
-            provider_url=prepared.reported_url,
-            ending=Ending(prepared.codec.profile.finish_reason_may_be_absent),
-        )
-        if 200 <= exchange.status < 300:
-            fold = Fold(self._decoder(exchange, reader, stream=prepared.stream), accumulator)
-        else:
-            fold = Fold(ItemsDecoder(), accumulator)
-            fold.take([*await self._answer_in_error(exchange, reader), Mark.LAST])
-        stream = StreamedResponse(exchange, fold, partial(self._describe, headers=exchange.headers))
-        await stream._begin()
         return stream
 
     def _decoder(self, exchange: Exchange, reader: Reader, *, stream: bool) -> Decoder[bytes]:
@@ -315,10 +311,10 @@ class Asking:
             error = UnexpectedModelBehavior("The response has no content (status 204)")
             error.phase = "headers"
             raise error
-        kind = exchange.headers.get("content-type", "")
-        streamed = "event-stream" in kind.lower() if kind else stream
+        content_type = exchange.headers.get("content-type", "")
+        streamed = "event-stream" in content_type.lower() if content_type else stream
         decoder = ResponseDecoder(
-            reader, self.target.model_name, streamed=streamed, content_type=kind
+            reader, self.target.model_name, streamed=streamed, content_type=content_type
         )
         return decompressed(decoder, exchange.headers.get("content-encoding", ""))
 
@@ -332,19 +328,16 @@ class Asking:
         coding = exchange.headers.get("content-encoding", "")
         document = document_of(undone(body, coding))
         items = answer_in_error(reader, document)
-        if items is None:
-            raise self._error(exchange, document)
-        return items
-
-    def _error(self, exchange: Exchange, document: Any) -> ModelAPIError:
+        if items is not None:
+            return items
         if exchange.status < 400:
-            place = _place(exchange.headers.get("location", ""))
+            place = _redirect_host(exchange.headers.get("location", ""))
             document = f"a redirect to {place}, which is not followed"
         near = nearest_model(self.target.system, self.target.model_name)
-        meant = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
-        error = http_error(exchange.status, document, self.target.model_name, meant)
+        hint = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
+        error = http_error(exchange.status, document, self.target.model_name, hint)
         error.phase = "headers"
-        return error
+        raise error
 
     def _describe(self, error: ModelAPIError, headers: Mapping[str, str]) -> None:
         error.model_name = error.model_name or self.target.model_name
@@ -362,35 +355,9 @@ class Asking:
         self._secrets.scrub(error)
 
 
-def _place(location: str) -> str:
+def _redirect_host(location: str) -> str:
     """Return where a redirect leads, without what may be a secret."""
     try:
         return printable(urlsplit(location).hostname or "the same host", 100)
     except ValueError:
         return "nowhere"
-
-
-def encoded(
-    codec: Codec,
-    messages: list[ModelMessage],
-    settings: ModelSettings,
-    parameters: ModelRequestParameters,
-    *,
-    stream: bool,
-) -> HTTPCall:
-    """Return a request as `codec` writes it, the history fitted to the model first.
-
-    The messages hold what their types say, as `check_messages` has found.
-
-    Raises:
-        UserError: It cannot be written, whatever the codec trips over; the message names the
-            message and the part.
-    """
-    try:
-        continues = codec.continues(settings)
-        said = history_for(messages, codec.profile, parameters, continues=continues)
-        return codec.encode(said, settings, parameters, stream=stream)
-    except UserError as exc:
-        raise explained(exc, codec, messages, settings, parameters) from exc.__cause__
-    except Exception as exc:
-        raise explained(exc, codec, messages, settings, parameters) from exc

@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, Event
 from anyio.lowlevel import RunVar, checkpoint
 from attrs import define
 
-from .._core.culprit import listed
+from .._core.encoding import listed
 from .._io.offload import run_in_thread
 from .._io.processes import ProcessLock
 from .._io.run import in_this_run

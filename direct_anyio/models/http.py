@@ -15,7 +15,7 @@ from attrs import evolve
 
 from .. import __version__
 from .._core.codec import Codec, HTTPCall, ModelCodec
-from .._core.culprit import check_messages
+from .._core.encoding import check_messages, encode_request
 from .._core.files import inlined, with_files
 from .._core.secrets import Hidden, hide
 from .._core.unheeded import unheeded
@@ -36,7 +36,7 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from .attempts import Asking, PreparedRequest, Target, encoded
+from .attempts import PreparedRequest, RequestAttempts, Target
 from .base import ModelCall, ModelLayer, check_allow_model_requests
 from .keys import APIKey, Keys
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 __all__ = ("HTTPModel", "access", "http_model")
 
-SERVED = 4
+MAX_LOCAL_REQUESTS = 4
 """Requests at once to a server of our own: it answers one, and has the next at hand. The
-others wait here, where no limit passes."""
+others wait here, without a limit."""
 
 
 class HTTPModel(ModelLayer):
@@ -92,15 +92,11 @@ class HTTPModel(ModelLayer):
         self._served_key: Hidden | None = None
         base, _, self._base_query = (base_url or "").partition("?")
         self._base_url = base.rstrip("/") or None
-        self._most = _checked_most(max_connections)
-        if self._is_served:
-            self._most = min(self._most, SERVED)
-        self._warn_of_plain_http()
-        self._lifetime = Lifetime()
-        self._own_client = None if http_client is None else BoundClient(http_client, self._most)
-        self._downloads = downloads
-
-    def _warn_of_plain_http(self) -> None:
+        if type(max_connections) is not int or max_connections <= 0:
+            raise UserError(f"`max_connections` is a number above 0, not {max_connections!r}")
+        self._most = (
+            min(max_connections, MAX_LOCAL_REQUESTS) if self._is_served else max_connections
+        )
         url = urlsplit(self._base_url or "")
         host = url.hostname or ""
         if url.scheme == "http" and not is_loopback(host) and self.keys.are_secret():
@@ -110,6 +106,9 @@ class HTTPModel(ModelLayer):
                 UnencryptedKeyWarning,
                 stacklevel=2,
             )
+        self._lifetime = Lifetime()
+        self._own_client = None if http_client is None else BoundClient(http_client, self._most)
+        self._downloads = downloads
 
     @property
     def model_name(self) -> str:
@@ -200,18 +199,18 @@ class HTTPModel(ModelLayer):
         if codec is None:
             own = codec = self.codec
             ignored = self._report_unheeded(own, settings, parameters)
-        asking = Asking(self._target, settings, limits_of(settings, stream=call.stream))
-        # The block of a stream is its reader's, and may be left by whoever comes along.
+        attempts = RequestAttempts(self._target, settings, limits_of(settings, stream=call.stream))
+        # The block of a stream may be left by another task than the one that entered it.
         opened = open_task_group_apart if call.stream else open_task_group
         response: StreamedResponse | None = None
         failure: BaseException | None = None
         try:
             async with opened() as group:
-                with asking.before("files, or a local server"):
+                with attempts.before("files, or a local server"):
                     prepared = await self._prepared(
                         messages, codec, settings, parameters, stream=call.stream
                     )
-                response = await asking.open(group, prepared)
+                response = await attempts.open(group, prepared)
                 if ignored:
                     response._note(unheeded=list(ignored))
                 try:
@@ -222,7 +221,7 @@ class HTTPModel(ModelLayer):
             failure = exc
             raise
         finally:
-            asking.log(response, failure)
+            attempts.log(response, failure)
             del failure  # It would keep the frames that its traceback keeps.
 
     def _report_unheeded(
@@ -254,8 +253,14 @@ class HTTPModel(ModelLayer):
         Raises:
             UserError: It cannot be written.
         """
-        messages = await self._with_files(messages, codec)
-        call = encoded(codec, messages, settings, parameters, stream=stream)
+        messages = with_files(messages, inlined)
+        if self._downloads:
+            fetch = Download(self._model_name, self._clients_for)
+            try:
+                messages = await downloaded(messages, codec.needs_download, fetch)
+            except ValueError as exc:
+                raise UserError(f"The messages cannot be sent: {exc}") from exc
+        call = encode_request(codec, messages, settings, parameters, stream=stream)
         headers = self._headers(call, settings, stream=stream)
         body = None if call.body is None else call.body | (settings.get("extra_body") or {})
 
@@ -275,21 +280,6 @@ class HTTPModel(ModelLayer):
         """Return a request to a local server as it is sent to where that is now."""
         await self.locate()
         return evolve(prepared, url=self._url(prepared.call), reported_url=self._reported_url)
-
-    async def _with_files(self, messages: list[ModelMessage], codec: Codec) -> list[ModelMessage]:
-        """Return messages with the bytes of those files that must not go by URL.
-
-        Raises:
-            UserError: A file's URL, or its type, makes no sense.
-        """
-        messages = with_files(messages, inlined)
-        if not self._downloads:
-            return messages
-        fetch = Download(self._model_name, self._clients_for)
-        try:
-            return await downloaded(messages, codec.needs_download, fetch)
-        except ValueError as exc:
-            raise UserError(f"The messages cannot be sent: {exc}") from exc
 
     @property
     def _target(self) -> Target:
@@ -332,28 +322,28 @@ class HTTPModel(ModelLayer):
             await self._lifetime.leave()
 
     async def locate(self) -> None:
-        """See to it that there is a base URL: a local server is started, or started again."""
+        """Start the local server where it does not run, and take its base URL."""
         if self._is_served:
             server = await serve(self._model_name)
             self._base_url, self._served_key = f"{server.url}/v1", server.key
 
     @property
     def _reported_url(self) -> str:
-        """The base URL as responses tell it."""
+        """The base URL as it is in responses."""
         origin = urlsplit(self._base_url or "")._replace(path="", query="", fragment="").geturl()
         return self._provider.reported_url.format(self._base_url, origin=origin)
 
     def _url(self, call: HTTPCall) -> str:
         """Return the URL of a call.
 
-        Of a query parameter that is told more than once, the dialect's counts before the base
-        URL's, and that before the provider's.
+        A query parameter of the dialect replaces one of the base URL, and that one of the
+        provider.
         """
-        told = [pair for pair in self._base_query.split("&") if pair]
-        names = [unquote_plus(pair.partition("=")[0]) for pair in told]
+        given = [pair for pair in self._base_query.split("&") if pair]
+        names = [unquote_plus(pair.partition("=")[0]) for pair in given]
         ours = self._provider.all_query(os.environ)
         query = {name: value for name, value in ours.items() if name not in names} | call.query
-        pairs = [pair for name, pair in zip(names, told, strict=True) if name not in call.query]
+        pairs = [pair for name, pair in zip(names, given, strict=True) if name not in call.query]
         pairs += [urlencode(query)] if query else []
         return f"{self._base_url}{call.path}" + (f"?{'&'.join(pairs)}" if pairs else "")
 
@@ -367,7 +357,13 @@ class HTTPModel(ModelLayer):
         }
         ours |= self._provider.all_headers(os.environ)
         theirs = {name.lower(): value for name, value in settings.get("extra_headers", {}).items()}
-        headers = _checked_headers(ours | call.headers | theirs)
+        headers = ours | call.headers | theirs
+        for name, value in headers.items():
+            is_name = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+            # What passes here must pass the library, whose errors show the value.
+            is_value = value.isascii() and value.replace("\t", " ").isprintable()
+            if not (is_name and is_value and value == value.strip()):
+                raise UserError(f"The header {name!r} has a name or value that cannot be sent.")
         # Best effort: the same for all attempts, for a provider that heeds it.
         headers.setdefault("idempotency-key", str(uuid.uuid4()))
         return headers
@@ -415,7 +411,7 @@ def access(
 ) -> tuple[Provider, Hidden, str | None]:
     """Return the row, the key and the base URL for a model.
 
-    What the user told counts before the environment. The base URL is None for a local model.
+    Arguments replace what the environment says. The base URL is None for a local model.
 
     Raises:
         UserError: One is missing or makes no sense, or there is no such local model.
@@ -431,38 +427,26 @@ def access(
             "pass `base_url=` to `infer_model`."
         )
     else:
-        told_by = argument or not variable
-        source = "argument `base_url`" if told_by else f"environment variable `{variable}`"
+        is_argument = argument or not variable
+        source = "argument `base_url`" if is_argument else f"environment variable `{variable}`"
         _check_url(url, source)
         if provider.at_url is not None:
             provider, url = provider.at_url(provider, url)
     if api_key is None or api_key.reveal() == "":
-        api_key = _key_of(provider, is_own=bool(argument or variable))
+        # A server of the user's own mostly needs no key.
+        placeholder = "api-key-not-set" if argument or variable else ""
+        api_key = Hidden(provider.key(os.environ) or provider.default_key or placeholder)
+        if not api_key.reveal():
+            raise UserError(
+                f"The provider {provider.name!r} needs a key: {_how_to(provider.key_env)}"
+                "pass `api_key=` to `infer_model` in Python."
+            )
     return provider, api_key, url
-
-
-def _key_of(provider: Provider, is_own: bool) -> Hidden:
-    # A server of the user's own mostly wants no key.
-    key = Hidden(
-        provider.key(os.environ) or provider.default_key or ("api-key-not-set" if is_own else "")
-    )
-    if key.reveal():
-        return key
-    raise UserError(
-        f"The provider {provider.name!r} needs a key: {_how_to(provider.key_env)}"
-        "pass `api_key=` to `infer_model` in Python."
-    )
 
 
 def _how_to(variables: tuple[str, ...]) -> str:
     named = " or ".join(f"`{name}`" for name in variables)
     return f"set the {named} environment variable, or " if named else ""
-
-
-def _checked_most(max_connections: int) -> int:
-    if type(max_connections) is int and max_connections > 0:
-        return max_connections
-    raise UserError(f"`max_connections` is a number above 0, not {max_connections!r}")
 
 
 def _check_url(url: str, source: str) -> None:
@@ -481,13 +465,3 @@ def _check_url(url: str, source: str) -> None:
             f"The base URL {shown} of the {source} cannot be used: {exc}. It must be like "
             "'https://host/v1'."
         ) from exc
-
-
-def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        named = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-        # What passes here must pass the library, whose errors show the value.
-        sendable = value.isascii() and value.replace("\t", " ").isprintable()
-        if not (named and sendable and value == value.strip()):
-            raise UserError(f"The header {name!r} has a name or value that cannot be sent.")
-    return headers

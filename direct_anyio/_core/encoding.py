@@ -1,4 +1,4 @@
-"""Finds the part of a request that a codec could not write, for the error that names it.
+"""Checks and encodes a request, with errors that name the part that is at fault.
 
 A field may hold anything where its type says `Any`, and histories are loaded from JSON of
 any origin. Codecs need not check each value: what one raises becomes a `UserError`, which
@@ -17,10 +17,10 @@ from ..exceptions import UserError, shown
 from ..messages import ModelMessage, ModelRequest, ModelResponse, OpaquePart, UserPromptPart
 from ..settings import ModelSettings
 from ..tools import ModelRequestParameters
-from .codec import Codec
-from .target import with_parts
+from .codec import Codec, HTTPCall
+from .target import history_for, with_parts
 
-__all__ = ("check_messages", "explained", "listed", "place")
+__all__ = ("check_messages", "encode_request", "listed", "place")
 
 _HELLO = ModelRequest([UserPromptPart("Hello")])
 
@@ -49,8 +49,8 @@ def check_messages(messages: Any) -> list[ModelMessage]:
     Raises:
         UserError: A field does not, or holds what a later version stored.
     """
-    said = listed(messages)
-    for at, message in enumerate(said):
+    checked = listed(messages)
+    for at, message in enumerate(checked):
         if not isinstance(message.parts, tuple):
             raise UserError(f"Message {at} is made of parts, not of {shown(message.parts)}")
         for number, part in enumerate(message.parts):
@@ -68,7 +68,7 @@ def check_messages(messages: Any) -> list[ModelMessage]:
         wrong = wrong_field(message)
         if wrong is not None:
             raise UserError(f"Message {at} has a wrong field: {wrong}")
-    return said
+    return checked
 
 
 def place(at: int, number: int, part: object) -> str:
@@ -76,7 +76,33 @@ def place(at: int, number: int, part: object) -> str:
     return f"Part {number} of message {at}, a {type(part).__name__},"
 
 
-def explained(
+def encode_request(
+    codec: Codec,
+    messages: list[ModelMessage],
+    settings: ModelSettings,
+    parameters: ModelRequestParameters,
+    *,
+    stream: bool,
+) -> HTTPCall:
+    """Return a request as `codec` writes it, the history fitted to the model first.
+
+    The messages hold what their types say, as `check_messages` has found.
+
+    Raises:
+        UserError: It cannot be written; the error names the message and the part, the setting
+            or the tool.
+    """
+    try:
+        continues = codec.continues(settings)
+        fitted = history_for(messages, codec.profile, parameters, continues=continues)
+        return codec.encode(fitted, settings, parameters, stream=stream)
+    except UserError as exc:
+        raise _explained(exc, codec, messages, settings, parameters) from exc.__cause__
+    except Exception as exc:
+        raise _explained(exc, codec, messages, settings, parameters) from exc
+
+
+def _explained(
     error: Exception,
     codec: Codec,
     messages: Sequence[ModelMessage],
