@@ -12,18 +12,14 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from . import __version__
-
-if TYPE_CHECKING:
-    from .providers import Provider
 
 __all__ = ("main",)
 
 DEFAULT_MODEL = "local:smollm2"
-PATIENCE = 10.0
-"""Seconds that a pipe beside a prompt may take until something comes."""
+PIPE_SECONDS = 10.0
+"""How long a pipe beside a prompt may take until something comes."""
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 
@@ -95,20 +91,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ask(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    prompt = _prompt(arguments.prompt)
+    words = arguments.prompt
+    wants_input = words[-1:] == ["-"]  # elsewhere a `-` is a minus
+    if wants_input:
+        words = words[:-1]
+    reads = wants_input or (_is_piped() and (not words or _has_input()))
+    piped = sys.stdin.read().strip() if reads else ""
+    prompt = "\n\n".join((" ".join(words), piped)).strip()
     if not prompt:
         parser.error("the prompt is empty: pass it as an argument or on standard input")
-    return _told(lambda: _answer(prompt, arguments))
-
-
-def _prompt(words: list[str]) -> str:
-    # A `-` within words is a minus.
-    is_asked_for = words[-1:] == ["-"]
-    if is_asked_for:
-        words = words[:-1]
-    is_read = is_asked_for or (_is_piped() and (not words or _has_come()))
-    told = sys.stdin.read().strip() if is_read else ""
-    return "\n\n".join((" ".join(words), told)).strip()
+    return _exit_code(lambda: _answer(prompt, arguments))
 
 
 def _is_piped() -> bool:
@@ -120,30 +112,30 @@ def _is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
-def _has_come() -> bool:
+def _has_input() -> bool:
     """Wait for standard input to have something, or to end, and return whether it has.
 
     Services and remote shells may leave a pipe open that nobody ever writes to.
     """
     try:
-        has_come = bool(select.select([sys.stdin], [], [], PATIENCE)[0])
+        has_input = bool(select.select([sys.stdin], [], [], PIPE_SECONDS)[0])
     except (OSError, ValueError):  # a system where only sockets can be waited for
         return True
-    if not has_come:
+    if not has_input:
         print(
-            f"direct-anyio: nothing came on standard input in {PATIENCE:g} s, so the question is "
-            "asked without it; with `-` at the end it is waited for",
+            f"direct-anyio: nothing came on standard input in {PIPE_SECONDS:g} s, so the question "
+            "is asked without it; with `-` at the end it is waited for",
             file=sys.stderr,
         )
-    return has_come
+    return has_input
 
 
-def _told(what: Callable[[], None]) -> int:
-    """Do something and return the exit code; say in one line what it failed of."""
+def _exit_code(command: Callable[[], None]) -> int:
+    """Run a command and return the exit code; an error is printed in one line."""
     from .exceptions import ModelAPIError, UserError
 
     try:
-        what()
+        command()
     except (UserError, ModelAPIError) as exc:
         sys.stdout.flush()
         return _failed(exc)
@@ -174,16 +166,26 @@ def _answer(prompt: str, arguments: argparse.Namespace) -> None:
 
 
 def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    if arguments.provider:
-        return _told(lambda: _list(arguments.provider))
     from .providers import PROVIDERS
 
+    if arguments.provider:
+        return _exit_code(lambda: _print_models(arguments.provider))
     for name, provider in sorted(PROVIDERS.items()):
-        print(f"{name:<25} {_key_state(provider)}{_url_state(provider)}")
+        if provider.key(os.environ):
+            state = "key set"
+        elif provider.default_key:
+            state = "no key needed"
+        else:
+            state = f"key missing: set {' or '.join(provider.key_env)}"
+        if not (provider.local or provider.find_url or provider.url(os.environ)):
+            variables = " or ".join(provider.base_url_env)
+            how = f"set {variables}" if variables else "only Python code can pass it"
+            state += f"; base URL missing: {how}"
+        print(f"{name:<25} {state}")
     return 0
 
 
-def _list(provider: str) -> None:
+def _print_models(provider: str) -> None:
     import anyio
 
     from .exceptions import UserError
@@ -196,21 +198,6 @@ def _list(provider: str) -> None:
         raise UserError(f"Unknown provider: {provider}. {hint}")
     for name in anyio.run(list_models, provider):
         print(name)
-
-
-def _key_state(provider: Provider) -> str:
-    if provider.key(os.environ):
-        return "key set"
-    if provider.default_key:
-        return "no key needed"
-    return f"key missing: set {' or '.join(provider.key_env)}"
-
-
-def _url_state(provider: Provider) -> str:
-    if provider.local or provider.find_url or provider.url(os.environ):
-        return ""
-    how = " or ".join(provider.base_url_env)
-    return f"; base URL missing: {f'set {how}' if how else 'only Python code can pass it'}"
 
 
 if __name__ == "__main__":

@@ -328,7 +328,7 @@ async def test_a_database_that_another_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that cannot be kept is returned, with a warning."""
-    monkeypatch.setattr("direct_anyio.models.cached.BUSY", 0.0)
+    monkeypatch.setattr("direct_anyio.models.stores.BUSY_SECONDS", 0.0)
     path = tmp_path / "responses.sqlite"
     inner, _ = _counting()
     model = CachedModel(inner, SQLiteCache(path))

@@ -26,7 +26,7 @@ from direct_anyio import (
     TextPart,
     infer_model,
 )
-from direct_anyio.models.cached import MemoryCache
+from direct_anyio.models.stores import MemoryCache
 from direct_anyio.testing import Gate, ScriptedModel
 
 from .doors import Door, streamed, unary

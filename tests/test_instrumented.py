@@ -771,7 +771,7 @@ async def test_every_queue_tells_of_its_waits(
     seen: Seen, monkeypatch: pytest.MonkeyPatch, queue: str
 ) -> None:
     """Limiters, and the pool of connections, are the queues that a request waits in."""
-    monkeypatch.setattr("direct_anyio.models.instrumented.NOTICED", 0.0)
+    monkeypatch.setattr("direct_anyio.models.instrumented.MIN_WAIT", 0.0)
     with asked_of(answering("one")) as model:
         await model_request(QUEUES[queue](model), ASKED, instrument=seen.settings())
     told = {str(dict(event.attributes or {})["direct_anyio.queue"]) for event in seen.span.events}

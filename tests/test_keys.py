@@ -382,9 +382,9 @@ async def test_a_key_stays_in_use(clock: Clock) -> None:
 
 REST: dict[str, tuple[Handler, float]] = {
     "limited, for a time that is told": (failing(429, "retry-after: 30"), 30.0),
-    "limited": (LIMITED, keys.LIMITED),
-    "refused": (failing(401), keys.REFUSED),
-    "no quota": (QUOTA, keys.REFUSED),
+    "limited": (LIMITED, keys.RATE_LIMIT_PAUSE),
+    "refused": (failing(401), keys.REFUSED_PAUSE),
+    "no quota": (QUOTA, keys.REFUSED_PAUSE),
 }
 
 
@@ -444,7 +444,7 @@ async def test_a_limited_key_is_better_than_a_refused_one(clock: Clock) -> None:
         model = model_with(server, [ONE, TWO])
         await unary(model, MESSAGES)
         server.handler = by_key({TWO: failing(429, "retry-after: 50")})
-        clock.now += keys.REFUSED / 2
+        clock.now += keys.REFUSED_PAUSE / 2
         for _ in range(2):
             with pytest.raises(ModelRateLimitError):
                 await unary(model, MESSAGES, model_settings={"max_retries": 0})

@@ -34,7 +34,7 @@ from direct_anyio import (
     model_request_stream_sync,
     model_request_sync,
 )
-from direct_anyio.models.cached import CachedModel, MemoryCache, SQLiteCache
+from direct_anyio.models.cached import CachedModel
 from direct_anyio.models.concurrency import (
     ConcurrencyLimitedModel,
     ConcurrencyLimiter,
@@ -43,6 +43,7 @@ from direct_anyio.models.concurrency import (
 from direct_anyio.models.fallback import FallbackModel, RejectedResponse
 from direct_anyio.models.openai import OpenAIChatModel
 from direct_anyio.models.rate_limit import RateLimitedModel, RateLimiter
+from direct_anyio.models.stores import MemoryCache, SQLiteCache
 from direct_anyio.models.wrapper import WrapperModel
 from direct_anyio.providers.openai import OpenAIProvider
 

@@ -7,7 +7,7 @@
 A span begins as the request is asked for and ends as it is over, whichever way that
 is: complete, left early, failed before or in the stream, cancelled, timed out,
 interrupted, or forgotten. It is a child of the caller's current span, also across the
-portal of the blocking doors, and the parent of whatever the request starts. Nothing is
+portal of the blocking functions, and the parent of whatever the request starts. Nothing is
 ever attached to the caller's own context, so nothing can fail to be detached from it.
 
 What a span says follows the GenAI semantic conventions: see `_core.telemetry`.
@@ -62,7 +62,7 @@ ResultT = TypeVar("ResultT")
 SCOPE = "direct_anyio"
 COST = "operation.cost"
 
-NOTICED = 0.001
+MIN_WAIT = 0.001
 """Seconds from which on a wait in a queue is an event."""
 
 # The conventions ask for these: from 1 token to 67 million, from 0.01 s to 82 s.
@@ -182,7 +182,7 @@ class InstrumentedModel(WrapperModel):
             stream=call.stream,
         )
         span = _RequestSpan(self.instrumentation_settings, attributes, self._is_measured)
-        span.tell_content(content_attributes, call.messages, call.parameters)
+        span.record_content(content_attributes, call.messages, call.parameters)
         return span
 
 
@@ -292,11 +292,11 @@ class _RequestSpan:
 
     def waited(self, queue: str, seconds: float) -> None:
         """Add an event for a place that was waited for, where it was not free at once."""
-        if seconds >= NOTICED and not self._ended:
+        if seconds >= MIN_WAIT and not self._ended:
             told: dict[str, Any] = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
             self._span.add_event("direct_anyio.queued", told)
 
-    def tell_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
+    def record_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
         """Tell the span what was said, where that is asked for."""
         if not (self._settings.include_content and self._span.is_recording()):
             return
@@ -321,7 +321,7 @@ class _RequestSpan:
         self._close(answer, error)
         # In the context of the span, so that an example of a metric can refer to it.
         if self._is_measured:
-            self.context.run(self._measure, seconds, answer)
+            self.context.run(self._record_metrics, seconds, answer)
 
     def forget(self) -> None:
         """End the span of a stream that nobody left, unless that is done.
@@ -338,10 +338,10 @@ class _RequestSpan:
         told = {STATE: _state(answer, error)}
         if answer is not None:
             told |= response_attributes(answer) | self._instruments.cost_of(answer)
-            self.tell_content(output_attributes, answer)
+            self.record_content(output_attributes, answer)
         if error is not None:
             told |= error_attributes(error)
-            self._tell_error(error)
+            self._record_error(error)
         self._attributes |= told
         self._span.set_attributes(told)
         # What we have to say takes its time, but none of the request's.
@@ -351,7 +351,7 @@ class _RequestSpan:
         """Return what the request failed of; to be left or cancelled is no failure."""
         if isinstance(self._stream, StreamedResponse):
             # It knows better: the block may swallow its error, and raise errors of its own,
-            # and the blocking door raises it in another thread.
+            # and the blocking functions raise it in another thread.
             exc = self._stream._failure if self._stream.state == "incomplete" else None
         return exc if isinstance(exc, Exception) else None
 
@@ -361,7 +361,7 @@ class _RequestSpan:
             return self._stream.get()
         return getattr(error, "response", None)
 
-    def _tell_error(self, error: Exception) -> None:
+    def _record_error(self, error: Exception) -> None:
         from opentelemetry.trace import StatusCode
 
         text = error_text(error, content=self._settings.include_content)
@@ -372,7 +372,7 @@ class _RequestSpan:
             told = {"exception.type": error_attributes(error)["error.type"]}
             self._span.add_event("exception", told | ({"exception.message": text} if text else {}))
 
-    def _measure(self, seconds: float, answer: ModelResponse | None) -> None:
+    def _record_metrics(self, seconds: float, answer: ModelResponse | None) -> None:
         about = metric_attributes(self._attributes)
         ended = {name: self._attributes.get(name) for name in ("error.type", STATE)}
         how = {name: value for name, value in ended.items() if value is not None}
@@ -407,21 +407,14 @@ class _Instruments:
         """Return what a response cost, in US dollars, {} where nobody knows."""
         if self.calc_price is None or not response.model_name or not response.usage.total_tokens:
             return {}
-        for provider in _payees(response):
+        named = {"provider_api_url": response.provider_url, "provider_id": response.provider_name}
+        for key, value in named.items():
             # It raises LookupError where it does not know a model, and more on odd counts.
             with suppress(Exception):
-                price = self.calc_price(response.usage, response.model_name, **provider)
-                return {COST: float(price.total_price)}
+                if value:
+                    price = self.calc_price(response.usage, response.model_name, **{key: value})
+                    return {COST: float(price.total_price)}
         return {}
-
-
-def _payees(response: ModelResponse) -> list[dict[str, str | None]]:
-    """Return who may have a price for a response: the host that gave it, then its provider."""
-    named = {
-        "provider_api_url": response.provider_url,
-        "provider_id": response.provider_name,
-    }
-    return [{how: value} for how, value in named.items() if value]
 
 
 def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
@@ -444,22 +437,9 @@ def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
     for of_tracers, of_meters, instruments in _made:
         if of_tracers is tracers and of_meters is meters:
             return instruments
-    instruments = _new_instruments(tracers, meters)
-    _made = ((tracers, meters, instruments), *_made[: MADE - 1])
-    return instruments
-
-
-MADE = 8
-"""Pairs of providers whose instruments are kept: a user has one, but a suite of tests many."""
-
-_made: tuple[tuple[TracerProvider, MeterProvider, _Instruments], ...] = ()
-"""Instruments by the identity of their providers: those of logfire cannot be hashed."""
-
-
-def _new_instruments(tracers: TracerProvider, meters: MeterProvider) -> _Instruments:
     meter = meters.get_meter(SCOPE, __version__, SCHEMA_URL)
     seconds = partial(_histogram, meter, "s", SECOND_BUCKETS)
-    return _Instruments(
+    instruments = _Instruments(
         tracers.get_tracer(SCOPE, __version__, SCHEMA_URL),
         seconds("gen_ai.client.operation.duration", "GenAI operation duration."),
         seconds("gen_ai.client.operation.time_to_first_chunk", "Time to the first content."),
@@ -469,6 +449,15 @@ def _new_instruments(tracers: TracerProvider, meters: MeterProvider) -> _Instrum
         _histogram(meter, "{USD}", (), COST, "What the request cost."),
         _calc_price(),
     )
+    _made = ((tracers, meters, instruments), *_made[: MAX_INSTRUMENTS - 1])
+    return instruments
+
+
+MAX_INSTRUMENTS = 8
+"""Pairs of providers whose instruments are kept: a user has one, but a suite of tests many."""
+
+_made: tuple[tuple[TracerProvider, MeterProvider, _Instruments], ...] = ()
+"""Instruments by the identity of their providers: those of logfire cannot be hashed."""
 
 
 def _histogram(

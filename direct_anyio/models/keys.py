@@ -40,16 +40,16 @@ loop of the request.
 APIKey: TypeAlias = str | KeyFunction | Sequence[str | KeyFunction]
 """A key, a function that returns one, or several of either, of which one is used at a time."""
 
-LIMITED = 10.0
-"""Seconds for which a rate-limited key is left alone where the provider does not tell."""
+RATE_LIMIT_PAUSE = 10.0
+"""Seconds for which a rate-limited key is not used where the provider does not say."""
 
-REFUSED = 60.0
-"""Seconds for which a key is left alone that is refused, or has no quota left."""
+REFUSED_PAUSE = 60.0
+"""Seconds for which a key is not used that was refused, or has no quota left."""
 
-SHORTEST = 8
-"""Characters that a key has at least; what is shorter, or has no digit, stands for none."""
+MIN_KEY_LENGTH = 8
+"""Characters of a real key; what is shorter, or has no digit, is a word in its place."""
 
-THREADS = 40
+MAX_THREADS = 40
 """Sync functions that run at once in an event loop. They have worker threads of their own:
 those of anyio's default may all be waiting for requests."""
 
@@ -84,7 +84,7 @@ class _Key:
     def leave_alone(self, error: ModelAPIError) -> None:
         self.is_refused = not isinstance(error, ModelRateLimitError)
         self.is_told = error.retry_after is not None
-        default = REFUSED if self.is_refused else LIMITED
+        default = REFUSED_PAUSE if self.is_refused else RATE_LIMIT_PAUSE
         self.until = monotonic() + (default if error.retry_after is None else error.retry_after)
 
     async def ask(self, within: Callable[[], AbstractContextManager[None]]) -> Hidden:
@@ -115,7 +115,7 @@ class _Key:
 def _threads() -> CapacityLimiter:
     limiter = _limiter.get(None)
     if limiter is None:
-        limiter = CapacityLimiter(THREADS)
+        limiter = CapacityLimiter(MAX_THREADS)
         _limiter.set(limiter)
     return limiter
 
@@ -136,7 +136,11 @@ class Keys:
     def __init__(self, api_key: APIKey | Hidden) -> None:
         hidden = api_key if isinstance(api_key, Hidden) else Hidden(api_key)
         del api_key
-        self._keys = tuple(_Key(_checked(source)) for source in _sources(hidden))
+        is_list = isinstance(hidden.reveal(), Sequence) and not isinstance(
+            hidden.reveal(), (str, bytes)
+        )
+        sources = [Hidden(each) for each in hidden.reveal()] if is_list else [hidden]
+        self._keys = tuple(_Key(_checked(source)) for source in sources)
         if not self._keys:
             raise UserError("`api_key` is an empty list: pass one key at least.")
         self._in_use = 0
@@ -163,7 +167,8 @@ class Keys:
         """Return whether one of them looks like a real key, and not like a word in its place."""
         told = (key.source.reveal() for key in self._keys)
         return any(
-            not isinstance(each, str) or (len(each) >= SHORTEST and any(map(str.isdigit, each)))
+            not isinstance(each, str)
+            or (len(each) >= MIN_KEY_LENGTH and any(map(str.isdigit, each)))
             for each in told
         )
 
@@ -260,13 +265,6 @@ class RequestKeys:
         return kind, max(0.0, seconds) if first.is_told else None
 
 
-def _sources(api_key: Hidden) -> list[Hidden]:
-    told = api_key.reveal()
-    if isinstance(told, Sequence) and not isinstance(told, (str, bytes)):
-        return [Hidden(each) for each in told]
-    return [api_key]
-
-
 def _checked(source: Hidden, how: str = "passed") -> Hidden:
     """Return a key as it can be sent, or a function as it is.
 
@@ -277,40 +275,30 @@ def _checked(source: Hidden, how: str = "passed") -> Hidden:
     Raises:
         UserError: It is neither; the message never shows it.
     """
-    wrong = _fault(source, how)
-    if wrong is not None:
-        raise UserError(wrong)
-    if isinstance(source.reveal(), str):
-        return Hidden(source.reveal().strip())
-    return source
-
-
-def _fault(source: Hidden, how: str) -> str | None:
-    """Return what is wrong with a key, or with what is to return one."""
     value = source.reveal()
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        if how == "returned":
-            return (
-                f"The function for `api_key` returned no text, but {kind}: it is to return the "
-                "key itself, such as `credential.get_token(scope).token`."
-            )
-        if not callable(value):
-            return (
-                "`api_key` is a text, a function such as "
-                f"`lambda: credential.get_token(scope).token`, or a list of these, not {kind}."
-            )
-        try:
-            signature(value).bind()
-        except TypeError:
-            return "A function for `api_key` takes no arguments; this one does."
-        except ValueError:
-            pass  # Some that are written in C do not tell.
-        return None
-    key = value.strip()
-    if not key:
-        return "The API key is empty."
-    for position, character in enumerate(key):
-        if not "!" <= character <= "~":
-            return f"The API key has an invalid character at position {position}."
-    return None
+    if isinstance(value, str):
+        key = Hidden(value.strip())
+        if not key.reveal():
+            raise UserError("The API key is empty.")
+        for position, character in enumerate(key.reveal()):
+            if not "!" <= character <= "~":
+                raise UserError(f"The API key has an invalid character at position {position}.")
+        return key
+    type_name = type(value).__name__
+    if how == "returned":
+        raise UserError(
+            f"The function for `api_key` returned no text, but {type_name}: it must return the key "
+            "itself, such as `credential.get_token(scope).token`."
+        )
+    if not callable(value):
+        raise UserError(
+            "`api_key` is a text, a function such as "
+            f"`lambda: credential.get_token(scope).token`, or a list of these, not {type_name}."
+        )
+    try:
+        signature(value).bind()
+    except TypeError:
+        raise UserError("A function for `api_key` takes no arguments; this one does.") from None
+    except ValueError:
+        pass  # some functions that are written in C have no signature
+    return source
