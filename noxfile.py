@@ -52,7 +52,8 @@ def core_files() -> list[str]:
 
 def run_core(session: nox.Session, **env: str) -> None:
     """Run the core slice in the session's environment."""
-    session.run("python", "-m", "pytest", *(session.posargs or core_files()), env=env)
+    parallel = ("-n", "logical", "--maxprocesses", "8", "--dist", "worksteal")
+    session.run("python", "-m", "pytest", *(session.posargs or [*parallel, *core_files()]), env=env)
 
 
 put_pyenv_on_path()
