@@ -1,12 +1,12 @@
 """Reads Anthropic's Messages responses: frames of a stream, or a whole body.
 
-Promises:
+Rules:
 
 * both make the same items of the same content blocks;
 * a delta goes to the block that it names, else to the latest; it was started and takes such deltas;
 * a block that starts where another one stopped is a new one;
 * usage is what the provider said last: its counts are cumulative;
-* blocks, deltas and frames of kinds that nobody knew yet are ignored.
+* unknown types of blocks, deltas and frames are ignored.
 
 Facts: Anthropic's references of the Messages API and of its streaming, and recorded traffic.
 """
@@ -123,7 +123,7 @@ class AnthropicReader(Reader):
         self._open: set[int] = set()
         self._citations: dict[int, list[Any]] = {}
         self._servers: dict[str, str] = {}
-        self._arguments: set[int] = set()
+        self._with_args: set[int] = set()
         self._counts: dict[str, int] = {}
 
     def frame(self, event: str, document: JSONObject) -> Iterable[Item]:
@@ -142,46 +142,51 @@ class AnthropicReader(Reader):
                 yield from self._start(self._identities.start(), typed(block, dict))
         yield from self._ending(document, document)
 
-    def _message_start(self, document: JSONObject) -> Iterator[Item]:
+    def message_start(self, document: JSONObject) -> Iterator[Item]:
+        """Read the head of a message."""
         if self._begun:
             raise ValueError("a message started in another one")
         self._begun = True
         yield self._heading(dictionary(document.get("message")))
 
-    def _block_start(self, document: JSONObject) -> Iterator[Item]:
+    def content_block_start(self, document: JSONObject) -> Iterator[Item]:
+        """Read the start of a block."""
         block, name = typed(document["content_block"], dict), ("index", document.get("index"))
         typed(block["type"], str)
-        known = self._identities.find(name)
-        if known in self._open and _is_same(block, self._blocks[known]):
-            return  # started twice
+        same = self._identities.find(name)
+        if same in self._open:
+            before = self._blocks[same]
+            if all(block.get(name) == before.get(name) for name in ("type", "id", "name")):
+                return  # started twice
         key = self._identities.start(name)
         self._blocks[key] = block
         self._open.add(key)
-        # They are empty here: the deltas bring them.
-        awaited = ("input", "text")
-        told = {name: value for name, value in block.items() if value or name not in awaited}
+        # Text and input are empty here: the deltas bring them.
+        from_deltas = ("input", "text")
+        known = {name: value for name, value in block.items() if value or name not in from_deltas}
         if not _has_input(block):
-            told.pop("input", None)
-        yield from self._start(key, told)
+            known.pop("input", None)
+        yield from self._start(key, known)
 
     def _named(self, document: JSONObject) -> int | None:
         """Return the block that an event names; without an index it is the latest."""
         index = document.get("index")
         return self._identities.latest if index is None else self._identities.find(("index", index))
 
-    def _block_delta(self, document: JSONObject) -> Iterator[Item]:
+    def content_block_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of a block."""
         key, delta = self._named(document), typed(document["delta"], dict)
         if key is None:
             index = document.get("index")
             raise ValueError(f"a delta of content block {index}, which never started")
-        block, kind = self._blocks[key]["type"], delta["type"]
-        if kind in _GROWS and block in _BLOCKS:
-            if block not in _GROWS[kind]:
-                raise ValueError(f"a {kind} of a {block} block")
-            yield from self._grow(key, kind, delta)
+        block_type, delta_type = self._blocks[key]["type"], delta["type"]
+        if delta_type in _GROWS and block_type in _BLOCKS:
+            if block_type not in _GROWS[delta_type]:
+                raise ValueError(f"a {delta_type} of a {block_type} block")
+            yield from self._grow(key, delta_type, delta)
 
-    def _grow(self, index: int, kind: str, delta: JSONObject) -> Iterator[Item]:
-        match kind:
+    def _grow(self, index: int, delta_type: str, delta: JSONObject) -> Iterator[Item]:
+        match delta_type:
             case "text_delta" if delta.get("text") is not None:
                 yield text_chunk(index, delta["text"])
             case "thinking_delta" if delta.get("thinking") is not None:
@@ -189,24 +194,22 @@ class AnthropicReader(Reader):
             case "signature_delta" if delta.get("signature") is not None:
                 yield self._thought(index, signature=delta["signature"])
             case "input_json_delta" if delta.get("partial_json") is not None:
-                yield from self._argument(index, delta["partial_json"])
+                args = delta["partial_json"]
+                # A call made by other code comes with its input, which deltas only repeat.
+                has_input = _has_input(self._blocks[index])
+                if not has_input and (args or index not in self._with_args):
+                    yield tool_call_chunk(index, args=args)
+                    if args:
+                        self._with_args.add(index)
             case "citations_delta" if delta.get("citation"):
                 if index not in self._citations:
                     self._citations[index] = [*(self._blocks[index].get("citations") or ())]
                 self._citations[index].append(delta["citation"])
             case "compaction_delta":
-                yield from self._compaction(index, delta)
+                yield from self.compaction(index, delta)
 
-    def _argument(self, index: int, args: Any) -> Iterator[Item]:
-        # A call made by other code comes with its input, which deltas only repeat.
-        if _has_input(self._blocks[index]):
-            return
-        if args or index not in self._arguments:
-            yield tool_call_chunk(index, args=args)
-        if args:
-            self._arguments.add(index)
-
-    def _block_stop(self, document: JSONObject) -> Iterator[Item]:
+    def content_block_stop(self, document: JSONObject) -> Iterator[Item]:
+        """Read the end of a block."""
         key = self._named(document)
         if key in self._open:  # else it is a stop of nothing
             yield from self._stopped(key)
@@ -217,17 +220,19 @@ class AnthropicReader(Reader):
             yield text_chunk(key, "", details={"citations": self._citations.pop(key)})
         block = self._blocks[key]
         if block["type"] == "mcp_tool_use" and not _has_input(block):
-            yield tool_call_chunk(key, args="}" if key in self._arguments else "{}}")
+            yield tool_call_chunk(key, args="}" if key in self._with_args else "{}}")
 
     def end(self) -> Iterator[Item]:
         """Stop the blocks that were not told to stop."""
         for key in sorted(self._open):
             yield from self._stopped(key)
 
-    def _message_delta(self, document: JSONObject) -> Iterator[Item]:
+    def message_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read the finish reason and the usage."""
         yield from self._ending(dictionary(document.get("delta")), document)
 
-    def _message_stop(self, document: JSONObject) -> Iterator[Item]:
+    def message_stop(self, document: JSONObject) -> Iterator[Item]:
+        """Read the end of a stream."""
         yield from self.end()
         yield Mark.LAST
 
@@ -262,23 +267,26 @@ class AnthropicReader(Reader):
         return usage_of(self._counts)
 
     def _start(self, index: int, block: JSONObject) -> Iterable[Item]:
-        kind = typed(block["type"], str)
-        if kind.endswith(_RESULT):
-            return (WholePart(index, self._result(kind.removesuffix(_RESULT), block)),)
-        start = _BLOCKS.get(kind)
+        block_type = typed(block["type"], str)
+        if block_type.endswith(_RESULT):
+            return (WholePart(index, self._result(block_type.removesuffix(_RESULT), block)),)
+        start = _BLOCKS.get(block_type)
         return () if start is None else start(self, index, block)
 
-    def _text(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def text(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a text."""
         if block.get("text") is not None:
             citations = block.get("citations")
             details = {"citations": citations} if citations else None
             yield WholePart(index, TextPart(typed(block["text"], str), provider_details=details))
 
-    def _thinking(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def thinking(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a thought."""
         text, signature = block.get("thinking") or "", block.get("signature")
         yield self._thought(index, text=text_of(text), signature=maybe(_string, signature))
 
-    def _redacted(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def redacted_thinking(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a thought that only the provider can read."""
         yield self._thought(index, signature=block.get("data"), id=REDACTED)
 
     def _thought(
@@ -288,20 +296,24 @@ class AnthropicReader(Reader):
             index, text, id=id, signature=signature, provider_name=self._provider_name
         )
 
-    def _call(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def tool_use(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a call of a function."""
         self._take_input(index, block)
         name, args = typed(block["name"], str), args_of(block.get("input"))
         yield tool_call_chunk(index, name=name, args=args, call_id=block.get("id"))
 
-    def _server_call(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def server_tool_use(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a call of a tool of the provider's."""
         self._take_input(index, block)
         name, args = typed(block["name"], str), dictionary(block.get("input")) or None
-        kind = _TOOLS.get(name, name)
-        if args and kind == "tool_search":
-            args = _queries(args)
-        yield self._builtin_call(index, block, kind, args, _details(name, block))
+        tool = _TOOLS.get(name, name)
+        if args and tool == "tool_search":
+            searched = (args.get(key) for key in ("query", "pattern"))
+            args = {"queries": [text for text in searched if isinstance(text, str)]}
+        yield self._builtin_call(index, block, tool, args, _details(name, block))
 
-    def _mcp_call(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def mcp_tool_use(self, index: int, block: JSONObject) -> Iterator[Item]:
+        """Read a call of a tool of an MCP server."""
         name = f"mcp_server:{block['server_name']}"
         self._servers[id_of(block.get("id")) or ""] = name
         args = {"action": "call_tool", "tool_name": block["name"], "tool_args": block.get("input")}
@@ -316,7 +328,7 @@ class AnthropicReader(Reader):
 
     def _take_input(self, index: int, block: JSONObject) -> None:
         if _has_input(block):
-            self._arguments.add(index)
+            self._with_args.add(index)
 
     def _builtin_call(
         self,
@@ -338,26 +350,32 @@ class AnthropicReader(Reader):
     def _result(self, name: str, block: JSONObject) -> BuiltinToolReturnPart:
         call_id = id_of(block.get("tool_use_id")) or new_tool_call_id()
         content: Any = block.get("content")
-        kind = _TOOLS.get(name, name)
+        tool = _TOOLS.get(name, name)
         details = _details(name, block)
         if name == "mcp":
-            kind = self._servers.get(call_id, "mcp_server")
+            tool = self._servers.get(call_id, "mcp_server")
             if isinstance(content, list):
                 content = [_with_citations(each) for each in content]
             content = {"content": content, "is_error": block.get("is_error", False)}
         elif name == "web_fetch" and "content" in dictionary(content):
             content = content | {"content": _with_citations(content["content"])}
         elif name == "tool_search":
-            content, details = _found(dictionary(content))
+            content = dictionary(content)
+            details = {
+                key: content[key] for key in ("error_code", "error_message") if content.get(key)
+            }
+            references = maybe(list, content.get("tool_references") or ()) or ()
+            names = [dictionary(each).get("tool_name") for each in references]
+            content = {"discovered_tools": [{"name": name} for name in names]}
         return BuiltinToolReturnPart(
-            kind,
+            tool,
             content,
             call_id,
             provider_name=self._provider_name,
             provider_details=details or None,
         )
 
-    def _compaction(self, index: int, block: JSONObject) -> Iterator[Item]:
+    def compaction(self, index: int, block: JSONObject) -> Iterator[Item]:
         """Read a summary that stands for the history before it, to be sent back as it is.
 
         In a stream it starts empty, and its one delta brings all of it, in its place.
@@ -372,22 +390,22 @@ class AnthropicReader(Reader):
 
 
 _FRAMES: dict[str, Callable[[AnthropicReader, JSONObject], Iterator[Item]]] = {
-    "message_start": AnthropicReader._message_start,
-    "content_block_start": AnthropicReader._block_start,
-    "content_block_delta": AnthropicReader._block_delta,
-    "content_block_stop": AnthropicReader._block_stop,
-    "message_delta": AnthropicReader._message_delta,
-    "message_stop": AnthropicReader._message_stop,
+    "message_start": AnthropicReader.message_start,
+    "content_block_start": AnthropicReader.content_block_start,
+    "content_block_delta": AnthropicReader.content_block_delta,
+    "content_block_stop": AnthropicReader.content_block_stop,
+    "message_delta": AnthropicReader.message_delta,
+    "message_stop": AnthropicReader.message_stop,
 }
 
 _BLOCKS: dict[str, Callable[[AnthropicReader, int, JSONObject], Iterator[Item]]] = {
-    "text": AnthropicReader._text,
-    "thinking": AnthropicReader._thinking,
-    "redacted_thinking": AnthropicReader._redacted,
-    "tool_use": AnthropicReader._call,
-    "server_tool_use": AnthropicReader._server_call,
-    "mcp_tool_use": AnthropicReader._mcp_call,
-    "compaction": AnthropicReader._compaction,
+    "text": AnthropicReader.text,
+    "thinking": AnthropicReader.thinking,
+    "redacted_thinking": AnthropicReader.redacted_thinking,
+    "tool_use": AnthropicReader.tool_use,
+    "server_tool_use": AnthropicReader.server_tool_use,
+    "mcp_tool_use": AnthropicReader.mcp_tool_use,
+    "compaction": AnthropicReader.compaction,
 }
 
 
@@ -429,20 +447,6 @@ def _with_citations(block: Any) -> Any:
     So they are stored by the established clients, and sent back.
     """
     return {"citations": None} | block if isinstance(block, dict) else block
-
-
-def _queries(args: JSONObject) -> JSONObject:
-    """Return what was searched for, which each search of the provider's names otherwise."""
-    searched = (args.get(key) for key in ("query", "pattern"))
-    return {"queries": [text for text in searched if isinstance(text, str)]}
-
-
-def _found(content: JSONObject) -> tuple[JSONObject, JSONObject]:
-    """Return the tools that a search found, and its error."""
-    references = content.get("tool_references") or ()
-    found = [{"name": dictionary(each).get("tool_name")} for each in maybe(list, references) or ()]
-    errors = {key: content[key] for key in ("error_code", "error_message") if content.get(key)}
-    return {"discovered_tools": found}, errors
 
 
 _TOKENS = (
@@ -505,8 +509,3 @@ def usage_of(counts: dict[str, int]) -> RequestUsage:
         output_tokens=output,
         details=dict(counts),
     )
-
-
-def _is_same(block: JSONObject, other: JSONObject) -> bool:
-    """Return whether the start of a block repeats another one."""
-    return all(block.get(name) == other.get(name) for name in ("type", "id", "name"))

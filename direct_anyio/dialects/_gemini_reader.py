@@ -131,7 +131,11 @@ class GeminiReader(Reader):
             if candidate is None:
                 continue
             index = index_of(candidate.get("index"))
-            yield from self._left_out(index) if index else self._candidate(candidate)
+            if not index:
+                yield from self._candidate(candidate)
+            elif index not in self._others:
+                self._others.add(index)
+                yield others_left_out(len(self._others))
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response, whose parts are each one of their own."""
@@ -142,9 +146,21 @@ class GeminiReader(Reader):
 
     def end(self) -> Iterator[Item]:
         """Return what supports the answer, which is told with its end."""
-        if not self._is_ended:
-            self._is_ended = True
-            yield from self._grounded()
+        if self._is_ended:
+            return
+        self._is_ended = True
+        grounding = self._grounding
+        texts = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        for key, found in citations(grounding, texts).items():
+            yield text_chunk(key, "", details={"citations": found})
+        yield from self._with_awaited()
+        queries = searches(grounding)
+        asked = {query for query in queries if query.strip()}
+        if asked:
+            yield ResponseInfo(usage=RequestUsage(details={"web_search_requests": len(asked)}))
+        if not self._tells_tools:
+            yield from self._file_search(retrieved_contexts(grounding))
+            yield from self._web_search(grounding, queries)
 
     def _heading(self, document: JSONObject) -> Iterator[Item]:
         metadata = dictionary(document.get("usageMetadata"))
@@ -161,11 +177,6 @@ class GeminiReader(Reader):
             yield ResponseInfo(
                 model_name=head[0], provider_response_id=head[1], provider_details=known or None
             )
-
-    def _left_out(self, index: int) -> Iterator[Item]:
-        if index not in self._others:
-            self._others.add(index)
-            yield others_left_out(len(self._others))
 
     def _blocked(self, feedback: JSONObject) -> Iterator[Item]:
         reason = feedback.get("blockReason")
@@ -291,39 +302,42 @@ class GeminiReader(Reader):
             self._code_ids |= {id_of(code.get("id")): call_id, _LATEST: call_id}
             yield self._invoked("code_execution", snake_case(code), call_id, details)
 
-    def _code_result(self, part: JSONObject, result: Any, details: _Details) -> Iterator[Item]:
+    def code_result(self, part: JSONObject, result: Any, details: _Details) -> Iterator[Item]:
+        """Read the result of code."""
         named, latest = (self._code_ids.get(id) for id in (id_of(result.get("id")), _LATEST))
         call_id = named or latest or new_tool_call_id()
         yield self._answered("code_execution", snake_case(result), call_id, details)
 
-    def _tool_call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
+    def tool_call(self, part: JSONObject, call: Any, details: _Details) -> Iterator[Item]:
+        """Read a call of a built-in tool."""
         self._tool_id = id_of(call.get("id")) or new_tool_call_id()
         yield self._invoked(_tool_name(call), call.get("args"), self._tool_id, details)
 
-    def _tool_response(self, part: JSONObject, response: Any, details: _Details) -> Iterator[Item]:
+    def tool_response(self, part: JSONObject, response: Any, details: _Details) -> Iterator[Item]:
+        """Read the result of a built-in tool."""
         call_id = id_of(response.get("id")) or self._tool_id or new_tool_call_id()
         name = _tool_name(response)
         content = response.get("response")
         if name == "file_search" and content is None:
             content = retrieved_contexts(self._grounding) or None
         elif part is self._last_search:
-            yield from self._await_sources(content, call_id, details)
+            # Its sources come with the end of a stream; until then its place is kept.
+            yield from self._with_awaited()
+            self._awaited = (self._key(), content, call_id, details)
+            yield tool_call_chunk(self._awaited[0])
+            if web_sources(self._grounding):
+                yield from self._with_awaited()
             return
         yield self._answered(name, content, call_id, details)
-
-    def _await_sources(self, content: Any, call_id: str, details: _Details) -> Iterator[Item]:
-        """Keep the place of a search's answer: its sources come with the end of a stream."""
-        yield from self._with_awaited()
-        self._awaited = (self._key(), content, call_id, details)
-        yield tool_call_chunk(self._awaited[0])
-        if web_sources(self._grounding):
-            yield from self._with_awaited()
 
     def _with_awaited(self) -> Iterator[Item]:
         if self._awaited is not None:
             key, content, call_id, details = self._awaited
             self._awaited = None
-            content = _with_sources(content, web_sources(self._grounding))
+            # Nobody says which search found what.
+            sources = web_sources(self._grounding)
+            if sources and isinstance(content, dict):
+                content = content | {"sources": sources}
             yield WholePart(key, self._answer("web_search", content, call_id, details))
 
     def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
@@ -336,21 +350,6 @@ class GeminiReader(Reader):
             urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]
             yield self._invoked("web_fetch", {"urls": urls} if urls else None, call_id)
             yield self._answered("web_fetch", snake_case(pages), call_id)
-
-    def _grounded(self) -> Iterator[Item]:
-        """Tell of what supports the answer, which comes with its end."""
-        grounding = self._grounding
-        texts = {key: "".join(pieces) for key, pieces in self._texts.items()}
-        for key, found in citations(grounding, texts).items():
-            yield text_chunk(key, "", details={"citations": found})
-        yield from self._with_awaited()
-        queries = searches(grounding)
-        asked = {query for query in queries if query.strip()}
-        if asked:
-            yield ResponseInfo(usage=RequestUsage(details={"web_search_requests": len(asked)}))
-        if not self._tells_tools:
-            yield from self._file_search(retrieved_contexts(grounding))
-            yield from self._web_search(grounding, queries)
 
     def _file_search(self, contexts: list[JSONObject]) -> Iterator[Item]:
         if contexts and not self._file_searches:
@@ -374,10 +373,10 @@ _PARTS: tuple[tuple[str, _Read], ...] = (
     ("text", GeminiReader._text),
     ("functionCall", GeminiReader._call),
     ("inlineData", GeminiReader._file),
-    ("toolCall", GeminiReader._tool_call),
-    ("toolResponse", GeminiReader._tool_response),
+    ("toolCall", GeminiReader.tool_call),
+    ("toolResponse", GeminiReader.tool_response),
     ("executableCode", GeminiReader._code),
-    ("codeExecutionResult", GeminiReader._code_result),
+    ("codeExecutionResult", GeminiReader.code_result),
 )
 
 
@@ -390,13 +389,6 @@ def _tool_name(told: JSONObject) -> str:
     # The steps in which the API reads media have no type.
     kind = typed(told.get("toolType") or "MEDIA_PROCESSING", str)
     return _TOOL_NAMES.get(kind, kind.lower())
-
-
-def _with_sources(content: Any, sources: list[JSONObject]) -> Any:
-    """Return a search's answer with what was found; nobody says which search found what."""
-    if not sources or not isinstance(content, dict):
-        return content
-    return content | {"sources": sources}
 
 
 def _finish(reason: str, candidate: JSONObject) -> ResponseInfo:

@@ -96,7 +96,8 @@ class ResponsesReader(Reader):
 
     # The response.
 
-    def _created(self, document: JSONObject) -> Iterator[Item]:
+    def created(self, document: JSONObject) -> Iterator[Item]:
+        """Read the head of a response."""
         yield heading(dictionary(document.get("response")), created="created_at")
 
     def _finished(self, document: JSONObject) -> Iterator[Item]:
@@ -133,12 +134,14 @@ class ResponsesReader(Reader):
         )
         yield Mark.FINISHED
 
-    def _failed(self, document: JSONObject) -> Iterator[Item]:
+    def failed_response(self, document: JSONObject) -> Iterator[Item]:
+        """Raise the error of a response that failed."""
         raise in_stream_error(document.get("response") or document, self._model_name)
 
     # Items.
 
-    def _item_added(self, document: JSONObject) -> Iterator[Item]:
+    def output_item_added(self, document: JSONObject) -> Iterator[Item]:
+        """Read the start of an item."""
         item, index = typed(document["item"], dict), document.get("output_index")
         kind = item["type"]
         if kind not in EXTENDED:
@@ -154,7 +157,8 @@ class ResponsesReader(Reader):
         elif kind != "reasoning":
             yield from self._calls.started(known, item)
 
-    def _item_done(self, document: JSONObject) -> Iterator[Item]:
+    def output_item_done(self, document: JSONObject) -> Iterator[Item]:
+        """Read an item as a whole."""
         item, index = typed(document["item"], dict), document.get("output_index")
         known = self._items.finished(item, index)
         return self._done(known or self._items.begin(item, index), item)
@@ -168,18 +172,16 @@ class ResponsesReader(Reader):
             yield from self._whole_thought(known, item)
         elif known.kind in EXTENDED:
             yield from self._calls.done(known, item)
-        elif not was_done:
-            yield from self._rare(item)
-        known.is_done = True
-
-    def _rare(self, item: JSONObject) -> Iterator[Item]:
-        if item["type"] == "tool_search_output" and item.get("execution") == "server":
+        elif was_done:
+            pass
+        elif item["type"] == "tool_search_output" and item.get("execution") == "server":
             yield WholePart(None, self._calls.found_tools(item))
         elif item["type"] == _COMPACTION:
             kept = {"content": None, "id": item.get("id"), "provider_name": self._provider}
             yield WholePart(
                 None, OpaquePart({**kept, "provider_details": item, "part_kind": _COMPACTION})
             )
+        known.is_done = True
 
     # Thoughts.
 
@@ -217,7 +219,8 @@ class ResponsesReader(Reader):
     def _summary_part(self, document: JSONObject) -> Iterator[Item]:
         return self._summary_whole(document, dictionary(document.get("part")).get("text"))
 
-    def _summary_done(self, document: JSONObject) -> Iterator[Item]:
+    def summary_text_done(self, document: JSONObject) -> Iterator[Item]:
+        """Read a summary of a thought as a whole."""
         return self._summary_whole(document, document.get("text"))
 
     def _summary_whole(self, document: JSONObject, told: Any) -> Iterator[Item]:
@@ -229,7 +232,8 @@ class ResponsesReader(Reader):
         if rest or is_new:
             yield self._thought(known, number, rest)
 
-    def _summary_delta(self, document: JSONObject) -> Iterator[Item]:
+    def summary_text_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of a summary of a thought."""
         known, number = self._items.open(document, "reasoning"), _number(document, "summary_index")
         text = text_of(document.get("delta"))
         known.thoughts.setdefault(number, GrowingText()).add(text)
@@ -243,7 +247,8 @@ class ResponsesReader(Reader):
     # Raw thoughts are no text of the part. Each delta shows that the model is at it; the whole
     # comes once as other events come, and with the end: more often would be quadratic.
 
-    def _raw_delta(self, document: JSONObject) -> Iterator[Item]:
+    def reasoning_text_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of a raw thought."""
         known, number = self._items.open(document, "reasoning"), _number(document, "content_index")
         known.raw.setdefault(number, GrowingText()).add(text_of(document.get("delta")))
         return self._raw_grown(known)
@@ -305,7 +310,8 @@ class ResponsesReader(Reader):
             key = ("text", known.key, number)
             yield text_chunk(key, rest, id=known.id, details=details or None)
 
-    def _text_delta(self, document: JSONObject) -> Iterator[Item]:
+    def output_text_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of a text."""
         delta = document.get("delta", document.get("text"))
         # Some gateways send null where there is nothing to say.
         if delta is None:
@@ -326,18 +332,20 @@ class ResponsesReader(Reader):
         content = {**document, "annotations": annotations}
         yield from self._rest_of_text(known, number, content, phase)
 
-    def _part_done(self, document: JSONObject) -> Iterable[Item]:
+    def content_part_done(self, document: JSONObject) -> Iterable[Item]:
         """Read a part of an item: a text, a refusal or a raw thought, as its own event tells it."""
         part = dictionary(document.get("part"))
         read = _PARTS.get(str(part.get("type")))
         return read(self, part | _place(document)) if read else ()
 
-    def _annotation(self, document: JSONObject) -> Iterator[Item]:
+    def annotation_added(self, document: JSONObject) -> Iterator[Item]:
+        """Read a citation."""
         known, number = self._items.open(document, "message"), _number(document, "content_index")
         known.annotations.setdefault(number, []).append(dictionary(document.get("annotation")))
         return iter(())
 
-    def _refusal_delta(self, document: JSONObject) -> Iterator[Item]:
+    def refusal_delta(self, document: JSONObject) -> Iterator[Item]:
+        """Read a piece of a refusal."""
         known, number = self._items.open(document, "message"), _number(document, "content_index")
         self._refusal(known, number).add(typed(document.get("delta") or "", str))
         return iter(())
@@ -369,22 +377,22 @@ _PARTS: dict[str, _Frame] = {
 
 _FRAMES: dict[str, _Frame] = {
     "response.completed": ResponsesReader._finished,
-    "response.content_part.done": ResponsesReader._part_done,
-    "response.created": ResponsesReader._created,
-    "response.failed": ResponsesReader._failed,
+    "response.content_part.done": ResponsesReader.content_part_done,
+    "response.created": ResponsesReader.created,
+    "response.failed": ResponsesReader.failed_response,
     "response.incomplete": ResponsesReader._finished,
-    "response.output_item.added": ResponsesReader._item_added,
-    "response.output_item.done": ResponsesReader._item_done,
-    "response.output_text.annotation.added": ResponsesReader._annotation,
-    "response.output_text.delta": ResponsesReader._text_delta,
+    "response.output_item.added": ResponsesReader.output_item_added,
+    "response.output_item.done": ResponsesReader.output_item_done,
+    "response.output_text.annotation.added": ResponsesReader.annotation_added,
+    "response.output_text.delta": ResponsesReader.output_text_delta,
     "response.output_text.done": ResponsesReader._text_done,
     "response.reasoning_summary_part.added": ResponsesReader._summary_part,
     "response.reasoning_summary_part.done": ResponsesReader._summary_part,
-    "response.reasoning_summary_text.delta": ResponsesReader._summary_delta,
-    "response.reasoning_summary_text.done": ResponsesReader._summary_done,
-    "response.reasoning_text.delta": ResponsesReader._raw_delta,
+    "response.reasoning_summary_text.delta": ResponsesReader.summary_text_delta,
+    "response.reasoning_summary_text.done": ResponsesReader.summary_text_done,
+    "response.reasoning_text.delta": ResponsesReader.reasoning_text_delta,
     "response.reasoning_text.done": ResponsesReader._raw_done,
-    "response.refusal.delta": ResponsesReader._refusal_delta,
+    "response.refusal.delta": ResponsesReader.refusal_delta,
     "response.refusal.done": ResponsesReader._refusal_done,
 }
 

@@ -94,7 +94,8 @@ def _file(data: Any, media_type: str) -> BinaryContent:
     return BinaryContent.narrow_type(BinaryContent(content, media_type=told_type))
 
 
-def _read_code_interpreter(item: JSONObject, provider: str) -> Native:
+def read_code_interpreter(item: JSONObject, provider: str) -> Native:
+    """Read a call that ran code."""
     args = {"container_id": item.get("container_id"), "code": typed(item.get("code") or "", str)}
     outputs = [each for each in listed(item.get("outputs")) if isinstance(each, dict)]
     logs = [each["logs"] for each in outputs if each.get("type") == "logs" and "logs" in each]
@@ -106,7 +107,8 @@ def _read_code_interpreter(item: JSONObject, provider: str) -> Native:
     return _native(item, provider, CODE_EXECUTION, args, content, files)
 
 
-def _read_web_search(item: JSONObject, provider: str) -> Native:
+def read_web_search(item: JSONObject, provider: str) -> Native:
+    """Read a search of the web."""
     content = {"status": item.get("status")}
     told = dictionary(item.get("action"))
     action = {key: value for key, value in told.items() if value is not None}
@@ -116,7 +118,8 @@ def _read_web_search(item: JSONObject, provider: str) -> Native:
     return _native(item, provider, WEB_SEARCH, action or None, content, id=item["id"])
 
 
-def _read_file_search(item: JSONObject, provider: str) -> Native:
+def read_file_search(item: JSONObject, provider: str) -> Native:
+    """Read a search in files."""
     content = {"status": item.get("status")}
     if item.get("results") is not None:
         content["results"] = item["results"]
@@ -124,7 +127,8 @@ def _read_file_search(item: JSONObject, provider: str) -> Native:
     return _native(item, provider, FILE_SEARCH, args, content, id=item["id"])
 
 
-def _read_image_generation(item: JSONObject, provider: str) -> Native:
+def read_image_generation(item: JSONObject, provider: str) -> Native:
+    """Read an image that was made."""
     data = item.get("result")
     # In a stream the status stays at 'generating'.
     content = {"status": "completed" if data else item.get("status")}
@@ -138,7 +142,8 @@ def _read_image_generation(item: JSONObject, provider: str) -> Native:
     )
 
 
-def _read_mcp_call(item: JSONObject, provider: str) -> Native:
+def read_mcp_call(item: JSONObject, provider: str) -> Native:
+    """Read a call of a tool of an MCP server."""
     told = item.get("arguments")
     # A call that was cut short has none to read.
     arguments = json_of(told) if isinstance(told, str) else dictionary(told)
@@ -147,19 +152,20 @@ def _read_mcp_call(item: JSONObject, provider: str) -> Native:
     return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
 
 
-def _read_mcp_list_tools(item: JSONObject, provider: str) -> Native:
+def read_mcp_list_tools(item: JSONObject, provider: str) -> Native:
+    """Read the list of tools of an MCP server."""
     args = {"action": "list_tools"}
     content = {"tools": item.get("tools") or [], "error": item.get("error")}
     return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
 
 
 NATIVE_ITEMS: dict[str, Callable[[JSONObject, str], Native]] = {
-    "code_interpreter_call": _read_code_interpreter,
-    "file_search_call": _read_file_search,
-    "image_generation_call": _read_image_generation,
-    "mcp_call": _read_mcp_call,
-    "mcp_list_tools": _read_mcp_list_tools,
-    "web_search_call": _read_web_search,
+    "code_interpreter_call": read_code_interpreter,
+    "file_search_call": read_file_search,
+    "image_generation_call": read_image_generation,
+    "mcp_call": read_mcp_call,
+    "mcp_list_tools": read_mcp_list_tools,
+    "web_search_call": read_web_search,
 }
 
 # Calls whose arguments are known only once the item is done.
@@ -181,7 +187,8 @@ def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
     return call.args_as_json_str()
 
 
-def _write_code_interpreter(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+def write_code_interpreter(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    """Write a call that ran code."""
     if not args.get("container_id"):
         return None
     return {
@@ -194,22 +201,26 @@ def _write_code_interpreter(part: BuiltinToolCallPart, args: JSONObject) -> JSON
     }
 
 
-def _write_web_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+def write_web_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    """Write a search of the web."""
     action = {key: value for key, value in args.items() if value is not None}
     named = {"id": part.tool_call_id, "action": action}
     return {**named, "status": "completed", "type": "web_search_call"} if action else None
 
 
-def _write_file_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+def write_file_search(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    """Write a search in files."""
     named = {"id": part.tool_call_id, "queries": args.get("queries", [])}
     return {**named, "status": "completed", "type": "file_search_call"} if args else None
 
 
-def _write_image_generation(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+def write_image_generation(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    """Write an image that was made."""
     return {"id": part.tool_call_id, "type": "image_generation_call"}
 
 
-def _write_mcp(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+def write_mcp(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None:
+    """Write a call to an MCP server."""
     named = {"id": part.tool_call_id, "server_label": part.tool_name.partition(":")[2]}
     if args.get("action") == "list_tools":
         return {**named, "type": "mcp_list_tools", "tools": []}
@@ -220,11 +231,11 @@ def _write_mcp(part: BuiltinToolCallPart, args: JSONObject) -> JSONObject | None
 
 
 _ITEMS: dict[str, Callable[[BuiltinToolCallPart, JSONObject], JSONObject | None]] = {
-    CODE_EXECUTION: _write_code_interpreter,
-    FILE_SEARCH: _write_file_search,
-    IMAGE_GENERATION: _write_image_generation,
-    MCP_SERVER: _write_mcp,
-    WEB_SEARCH: _write_web_search,
+    CODE_EXECUTION: write_code_interpreter,
+    FILE_SEARCH: write_file_search,
+    IMAGE_GENERATION: write_image_generation,
+    MCP_SERVER: write_mcp,
+    WEB_SEARCH: write_web_search,
 }
 
 

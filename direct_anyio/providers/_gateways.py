@@ -104,7 +104,7 @@ _MUSE = OpenAIModelProfile(
 )
 
 
-def _snowflake(name: str) -> ModelProfile:
+def snowflake_profile(name: str) -> ModelProfile:
     """Return the profile of a model at Cortex.
 
     It takes tools and formats for models of OpenAI and Anthropic alone. Fact:
@@ -121,14 +121,16 @@ def _snowflake(name: str) -> ModelProfile:
     )
 
 
-def _deepseek(name: str) -> ModelProfile:
+def deepseek_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at DeepSeek."""
     # Its reasoner cannot be made to call a tool.
     forces = name != "deepseek-reasoner"
     base = attrs.evolve(_IN_FIELD.update(_OLDER_LIMIT), openai_supports_tool_choice_required=forces)
     return compatible(by_start(), base)(name)
 
 
-def _openrouter(name: str) -> ModelProfile:
+def openrouter_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at OpenRouter."""
     base = OpenAIModelProfile(
         openai_chat_send_back_thinking_parts="field",
         openai_chat_thinking_field="reasoning",
@@ -139,13 +141,15 @@ def _openrouter(name: str) -> ModelProfile:
     return compatible(by_vendor(needed=True), base)(name.removeprefix("~"))
 
 
-def _alibaba(name: str) -> ModelProfile:
+def alibaba_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at Alibaba."""
     hears = "omni" in name.lower()
     base = OpenAIModelProfile(openai_chat_audio_input_encoding="uri" if hears else "base64")
     return compatible(qwen, base)(name.lower())
 
 
-def _ollama(name: str) -> ModelProfile:
+def ollama_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at Ollama."""
     base = attrs.evolve(_OWN_SERVER, openai_chat_thinking_field="reasoning")
     profile = compatible(by_start(), base)(name)
     if name.startswith("qwen3") and "coder" not in name:
@@ -163,25 +167,27 @@ _CEREBRAS_EFFORTS = {
 }
 
 
-def _cerebras(name: str) -> ModelProfile:
+def cerebras_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at Cerebras."""
     efforts = OpenAIModelProfile(openai_reasoning_efforts=by_name(name, _CEREBRAS_EFFORTS, ()))
     return compatible(by_start(), _CEREBRAS)(name).update(efforts)
 
 
-def _cerebras_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+def cerebras_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+    """Return the switch for thinking, and an effort."""
     own = mapped_settings(settings, {"cerebras_disable_reasoning": "disable_reasoning"})
     return own | effort_member(settings, profile)
 
 
-def _no_thinking(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+def own_effort(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return an effort only where it is asked for by its own setting."""
     return mapped_settings(settings, {"openai_reasoning_effort": "reasoning_effort"})
 
 
-def _zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+def zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return Z.AI's switch for thinking, with an effort for models that know efforts."""
     thinking = settings.get("thinking")
-    said = _no_thinking(settings, profile, "")
+    said = own_effort(settings, profile, "")
     if thinking is None:
         return said
     always = profile.openai_reasoning_efforts and "none" not in profile.openai_reasoning_efforts
@@ -202,20 +208,21 @@ _MOONSHOT_EFFORTS = {
 }
 
 
-def _moonshot(name: str) -> ModelProfile:
+def moonshot_profile(name: str) -> ModelProfile:
+    """Return the profile of a model at Moonshot AI."""
     base = attrs.evolve(_IN_FIELD, openai_supports_tool_choice_required=False)
     efforts = OpenAIModelProfile(openai_reasoning_efforts=by_name(name, _MOONSHOT_EFFORTS, ()))
     return compatible(moonshot, base)(name).update(efforts)
 
 
-def _moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
+def moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return an effort; the API has a switch of its own in the place of 'none'."""
     said = effort_member(settings, profile)
     off = {"thinking": {"type": "disabled"}}
     return off if said.get("reasoning_effort") == "none" else said
 
 
-def _snowflake_settings(
+def snowflake_settings(
     settings: ModelSettings, profile: OpenAIModelProfile, name: str
 ) -> JSONObject:
     """Return an effort, for Claude in the object that Cortex reads; it does not think by itself."""
@@ -227,7 +234,7 @@ def _snowflake_settings(
     return {} if effort == "none" else {"reasoning": {"effort": effort}, "temperature": 1}
 
 
-def _vllm(name: str) -> ModelProfile:
+def vllm_profile(name: str) -> ModelProfile:
     """Return the profile of a model at vLLM, which has a switch for some families' thinking."""
     base = _JSON_OUTPUT.update(_UNMATCHED)
     profile = compatible(by_vendor(otherwise=by_start()), base)(name)
@@ -240,7 +247,7 @@ def _vllm(name: str) -> ModelProfile:
     return profile.update(OpenAIModelProfile(openai_reasoning_efforts=efforts))
 
 
-def _filtered(document: Any) -> Iterable[Item] | None:
+def azure_refusal(document: Any) -> Iterable[Item] | None:
     """Read Azure's refusal of a prompt as an answer, which it is elsewhere."""
     error = document.get("error") if isinstance(document, dict) else None
     if not isinstance(error, dict) or error.get("code") != "content_filter":
@@ -253,7 +260,7 @@ def _filtered(document: Any) -> Iterable[Item] | None:
     return (info, Mark.FINISHED)
 
 
-def _totals(usage: JSONObject) -> RequestUsage:
+def common_totals(usage: JSONObject) -> RequestUsage:
     """Read the counts that all providers behind Hugging Face's router have in common."""
     common = ("prompt_tokens", "completion_tokens")
     return usage_of({name: usage.get(name) for name in common})
@@ -267,14 +274,14 @@ _AT_AZURE = {
     ),
 }
 _AZURE_PROFILE = OpenAIModelProfile(openai_chat_supports_document_input=False)
-_AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=_filtered))
+_AZURE_V1 = partial(OpenAIChatCodec, quirks=Quirks(failed=azure_refusal))
 _AZURE_DEPLOYMENT = partial(
     OpenAIChatCodec,
-    quirks=Quirks(path=lambda name: f"/deployments/{name}/chat/completions", failed=_filtered),
+    quirks=Quirks(path=lambda name: f"/deployments/{name}/chat/completions", failed=azure_refusal),
 )
 
 
-def _azure_at(row: Provider, url: str) -> tuple[Provider, str]:
+def azure_at(row: Provider, url: str) -> tuple[Provider, str]:
     """Return how Azure is asked at a URL: by its v1 API, or by the one before it.
 
     The v1 API takes no version and names no deployment in its paths, and neither do endpoints
@@ -299,7 +306,7 @@ AZURE = Provider(
     name="azure",
     codec=_AZURE_V1,
     base_url_env=("AZURE_OPENAI_ENDPOINT",),
-    at_url=_azure_at,
+    at_url=azure_at,
     key_env=("AZURE_OPENAI_API_KEY",),
     key_header="api-key",
     key_format="{}",
@@ -315,16 +322,16 @@ GATEWAYS = (
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         "ALIBABA_API_KEY",
         "DASHSCOPE_API_KEY",
-        profile=_alibaba,
+        profile=alibaba_profile,
     ),
     AZURE,
     _row(
         "cerebras",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
-        quirks=Quirks(settings=_cerebras_settings),
+        quirks=Quirks(settings=cerebras_settings),
         headers={"x-cerebras-3rd-party-integration": "direct-anyio"},
-        profile=_cerebras,
+        profile=cerebras_profile,
     ),
     _row(
         "crusoe",
@@ -349,7 +356,7 @@ GATEWAYS = (
         "DEEPINFRA_TOKEN",
         profile=compatible(by_vendor(), _OLDER_LIMIT),
     ),
-    _row("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", profile=_deepseek),
+    _row("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", profile=deepseek_profile),
     _row(
         "fireworks",
         "https://api.fireworks.ai/inference/v1",
@@ -380,7 +387,7 @@ GATEWAYS = (
         "huggingface",
         "https://router.huggingface.co/v1",
         "HF_TOKEN",
-        quirks=Quirks(settings=_no_thinking, marks_tagged=False, usage=_totals),
+        quirks=Quirks(settings=own_effort, marks_tagged=False, usage=common_totals),
         profile=lambda name: OpenAIModelProfile().update(by_vendor()(name)).update(_OLDER_LIMIT),
     ),
     _row(
@@ -421,8 +428,8 @@ GATEWAYS = (
         "https://api.moonshot.ai/v1",
         "MOONSHOTAI_API_KEY",
         base_url_env=("MOONSHOTAI_BASE_URL",),
-        quirks=Quirks(settings=_moonshot_settings),
-        profile=_moonshot,
+        quirks=Quirks(settings=moonshot_settings),
+        profile=moonshot_profile,
     ),
     _row(
         "nebius",
@@ -442,7 +449,7 @@ GATEWAYS = (
         "OLLAMA_API_KEY",
         base_url_env=("OLLAMA_BASE_URL",),
         default_key="api-key-not-set",
-        profile=_ollama,
+        profile=ollama_profile,
         reported_url="{}/",
     ),
     _row(
@@ -451,7 +458,7 @@ GATEWAYS = (
         "OPENROUTER_API_KEY",
         quirks=OPENROUTER,
         header_env={"http-referer": "OPENROUTER_APP_URL", "x-title": "OPENROUTER_APP_TITLE"},
-        profile=_openrouter,
+        profile=openrouter_profile,
     ),
     _row(
         "ovhcloud",
@@ -477,11 +484,11 @@ GATEWAYS = (
         None,
         "SNOWFLAKE_TOKEN",
         quirks=Quirks(
-            settings=_snowflake_settings, thoughts=detailed_thoughts, send_back=thought_detail
+            settings=snowflake_settings, thoughts=detailed_thoughts, send_back=thought_detail
         ),
         base_url_env=("SNOWFLAKE_ACCOUNT",),
         base_url_format="https://{}.snowflakecomputing.com/api/v2/cortex/v1",
-        profile=compatible(_snowflake, _NO_STRICT),
+        profile=compatible(snowflake_profile, _NO_STRICT),
     ),
     _row(
         "together",
@@ -503,7 +510,7 @@ GATEWAYS = (
         "VLLM_API_KEY",
         base_url_env=("VLLM_BASE_URL",),
         default_key="api-key-not-set",
-        profile=_vllm,
+        profile=vllm_profile,
         reported_url="{}/",
     ),
     _row("xai", "https://api.x.ai/v1", "XAI_API_KEY", profile=compatible(grok, _NO_STRICT)),
@@ -511,7 +518,7 @@ GATEWAYS = (
         "zai",
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
-        quirks=Quirks(settings=_zai_settings),
+        quirks=Quirks(settings=zai_settings),
         profile=compatible(glm, _IN_FIELD.update(_OLDER_LIMIT)),
     ),
 )
