@@ -80,15 +80,15 @@ def output(script: str, *flags: str) -> str:
 def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[llama._Child]]:
     """Give a test a table of its own, and the children that it spawned."""
     children: list[llama._Child] = []
-    popen = llama._popen
+    child = llama._Child
 
-    def counted(path: str, stdin: int, stdout: int) -> llama._Child:
-        children.append(popen(path, stdin, stdout))
+    def counted(*args: Any, **options: Any) -> llama._Child:
+        children.append(child(*args, **options))
         return children[-1]
 
     servers: dict[str, llama.Server] = {}
     monkeypatch.setattr(llama, "_servers", servers)
-    monkeypatch.setattr(llama, "_popen", counted)
+    monkeypatch.setattr(llama, "_Child", counted)
     yield children
     for server in servers.values():
         server.process.kill()

@@ -95,15 +95,6 @@ def _only_text(delta: Delta, part: Any) -> str | None:
     return None
 
 
-def _text_delta(part: _Unfinished, text: str) -> Delta:
-    match part:
-        case TextPart():
-            return TextPartDelta(text)
-        case ThinkingPart():
-            return ThinkingPartDelta(content_delta=text)
-    return ToolCallPartDelta(args_delta=text)
-
-
 @define(eq=False)
 class _Growth:
     """A part that grows.
@@ -148,7 +139,13 @@ class _Growth:
     def whole(self) -> _Unfinished:
         (part, count), end = self.grown, len(self.pieces)
         if count < end:
-            part = self._applied(part, _text_delta(part, "".join(self.pieces[count:end])))
+            text = "".join(self.pieces[count:end])
+            delta: Delta = ToolCallPartDelta(args_delta=text)
+            if isinstance(part, TextPart):
+                delta = TextPartDelta(text)
+            elif isinstance(part, ThinkingPart):
+                delta = ThinkingPartDelta(content_delta=text)
+            part = self._applied(part, delta)
             self.grown = part, end
         return part
 
@@ -235,6 +232,13 @@ class Accumulator:
 
     def snapshot(self, state: ResponseState) -> ModelResponse:
         """Return the response as far as it has been fed."""
+        details = self.provider_details
+        if details:
+            # Their lists may grow with the response.
+            details = {
+                key: [*value] if isinstance(value, list) else value
+                for key, value in details.items()
+            }
         return ModelResponse(
             self.parts(),
             usage=self.usage,
@@ -242,7 +246,7 @@ class Accumulator:
             timestamp=self.timestamp,
             provider_name=self.provider_name,
             provider_url=self.provider_url,
-            provider_details=self.provider_details and _copied(self.provider_details),
+            provider_details=details,
             provider_response_id=self.provider_response_id,
             finish_reason=self.finish_reason,
             state=state,
@@ -376,8 +380,3 @@ def _later(before: RequestUsage, after: RequestUsage) -> RequestUsage:
         if len(details) < _MAX_DETAILS:
             details.setdefault(name, number)
     return RequestUsage(**counts, details=details)
-
-
-def _copied(details: dict[str, Any]) -> dict[str, Any]:
-    """Return details as they are now; their lists may grow with the response."""
-    return {key: [*value] if isinstance(value, list) else value for key, value in details.items()}

@@ -214,17 +214,15 @@ class ResponseDecoder:
             return
         is_page = start.lstrip().startswith(b"<")
         if form is _Form.OTHER and (is_page or not self._streamed):
-            raise self._unreadable(" (a web page: is the base URL right?)" if is_page else "")
+            hint = " (a web page: is the base URL right?)" if is_page else ""
+            got = printable(self._content_type.partition(";")[0], 100) or "no type"
+            message = f"Expected JSON or a stream of events{hint}, got {got}"
+            raise UnexpectedModelBehavior(message, shown(self._start))
         kind = BodyDecoder if form is _Form.JSON else StreamDecoder
         decoder = self._decoder = kind(self._reader, self._model_name)
         # What is known now need not be looked at with every chunk.
         self.feed, self.weight = decoder.feed, decoder.weight  # type: ignore[method-assign]
         yield from decoder.feed(start)
-
-    def _unreadable(self, hint: str) -> UnexpectedModelBehavior:
-        kind = printable(self._content_type.partition(";")[0], 100) or "no type"
-        message = f"Expected JSON or a stream of events{hint}, got {kind}"
-        return UnexpectedModelBehavior(message, shown(self._start))
 
     def close(self, mark: Mark) -> Iterator[Item]:
         """Take the end of the bytes and return the last items."""

@@ -62,15 +62,13 @@ def estimated_tokens(content: str | Sequence[UserContent]) -> int:
     """Return the words of a text; of a sequence its words, and the bytes of its files."""
     if isinstance(content, str):
         return len(_SEPARATORS.split(content.strip())) if content else 0
-    return sum(_of_content(item) for item in content)
-
-
-def _of_content(item: UserContent) -> int:
-    match item:
-        case str():
-            return estimated_tokens(item)
-        case TextContent():
-            return estimated_tokens(item.content)
-        case BinaryContent():
-            return len(item.data)
-    return 0
+    total = 0
+    for item in content:
+        match item:
+            case str():
+                total += estimated_tokens(item)
+            case TextContent():
+                total += estimated_tokens(item.content)
+            case BinaryContent():
+                total += len(item.data)
+    return total

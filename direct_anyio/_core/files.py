@@ -10,7 +10,7 @@ import attrs
 from ..content import BinaryContent, FileUrl
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest
-from ..parts import ModelRequestPart, ToolReturnPart, UserPromptPart
+from ..parts import ToolReturnPart, UserPromptPart
 from .encoding import place
 from .target import with_parts
 
@@ -32,24 +32,22 @@ def with_files(messages: Sequence[ModelMessage], convert: Convert) -> list[Model
             continue
         parts = list(message.parts)
         for number, part in enumerate(parts):
+            content: Any = getattr(part, "content", "")
+            is_list = isinstance(content, (list, tuple))
+            items = content if is_list else [content]
+            if not isinstance(part, (UserPromptPart, ToolReturnPart)) or not any(
+                isinstance(item, FileUrl) for item in items
+            ):
+                continue
             try:
-                parts[number] = _part_with_files(part, convert)
+                converted: list[Any] = [
+                    convert(item) if isinstance(item, FileUrl) else item for item in items
+                ]
             except ValueError as exc:
                 raise UserError(f"{place(at, number, part)} cannot be sent: {exc}") from exc
+            parts[number] = attrs.evolve(part, content=converted if is_list else converted[0])
         new[at] = with_parts(message, parts)
     return new
-
-
-def _part_with_files(part: ModelRequestPart, convert: Convert) -> ModelRequestPart:
-    if not isinstance(part, (UserPromptPart, ToolReturnPart)) or isinstance(part.content, str):
-        return part
-    content: Any = part.content
-    many = isinstance(content, (list, tuple))
-    items = content if many else [content]
-    if not any(isinstance(item, FileUrl) for item in items):
-        return part
-    new: list[Any] = [convert(item) if isinstance(item, FileUrl) else item for item in items]
-    return attrs.evolve(part, content=new if many else new[0])
 
 
 def inlined(file: FileUrl) -> FileUrl | BinaryContent:

@@ -88,20 +88,18 @@ class Secrets:
         """Return a text, or a document of texts, without the secrets."""
         match value:
             case str():
-                return self._uncut(self.hidden(value))
+                text = self.hidden(value)
+                for form in self._forms():
+                    if len(form) >= 2 * MIN_SECRET:
+                        # The larger part of a long secret, as where it was cut.
+                        head = re.escape(form[: len(form) // 2])
+                        text = re.sub(rf"{head}[\w.~+/%=-]*", "***", text)
+                return text
             case dict():
                 return {self.without(key): self.without(item) for key, item in value.items()}
             case list() | tuple():
                 return type(value)(map(self.without, value))
         return value
-
-    def _uncut(self, text: str) -> str:
-        """Return a text without the larger part of a long secret, as where it was cut."""
-        for form in self._forms():
-            if len(form) >= 2 * MIN_SECRET:
-                head = re.escape(form[: len(form) // 2])
-                text = re.sub(rf"{head}[\w.~+/%=-]*", "***", text)
-        return text
 
     def _forms(self) -> list[str]:
         forms = {

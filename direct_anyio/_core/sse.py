@@ -152,7 +152,11 @@ class SSEDecoder:
     def _split(self, chunk: bytes) -> list[bytes]:
         """Return the lines that `chunk` ends, and keep what comes behind the last of them."""
         if self._start is not None:
-            chunk = self._without_bom(chunk)
+            start = self._start + chunk
+            if len(start) < len(BOM) and BOM.startswith(start):
+                self._start, chunk = start, b""
+            else:
+                self._start, chunk = None, start.removeprefix(BOM)
         if self._after_cr:
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
@@ -166,14 +170,6 @@ class SSEDecoder:
             self._line.clear()
         self._line += rest
         return lines
-
-    def _without_bom(self, chunk: bytes) -> bytes:
-        start = (self._start or b"") + chunk
-        if len(start) < len(BOM) and BOM.startswith(start):
-            self._start = start
-            return b""
-        self._start = None
-        return start.removeprefix(BOM)
 
     def _field(self, line: bytes) -> Iterable[ServerSentEvent]:
         """Take a line, and return the event that it shows to be over, if any."""
@@ -206,7 +202,14 @@ class SSEDecoder:
     def _store(self, value: bytes, *, is_stray: bool) -> Iterable[ServerSentEvent]:
         """Take a line of data, and return the event before it where it begins another."""
         frames: Iterable[ServerSentEvent] = ()
-        if self._data and (is_stray is not self._is_stray or self._begins_anew(value)):
+        # JSON that begins behind JSON that has ended is another event, without a blank line.
+        is_other_json = (
+            self._data
+            and not self._is_stray
+            and value.lstrip()[:1] in (b"{", b"[")
+            and self._data[-1].rstrip().endswith(b"}")
+        )
+        if self._data and (is_stray is not self._is_stray or is_other_json):
             event, self._next_event = self._next_event, None
             frames = self._dispatch()
             self._event = event or ""
@@ -218,12 +221,6 @@ class SSEDecoder:
             )
         self._data.append(value)
         return frames
-
-    def _begins_anew(self, value: bytes) -> bool:
-        """Return whether a `data` line cannot belong to the same JSON text as the last one."""
-        if self._is_stray or value.lstrip()[:1] not in (b"{", b"["):
-            return False
-        return self._data[-1].rstrip().endswith(b"}")
 
     def _dispatch(self) -> Iterable[ServerSentEvent]:
         event = self._event if self._next_event is None else self._next_event

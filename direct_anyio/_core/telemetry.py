@@ -303,8 +303,16 @@ def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
     for message in messages:
         if isinstance(message, ModelRequest):
             for role, parts in groupby(message.parts, _role):
-                told = [each for part in parts for each in _asked_of(part, binary)]
-                yield {"role": role, "parts": told}
+                written: list[JSON] = []
+                for part in parts:
+                    if not isinstance(part, UserPromptPart):
+                        written.append(_part(part, binary))
+                    elif isinstance(part.content, str):
+                        written.append(_text(part.content))
+                    else:
+                        items = (i for i in part.content if not isinstance(i, CachePoint))
+                        written.extend(_said(item, binary) for item in items)
+                yield {"role": role, "parts": written}
         else:
             yield {"role": "assistant", "parts": [_part(part, binary) for part in message.parts]}
 
@@ -319,19 +327,6 @@ def _role(part: object) -> str:
             return "tool"
         case _:
             return "user"
-
-
-def _asked_of(part: object, binary: bool) -> Iterator[JSON]:
-    """Yield a part of a request in the words of the conventions; a prompt may be several."""
-    match part:
-        case UserPromptPart(content=str(text)):
-            yield _text(text)
-        case UserPromptPart(content=content):
-            for item in content:
-                if not isinstance(item, CachePoint):
-                    yield _said(item, binary)
-        case _:
-            yield _part(part, binary)
 
 
 def _said(item: object, binary: bool) -> JSON:

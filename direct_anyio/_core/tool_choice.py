@@ -57,7 +57,13 @@ def choice_of(
     if wanted in (None, "auto"):
         return Choice("auto" if free or cannot_force else "required")
     if wanted == "none" or not wanted:
-        return _only_output(parameters, free or bool(cannot_force))
+        # Only output tools may be called.
+        free = free or bool(cannot_force)
+        names = tuple(tool.name for tool in parameters.output_tools)
+        if not names:
+            return Choice("none")
+        is_limited = free or bool(parameters.function_tools)
+        return Choice("auto" if free else "required", names if is_limited else None)
     if cannot_force:
         raise UserError(f"`tool_choice={wanted!r}` is not possible: {cannot_force}.")
     if wanted != "required":
@@ -65,14 +71,6 @@ def choice_of(
     if not parameters.function_tools:
         raise UserError("`tool_choice` is 'required', but no function tools are offered.")
     return Choice("required")
-
-
-def _only_output(parameters: ModelRequestParameters, free: bool) -> Choice:
-    names = tuple(tool.name for tool in parameters.output_tools)
-    if not names:
-        return Choice("none")
-    mode: Literal["auto", "required"] = "auto" if free else "required"
-    return Choice(mode, names if free or parameters.function_tools else None)
 
 
 def _named(wanted: Collection[str] | str, parameters: ModelRequestParameters) -> Choice:

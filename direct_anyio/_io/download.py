@@ -84,30 +84,17 @@ def is_public(address: str) -> bool:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return _is_public_4(ip) if isinstance(ip, IPv4Address) else _is_public_6(ip)
-
-
-def _is_public_4(ip: IPv4Address) -> bool:
+    if isinstance(ip, IPv6Address):
+        translated = any(ip in network for network in _TRANSLATED)
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and (translated or ip.packed[8:12] in _ISATAP):
+            inner = IPv4Address(ip.packed[12:])
+        if inner is None:
+            closed = any(ip in network for network in _CLOSED)
+            return ip.is_global and not (ip.is_multicast or ip.is_site_local or closed)
+        ip = inner
     closed = ip == _PLATFORM or any(ip in network for network in _CLOSED_4)
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or closed)
-
-
-def _is_public_6(ip: IPv6Address) -> bool:
-    inner = _carried(ip)
-    if inner is not None:
-        return _is_public_4(inner)
-    closed = any(ip in network for network in _CLOSED)
-    return ip.is_global and not (ip.is_multicast or ip.is_site_local or closed)
-
-
-def _carried(ip: IPv6Address) -> IPv4Address | None:
-    """Return the address of IPv4 that packets to `ip` may end up at."""
-    if ip.ipv4_mapped is not None or ip.sixtofour is not None:
-        return ip.ipv4_mapped or ip.sixtofour
-    translated = any(ip in network for network in _TRANSLATED)
-    if translated or ip.packed[8:12] in _ISATAP:
-        return IPv4Address(ip.packed[12:])
-    return None
 
 
 @frozen
@@ -177,29 +164,27 @@ class Download:
                 there is no such file.
             ModelAPIError: The connection failed.
         """
+        url = item.url
         with anyio.move_on_after(SECONDS):
-            data, served = await self._fetch(item.url)
-            return BinaryContent.narrow_type(
-                BinaryContent(
-                    data,
-                    media_type=_media_type(item, served),
-                    identifier=item.identifier,
-                    vendor_metadata=item.vendor_metadata,
-                )
-            )
+            for _ in range(MAX_HOPS + 1):
+                target = await _resolved(_checked(url))
+                status, headers, data = await self._get(target)
+                if status == 200:
+                    served = headers.get("content-type", "").partition(";")[0].strip().lower()
+                    return BinaryContent.narrow_type(
+                        BinaryContent(
+                            data,
+                            media_type=_media_type(item, served),
+                            identifier=item.identifier,
+                            vendor_metadata=item.vendor_metadata,
+                        )
+                    )
+                if status not in _REDIRECTS:
+                    host = printable(target.host)
+                    raise UserError(f"The file at {host} is not there: status {status}")
+                url = _next(url, headers.get("location", ""))
+            raise UserError(f"A file is more than {MAX_HOPS} redirects away")
         raise timed_out(self.model_name, "total", SECONDS, "body", "a download")
-
-    async def _fetch(self, url: str) -> tuple[bytes, str]:
-        for _ in range(MAX_HOPS + 1):
-            target = await _resolved(_checked(url))
-            status, headers, data = await self._get(target)
-            if status == 200:
-                return data, headers.get("content-type", "").partition(";")[0].strip().lower()
-            if status not in _REDIRECTS:
-                host = printable(target.host)
-                raise UserError(f"The file at {host} is not there: status {status}")
-            url = _next(url, headers.get("location", ""))
-        raise UserError(f"A file is more than {MAX_HOPS} redirects away")
 
     async def _get(self, target: _Target) -> tuple[int, dict[str, str], bytes]:
         library = await transport()

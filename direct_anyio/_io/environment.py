@@ -96,7 +96,15 @@ def _patterns(excepted: list[str]) -> Iterator[str]:
     """Yield httpx's patterns for the entries of `NO_PROXY`; what names no host is left out."""
     for entry in excepted:
         scheme, mark, host = entry.rpartition("://")
-        scheme, host = (scheme, host) if mark else ("all", _host_pattern(entry))
+        if not mark:
+            scheme = "all"
+            host = entry.removeprefix("[").removesuffix("]").partition("/")[0]
+            try:
+                host = host if ip_address(host).version == 4 else f"[{host}]"
+            except ValueError:
+                # A domain stands for all of its hosts.
+                is_exact = entry.lower() == "localhost" or entry[0] in "[*" or not entry.isascii()
+                host = entry if is_exact else f"*{entry}"
         try:
             requestable(f"{scheme}://{host.removeprefix('*').removeprefix('.')}", (scheme,))
         except ValueError:
@@ -104,16 +112,6 @@ def _patterns(excepted: list[str]) -> Iterator[str]:
         # httpx knows a domain and all of its hosts, but none with other letters than ASCII's.
         if host.isascii() or host[0] not in "*.":
             yield f"{scheme}://{host}"
-
-
-def _host_pattern(entry: str) -> str:
-    """Return an entry as httpx's pattern: an address, or a domain with all of its hosts."""
-    host = entry.removeprefix("[").removesuffix("]").partition("/")[0]
-    try:
-        return host if ip_address(host).version == 4 else f"[{host}]"
-    except ValueError:
-        is_exact = entry.lower() == "localhost" or entry[0] in "[*" or not entry.isascii()
-        return entry if is_exact else f"*{entry}"
 
 
 def certificates() -> str | None:

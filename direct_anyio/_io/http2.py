@@ -40,7 +40,9 @@ class Multiplexed:
             return
         # It raises where the stream is over already.
         with suppress(Exception):
-            self._give_back_window()
+            for event in self.connection._events.get(self.number, ()):
+                unread = getattr(event, "flow_controlled_length", 0)
+                self.connection._h2_state.acknowledge_received_data(unread, self.number)
             self.connection._h2_state.reset_stream(self.number, CANCEL)
             with CancelScope(shield=True, deadline=current_time() + seconds) as scope:
                 await self.connection._write_outgoing_data(self.request)
@@ -54,11 +56,6 @@ class Multiplexed:
         """
         # As where a connection has used up the numbers that streams can have.
         self.connection._used_all_stream_ids = True
-
-    def _give_back_window(self) -> None:
-        for event in self.connection._events.get(self.number, ()):
-            unread = getattr(event, "flow_controlled_length", 0)
-            self.connection._h2_state.acknowledge_received_data(unread, self.number)
 
 
 def multiplexed(client: Any, info: dict[str, Any]) -> Multiplexed | None:

@@ -60,20 +60,17 @@ def find_weights(model_name: str) -> str:
         raise UserError(
             f"Unknown local model: {model_name!r}. It is '{SMOLLM2}', or the path of a GGUF file."
         )
-    path = (
-        _packaged_weights() if packaged else Path(os.path.abspath(os.path.expanduser(model_name)))
-    )
+    path: Path | None = Path(os.path.abspath(os.path.expanduser(model_name)))
+    if packaged:
+        package, name = WEIGHTS
+        spec = find_spec(package)
+        folders = spec.submodule_search_locations if spec else None
+        paths = (Path(folder, name) for folder in folders or ())
+        path = next((each for each in paths if each.exists()), None)
     if path is None or find_spec("xllamacpp") is None:
         raise UserError(f"Model {model_name!r} runs on this machine and needs: {INSTALL}")
     _check_magic(path)
     return str(path)
-
-
-def _packaged_weights() -> Path | None:
-    package, name = WEIGHTS
-    spec = find_spec(package)
-    folders = spec.submodule_search_locations if spec else None
-    return next((path for folder in folders or () if (path := Path(folder, name)).exists()), None)
 
 
 def _check_magic(path: Path) -> None:
@@ -214,7 +211,13 @@ def _spawn(path: str, model_name: str) -> Server:
         their_stdin, stdin = os.pipe()
         stdout, their_stdout = os.pipe()
         try:
-            child = _popen(path, their_stdin, their_stdout)
+            child = _Child(
+                [sys.executable, "-P", CHILD, path, _alias(path)],
+                stdin=their_stdin,
+                stdout=their_stdout,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
             return Server(child, stdin, stdout, Hidden(secrets.token_urlsafe(32)))
         except OSError as error:
             os.close(stdin)
@@ -228,16 +231,6 @@ def _spawn(path: str, model_name: str) -> Server:
 def _alias(path: str) -> str:
     """Return what the server's answers call the model: they would give its path away."""
     return SMOLLM2 if os.path.basename(path) == WEIGHTS[1] else Path(path).stem
-
-
-def _popen(path: str, stdin: int, stdout: int) -> _Child:
-    return _Child(
-        [sys.executable, "-P", CHILD, path, _alias(path)],
-        stdin=stdin,
-        stdout=stdout,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def _failure(model_name: str, reason: str) -> ModelAPIError:

@@ -52,7 +52,7 @@ _AMBIGUOUS = ("headers", "first_event")
 
 # As OpenSSL, glibc, macOS and Windows say it. The text names the host as well, so no mark
 # may be what a host might be called.
-_HOPELESS = (
+_LASTING = (
     "[ssl",
     "certificate verify failed",
     "name or service not known",
@@ -70,22 +70,21 @@ def kind_of(error: ModelAPIError, *, ambiguous: bool) -> Kind | None:
         ambiguous: Whether to repeat what may have been accepted, and charged, already.
     """
     if isinstance(error, ModelHTTPError):
-        return _kind_of_status(error)
+        if isinstance(error, (ModelContextWindowExceededError, ModelQuotaExceededError)):
+            return None
+        throttled = error.status_code == 503 and error.retry_after is not None
+        if error.status_code in _THROTTLE or throttled:
+            return "throttle"
+        return "transient" if error.status_code in _TRANSIENT else None
     if isinstance(error, ModelTimeoutError):
         repeats = error.limit == "connect" or (ambiguous and error.limit in _AMBIGUOUS)
         return "transient" if repeats else None
     if isinstance(error, StreamInterrupted) or not isinstance(error, ModelConnectionError):
         return None
-    return None if error.phase == "connect" and _is_hopeless(error) else "transient"
-
-
-def _kind_of_status(error: ModelHTTPError) -> Kind | None:
-    if isinstance(error, (ModelContextWindowExceededError, ModelQuotaExceededError)):
-        return None
-    throttled = error.status_code == 503 and error.retry_after is not None
-    if error.status_code in _THROTTLE or throttled:
-        return "throttle"
-    return "transient" if error.status_code in _TRANSIENT else None
+    # A bad certificate or an unknown name is the same the next time.
+    text = str(error).lower()
+    is_lasting = any(mark in text for mark in _LASTING) or _REFUSED.search(text) is not None
+    return None if error.phase == "connect" and is_lasting else "transient"
 
 
 def most_retries(error: ModelAPIError, asked: int) -> int:
@@ -96,12 +95,6 @@ def most_retries(error: ModelAPIError, asked: int) -> int:
 
 _REFUSED = re.compile(r"the proxy did not connect to \S+: (?:3\d\d|4(?!08|25|29)\d\d)\b")
 """A proxy's answer that will be the same the next time."""
-
-
-def _is_hopeless(error: ModelAPIError) -> bool:
-    """Return whether a connection fails every time: a bad certificate, an unknown name."""
-    text = str(error).lower()
-    return any(mark in text for mark in _HOPELESS) or _REFUSED.search(text) is not None
 
 
 def delay_before(attempt: int, kind: Kind, retry_after: float | None) -> float | None:

@@ -115,7 +115,12 @@ class Trace:
             self.shared = multiplexed(self.client, info)
         self.head_is_out |= name.endswith("send_request_headers.complete")
         if name.endswith("receive_response_headers.complete"):
-            self.head = _head_of(info["return_value"])
+            # The status and the headers, in either version of HTTP.
+            returned = info["return_value"]
+            status = next(each for each in returned if isinstance(each, int))
+            fields = next(each for each in returned if isinstance(each, list))
+            names = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+            self.head = status, {name.lower(): value for name, value in names}
 
     async def _guard(self, step: _Step) -> None:
         """Keep cancellations out of a step that must not be cut short."""
@@ -142,14 +147,6 @@ class Trace:
                 await self.made.aclose()
         if self.shared is not None:
             await self.shared.reset(seconds)
-
-
-def _head_of(told: tuple[Any, ...]) -> tuple[int, dict[str, str]]:
-    """Return the status and the headers of a response, of either version of HTTP."""
-    status = next(each for each in told if isinstance(each, int))
-    headers = next(each for each in told if isinstance(each, list))
-    names = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
-    return status, dict(names)
 
 
 def _keep_alive(made: Any) -> None:
