@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 
 import attrs
 
-from ._misfits import Misfit
+from ._validation import ValidationError
 from .exceptions import shown
 
-__all__ = ("fits", "told", "wrong_field")
+__all__ = ("fits", "type_name", "wrong_field")
 
 Test: TypeAlias = Callable[[Any], bool]
 
@@ -38,25 +38,25 @@ def wrong_field(record: Any) -> str | None:
 
     The fields of records inside it count; what is never sent does not.
     """
-    misfit = _misfit(record)
-    return None if misfit is None else misfit.told("", "`{}` {}")
+    invalid = _misfit(record)
+    return None if invalid is None else invalid.message("", "`{}` {}")
 
 
-def _misfit(record: Any) -> Misfit | None:
+def _misfit(record: Any) -> ValidationError | None:
     kind: Any = type(record)
     values = _values_of(kind)(record)
-    for number in _untold(kind, tuple(map(type, values))):
+    for number in _to_be_tested(kind, tuple(map(type, values))):
         field, takes, test = _tests(kind)[number]
         value = values[number]
         if not test(value):
             holds = shown(value) if field.repr else type(value).__name__
-            found = _inside(value) or Misfit(f"takes {told(takes)}, not {holds}")
+            found = _inside(value) or ValidationError(f"takes {type_name(takes)}, not {holds}")
             found.inside(field.alias)
             return found
     return None
 
 
-def _inside(value: Any) -> Misfit | None:
+def _inside(value: Any) -> ValidationError | None:
     """Return what is wrong with a record that is a field's value, or an item of it."""
     if attrs.has(type(value)):
         return _misfit(value)
@@ -78,7 +78,7 @@ def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=1024)
-def _untold(kind: type, held: tuple[type, ...]) -> tuple[int, ...]:
+def _to_be_tested(kind: type, held: tuple[type, ...]) -> tuple[int, ...]:
     """Return the numbers of the fields whose values must be tested: types do not tell of them.
 
     Args:
@@ -108,11 +108,11 @@ def _tests(kind: Any) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
     return tuple(
         (field, hints[field.name], fits(hints[field.name]))
         for field in attrs.fields(kind)
-        if field.name in hints and field.name not in _UNTESTED and not _is_tag(hints[field.name])
+        if field.name in hints and field.name not in _UNTESTED and not is_tag(hints[field.name])
     )
 
 
-def _is_tag(kind: Any) -> bool:
+def is_tag(kind: Any) -> bool:
     """Return whether a field's only value is the name of its class, which nothing depends on."""
     return get_origin(kind) is Literal and len(get_args(kind)) == 1
 
@@ -174,7 +174,7 @@ _ONE = {int: "a whole number", float: "a number", str: "text", bytes: "bytes", d
 _MANY = {int: "numbers", float: "numbers", str: "texts", dict: "dicts"}
 
 
-def told(kind: Any) -> str:
+def type_name(kind: Any) -> str:
     """Return what a type takes, in words."""
     return _joined(_words(kind))
 

@@ -396,9 +396,9 @@ class Task(Generic[ResultT]):
         """Cancel the function, from any thread, and without waiting for that."""
         self._is_cancelled = True
         if self._scope is not None:
-            self.soon(self._scope.cancel)
+            self.call_soon(self._scope.cancel)
 
-    def soon(self, function: Callable[[], object]) -> None:
+    def call_soon(self, function: Callable[[], object]) -> None:
         """Call a plain function in the event loop, from any thread, and without waiting.
 
         Where the task has not begun, or its loop is over, nothing is called.

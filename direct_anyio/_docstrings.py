@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-__all__ = ("own_doc", "summary", "told", "told_of_class")
+__all__ = ("own_doc", "summary", "argument_descriptions", "class_descriptions")
 
 _TITLES = (
     "Args|Arguments|Params|Parameters|Keyword Args|Keyword Arguments|Keyword Parameters|Kwargs"
@@ -48,36 +48,38 @@ def summary(doc: str | None) -> str | None:
     return text[: section.start() if section else None].strip() or None
 
 
-def told(doc: str | None) -> dict[str, str]:
+def argument_descriptions(doc: str | None) -> dict[str, str]:
     """Return what a docstring says of each argument, in the style of Google, NumPy or Sphinx."""
     lines = _lines(doc)
     found: dict[str, str] = {}
     for number, line in enumerate(lines):
         text, rest = line.strip(), lines[number + 1 :]
+        indent = _indent(line)
         if _SPHINX_ITEM.fullmatch(text):
-            block, item = [line, *_field(rest, _indent(line))], _SPHINX_ITEM
+            block, item = [line, *_field(rest, indent)], _SPHINX_ITEM
         elif _NUMPY.fullmatch(text) and rest and _RULE.fullmatch(rest[0].strip()):
-            block, item = list(_until_title(rest[1:])), _NUMPY_ITEM
+            # Up to the next title with a rule under it.
+            body, below = rest[1:], [*rest[2:], ""]
+            is_title = [
+                bool(title.strip() and _RULE.fullmatch(under.strip()))
+                for title, under in zip(body, below, strict=False)
+            ]
+            block, item = body[: [*is_title, True].index(True)], _NUMPY_ITEM
         elif _GOOGLE.fullmatch(text):
-            block, item = list(_deeper(rest, _indent(line))), _GOOGLE_ITEM
+            # Up to a line that is indented no deeper.
+            is_outside = [each.strip() != "" and _indent(each) <= indent for each in rest]
+            block, item = rest[: [*is_outside, True].index(True)], _GOOGLE_ITEM
         else:
             continue
-        for names, said in _items(block, item):
-            if said := " ".join(said.split()):
-                found |= {name.strip(" \\*`"): said for name in names.split(",")}
+        for names, text in _items(block, item):
+            description = " ".join(text.split())
+            if description:
+                found |= {name.strip(" \\*`"): description for name in names.split(",")}
     return found
 
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _deeper(lines: list[str], indent: int) -> Iterator[str]:
-    """Yield the lines up to one that is indented no deeper."""
-    for line in lines:
-        if line.strip() and _indent(line) <= indent:
-            return
-        yield line
 
 
 def _field(lines: list[str], indent: int) -> Iterator[str]:
@@ -91,34 +93,26 @@ def _field(lines: list[str], indent: int) -> Iterator[str]:
         yield line
 
 
-def _until_title(lines: list[str]) -> Iterator[str]:
-    """Yield the lines up to the next title with a rule under it."""
-    for line, below in zip(lines, [*lines[1:], ""], strict=False):
-        if line.strip() and _RULE.fullmatch(below.strip()):
-            return
-        yield line
-
-
 def _items(lines: list[str], item: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Yield names and description of each item of a section.
 
     An item starts with a line of its form that is indented no deeper than the item before it.
     """
-    names, said, indent = "", [""], len(max(lines, key=len, default=""))
+    names, texts, indent = "", [""], len(max(lines, key=len, default=""))
     for line in lines:
         found = item.fullmatch(line.strip()) if _indent(line) <= indent else None
         if found:
-            yield names, " ".join(said)
+            yield names, " ".join(texts)
             names, indent = found[1], _indent(line)
-        said = [found[2]] if found else [*said, line]
-    yield names, " ".join(said)
+        texts = [found[2]] if found else [*texts, line]
+    yield names, " ".join(texts)
 
 
-def told_of_class(cls: type) -> dict[str, str]:
+def class_descriptions(cls: type) -> dict[str, str]:
     """Return what the docstrings of a class and its bases say of each argument."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        found |= told(own_doc(base))
+        found |= argument_descriptions(own_doc(base))
     return found
 
 

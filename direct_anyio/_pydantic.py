@@ -12,9 +12,9 @@ from typing import Any
 from pydantic_core import SchemaSerializer, core_schema
 
 from ._json import mended, parse, serialize
-from ._misfits import Misfit
 from ._record import Record
 from ._stored import STORED, UNIONS
+from ._validation import ValidationError
 from ._values import default
 from .exceptions import UserError
 from .history import read
@@ -68,7 +68,7 @@ def _serialized(value: Any, info: core_schema.SerializationInfo) -> Any:
         return value
     try:
         tree = STORED.member(value)
-    except Misfit as misfit:
-        raise UserError(misfit.told(type(value).__name__)) from None
+    except ValidationError as invalid:
+        raise UserError(invalid.message(type(value).__name__)) from None
     # pydantic writes no lone surrogates.
     return mended(parse(serialize(tree, default))) if info.mode == "json" else tree

@@ -30,7 +30,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import attrs
 
-from ._docstrings import own_doc, summary, told, told_of_class
+from ._docstrings import argument_descriptions, class_descriptions, own_doc, summary
 from ._types.annotations import Resolver, named
 from ._types.compounds import Alias, Class, Limited, bare, object_schema
 from ._types.external import External, external_kind
@@ -297,9 +297,9 @@ def kind_of_arguments(function: Any) -> tuple[Class, Kind | None]:
     except (TypeError, ValueError) as exc:
         raise UserError(f"The parameters of {function!r} are not known: {exc}") from exc
     written, resolver = _written(function), Resolver()
-    hints, said = hints_of(written), told(inspect.getdoc(written))
+    hints, said = hints_of(written), argument_descriptions(inspect.getdoc(written))
     if isinstance(below := _below(function), type):
-        said = told_of_class(below) | said
+        said = class_descriptions(below) | said
     more: Kind | None = None
     members: list[Member] = []
     for each in parameters:

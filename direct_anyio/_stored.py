@@ -14,8 +14,8 @@ from typing import Any, cast, get_args
 
 import attrs
 
-from ._misfits import Misfit, each, refuse
 from ._record import Record, public
+from ._validation import ValidationError, each, refuse
 from ._values import SCALARS, Values, whole_minutes
 from .content import BinaryImage, UserContent
 from .messages import (
@@ -198,8 +198,8 @@ class _Stored(Values):
             for name, value in done.items():
                 if type(value) not in SCALARS:
                     done[name] = self._field(value, holds.get(name), depth)
-        except Misfit as misfit:
-            misfit.inside(name)
+        except ValidationError as invalid:
+            invalid.inside(name)
             raise
         return done
 
@@ -212,9 +212,10 @@ class _Stored(Values):
         """Write a list of a union's members."""
         if not isinstance(values, (list, tuple)):
             refuse("a list", values)
-        return each(self._member_of, values, union)
+        return each(self.union_member, values, union)
 
-    def _member_of(self, value: Any, union: Union) -> Any:
+    def union_member(self, value: Any, union: Union) -> Any:
+        """Write a member of a union."""
         if type(value) not in union.members:
             names = sorted(cls.__name__ for cls in union.classes.values())
             refuse(f"one of {', '.join(names)}", value)

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._json import STRICT
-from ._misfits import Misfit
 from ._schema import OUTER_KEY, Known, kind_of_arguments, known
 from ._types.compounds import Alias, Limited, Union
 from ._types.kinds import Kind, Scalar
+from ._validation import ValidationError
 from .exceptions import UnexpectedModelBehavior, printable
 
 __all__ = ("arguments", "structured")
@@ -94,7 +94,7 @@ def _fitted(of_type: Known, document: Any, written: str) -> Any:
 def _read(kind: Kind, document: Any, written: str, what: str) -> Any:
     try:
         return kind.read(document, {})
-    except Misfit as exc:
+    except ValidationError as exc:
         message = f"The {what} does not fit {printable(kind.name, 200)}: {exc}"
         raise UnexpectedModelBehavior(message, written) from None
     except RecursionError:

@@ -28,8 +28,8 @@ from uuid import UUID
 import attrs
 
 from ._json import MAX_DEPTH, mended, text_of
-from ._misfits import Misfit, each, refuse
 from ._record import Record, public
+from ._validation import ValidationError, each, refuse
 from .exceptions import UserError
 
 __all__ = (
@@ -56,7 +56,7 @@ def whole_minutes(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise Misfit("is a time that UTC cannot hold") from None
+        raise ValidationError("is a time that UTC cannot hold") from None
 
 
 def iso_moment(value: datetime | time) -> str:
@@ -110,7 +110,7 @@ class Values:
     """Writes values as trees of dicts, lists, text, numbers, bools and None.
 
     It goes `MAX_DEPTH` levels deep at most, so a value that holds itself is refused, too. What
-    cannot be written leaves as `Misfit`, with its place.
+    cannot be written leaves as `ValidationError`, with its place.
     """
 
     strict = False
@@ -180,8 +180,8 @@ class Values:
             for key, value in values.items():
                 name = key if type(key) is str else self._key(key, values, done)
                 done[name] = value if type(value) in SCALARS else self.tree(value, depth + 1)
-        except Misfit as misfit:
-            misfit.inside(key)
+        except ValidationError as invalid:
+            invalid.inside(key)
             raise
         return done
 
@@ -189,7 +189,7 @@ class Values:
         name = self._name(key)
         is_taken = name in done or (name in values and name != key)
         if self.strict and (name is None or is_taken):
-            raise Misfit("is a key that JSON cannot hold")
+            raise ValidationError("is a key that JSON cannot hold")
         return str(key) if name is None else name
 
     def _name(self, key: Any) -> str | None:
@@ -219,21 +219,22 @@ class Values:
                 if holds(value):
                     return write(self, value, depth)
             return self.other(value)
-        except Misfit:
+        except ValidationError:
             raise
         except Exception as exc:  # whatever the value's own methods raise
-            raise Misfit(f"cannot be written as JSON: {type(exc).__name__}: {exc}") from exc
+            reason = f"{type(exc).__name__}: {exc}"
+            raise ValidationError(f"cannot be written as JSON: {reason}") from exc
 
 
 def _refuse_depth() -> NoReturn:
-    raise Misfit(f"is nested more than {MAX_DEPTH} levels deep")
+    raise ValidationError(f"is nested more than {MAX_DEPTH} levels deep")
 
 
 def _number(value: float) -> float:
     return int.__int__(value) if isinstance(value, int) else float.__float__(value)
 
 
-def _in_order(values: Iterable[Any]) -> list[Any]:
+def sorted_items(values: Iterable[Any]) -> list[Any]:
     """Return a set's items in an order that is the same in every process."""
     try:
         return sorted(values)
@@ -252,7 +253,7 @@ def _is_from(*packages: str) -> Callable[[Any], bool]:
     )
 
 
-def _of_numpy(value: Any) -> Any:
+def from_numpy(value: Any) -> Any:
     """Return what an array or a scalar of numpy's holds."""
     form = value.dtype.str
     # `tolist` makes integers of times that count nanoseconds.
@@ -301,14 +302,14 @@ _RULES: tuple[Rule, ...] = (
         ),
     ),
     (_is(Mapping), lambda to, value, depth: to.tree(dict(value), depth)),
-    (_is(Set), lambda to, value, depth: to.items(_in_order(value), depth)),
+    (_is(Set), lambda to, value, depth: to.items(sorted_items(value), depth)),
     (_is(Sequence, ValuesView, Iterator), lambda to, value, depth: to.items(value, depth)),
     (_is(BaseException), lambda to, value, _: str(value)),
     (
         _is_from("decimal", "fractions", "ipaddress", "pandas", "pydantic", "pydantic_core"),
         lambda to, value, _: str(value),
     ),
-    (_is_from("numpy"), lambda to, value, depth: to.tree(_of_numpy(value), depth + 1)),
+    (_is_from("numpy"), lambda to, value, depth: to.tree(from_numpy(value), depth + 1)),
 )
 
 
@@ -327,9 +328,9 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     """
     try:
         return writer.tree(value)
-    except Misfit as misfit:
-        said = misfit.told("the value", "{} {}")
-        raise UserError(f"It cannot be written as JSON: {said}") from misfit
+    except ValidationError as invalid:
+        said = invalid.message("the value", "{} {}")
+        raise UserError(f"It cannot be written as JSON: {said}") from invalid
     except Exception as exc:  # whatever a key's own methods raise
         raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from os import PathLike
@@ -241,23 +240,6 @@ def is_text_like(media_type: str) -> bool:
     )
 
 
-def _as_utf8(data: bytes, parameters: Iterable[str]) -> bytes:
-    """Return a text of any charset as the one that requests are written in."""
-    charsets = (each.partition("=")[2].strip('"') for each in parameters if "charset" in each)
-    with suppress(LookupError, ValueError):  # one that is not known, or not the one it says
-        return data.decode(next(charsets, "utf-8")).encode()
-    return data
-
-
-def _from_base64(data: bytes) -> bytes:
-    """Return what base64 of either alphabet holds; it may be broken into lines, and unpadded."""
-    data = b"".join(data.split()).translate(_TO_STANDARD).rstrip(b"=")
-    try:
-        return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
-    except ValueError as exc:
-        raise ValueError("Data URI must hold valid base64") from exc
-
-
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
@@ -428,9 +410,17 @@ class BinaryContent(Record):
         media_type, parameters, content = read
         data = unquote_to_bytes(content)
         if "base64" in parameters:
-            data = _from_base64(data)
+            # Of either alphabet; it may be broken into lines, and unpadded.
+            data = b"".join(data.split()).translate(_TO_STANDARD).rstrip(b"=")
+            try:
+                data = base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+            except ValueError as exc:
+                raise ValueError("Data URI must hold valid base64") from exc
         if is_text_like(media_type):
-            data = _as_utf8(data, parameters)
+            # Requests are written in UTF-8.
+            charsets = (p.partition("=")[2].strip('"') for p in parameters if "charset" in p)
+            with suppress(LookupError, ValueError):  # one that is not known, or a wrong one
+                data = data.decode(next(charsets, "utf-8")).encode()
         return cls.narrow_type(cls(data, media_type=media_type))
 
     @classmethod

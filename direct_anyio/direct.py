@@ -311,7 +311,7 @@ class _Held:
     def let_go_by(self, task: Task[None]) -> None:
         """Have the stream left soon, from any thread; where it still opens, that is cancelled."""
         if self.is_open and self._leave is not None:
-            task.soon(self._leave.set)
+            task.call_soon(self._leave.set)
         else:
             task.cancel()
 

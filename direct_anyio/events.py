@@ -139,7 +139,14 @@ class ToolCallPartDelta(Record):
             ValueError: `part` is not a call.
         """
         if isinstance(part, ToolCallPartDelta):
-            return self._grow_delta(part)
+            name = (part.tool_name_delta or "") + (self.tool_name_delta or "")
+            grown = ToolCallPartDelta(
+                tool_name_delta=name or None,
+                args_delta=joined_args(part.args_delta, self.args_delta),
+                tool_call_id=self.tool_call_id or part.tool_call_id,
+                provider_details=_merged(part.provider_details, self.provider_details),
+            )
+            return grown.as_part() or grown
         if not isinstance(part, (ToolCallPart, BuiltinToolCallPart)):
             raise ValueError(
                 f"Can only apply ToolCallPartDeltas to tool calls or their deltas, not {part}"
@@ -151,16 +158,6 @@ class ToolCallPartDelta(Record):
             tool_call_id=self.tool_call_id or part.tool_call_id,
             provider_details=_merged(part.provider_details, self.provider_details),
         )
-
-    def _grow_delta(self, other: ToolCallPartDelta) -> ToolCallPart | ToolCallPartDelta:
-        name = (other.tool_name_delta or "") + (self.tool_name_delta or "")
-        grown = ToolCallPartDelta(
-            tool_name_delta=name or None,
-            args_delta=joined_args(other.args_delta, self.args_delta),
-            tool_call_id=self.tool_call_id or other.tool_call_id,
-            provider_details=_merged(other.provider_details, self.provider_details),
-        )
-        return grown.as_part() or grown
 
 
 def is_placeholder(args: str | dict[str, Any] | None) -> bool:

@@ -39,7 +39,6 @@ from cattrs import AttributeValidationNote, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from ._json import parse, serialize
-from ._misfits import Misfit, at, each, refuse
 from ._stored import (
     CONTENT,
     EVENTS,
@@ -55,6 +54,7 @@ from ._stored import (
     renamed,
     unmarked,
 )
+from ._validation import ValidationError, at, each, refuse
 from ._values import Values, default, from_base64, iso_moment
 from .content import BinaryContent
 from .exceptions import UserError, printable, shown
@@ -91,7 +91,7 @@ class _Revived(Values):
         if mark is None or mark == IMAGE:
             return self._content(value, depth) if looks_like_content(value) else value
         if mark == "bytes" and value.keys() == {MARK, "data"}:
-            return _data(value["data"])
+            return read_bytes(value["data"])
         if mark == "float" and value.keys() == {MARK, "value"}:
             name = value["value"]
             return _FLOATS.get(name, value) if isinstance(name, str) else value
@@ -114,7 +114,7 @@ class _Revived(Values):
         reader = _converter().get_structure_hook(CONTENT.classes[value["kind"]])
         try:
             record = reader({key: item for key, item in present.items() if key != own}, None)
-        except Exception:  # a group of misfits, or what the class says
+        except Exception:  # a group of errors, or what the class says
             return value
         if inner is None:
             return record
@@ -140,12 +140,14 @@ def _text_or_null(value: Any, _: Any) -> str:
     return "" if value is None else _text(value, _)
 
 
-def _flag(value: Any, _: Any) -> bool:
+def read_bool(value: Any, _: Any) -> bool:
+    """Read a bool."""
     # 'allow-local' is pydantic-ai's way to say: download, from private addresses too.
     return value if isinstance(value, bool) else value == "allow-local" or refuse("a bool", value)
 
 
-def _count(value: Any, _: Any) -> int:
+def read_int(value: Any, _: Any) -> int:
+    """Read a count."""
     if type(value) is int:
         return value
     if value is None:  # as old histories hold it
@@ -155,31 +157,33 @@ def _count(value: Any, _: Any) -> int:
     refuse("a whole number", value)
 
 
-def _counts(value: Any, _: Any) -> dict[str, int]:
+def read_counts(value: Any, _: Any) -> dict[str, int]:
+    """Read counts by name."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         refuse("an object", value)
-    return {key: at(key, _count, number, None) for key, number in value.items()}
+    return {key: at(key, read_int, number, None) for key, number in value.items()}
 
 
-def _moment(value: Any, _: Any) -> datetime:
+def read_datetime(value: Any, _: Any) -> datetime:
+    """Read a time."""
     try:
         return datetime.fromisoformat(value)
     except ValueError as exc:
-        raise Misfit(f"must be a time in ISO 8601: {exc}") from None
+        raise ValidationError(f"must be a time in ISO 8601: {exc}") from None
     except TypeError:
         return value if isinstance(value, datetime) else refuse("a time in ISO 8601", value)
 
 
-def _data(value: Any, _: Any = None) -> bytes:
+def read_bytes(value: Any, _: Any = None) -> bytes:
     """Read base64; bytes stay themselves."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     try:
         return from_base64(_text(value, None))
     except ValueError as exc:
-        raise Misfit(f"must be base64: {exc}") from None
+        raise ValidationError(f"must be base64: {exc}") from None
 
 
 def _one_of(kind: Any) -> Reader:
@@ -188,12 +192,12 @@ def _one_of(kind: Any) -> Reader:
     def read_choice(value: Any, _: Any) -> Any:
         if value in names:
             return value
-        raise Misfit(f"must be one of {', '.join(map(repr, names))}")
+        raise ValidationError(f"must be one of {', '.join(map(repr, names))}")
 
     return read_choice
 
 
-def _object(value: Any, _: Any) -> dict[str, Any] | None:
+def read_object(value: Any, _: Any) -> dict[str, Any] | None:
     """Read an object, which is no record whatever it looks like, or null."""
     if value is None:
         return None
@@ -202,8 +206,9 @@ def _object(value: Any, _: Any) -> dict[str, Any] | None:
     return _REVIVED.members(unmarked(value), 0)
 
 
-def _error(value: Any, _: Any) -> dict[str, Any]:
-    error = _object(value, None)
+def read_error(value: Any, _: Any) -> dict[str, Any]:
+    """Read an error of a retry prompt."""
+    error = read_object(value, None)
     if error is None:
         refuse("an object", error)
     # A path is a tuple where the errors come from.
@@ -222,16 +227,16 @@ def _text_or_each(read_one: Reader) -> Reader:
 
 _READERS: dict[Any, Reader] = {
     str: _text,
-    bool: _flag,
-    int: _count,
-    bytes: _data,
-    datetime: _moment,
-    dict[str, int]: _counts,
-    dict[str, Any] | None: _object,
+    bool: read_bool,
+    int: read_int,
+    bytes: read_bytes,
+    datetime: read_datetime,
+    dict[str, int]: read_counts,
+    dict[str, Any] | None: read_object,
     str | dict[str, Any] | None: lambda value, _: (
-        value if isinstance(value, str) else _object(value, None)
+        value if isinstance(value, str) else read_object(value, None)
     ),
-    str | Sequence[dict[str, Any]]: _text_or_each(_error),
+    str | Sequence[dict[str, Any]]: _text_or_each(read_error),
     Any: lambda value, _: _REVIVED.tree(value),
 }
 
@@ -291,14 +296,14 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
     return read_record
 
 
-def _misfit(error: Exception) -> Misfit:
-    """Return the misfit that cattrs tells of: the error of a field, noted on it, or of a class."""
+def _misfit(error: Exception) -> ValidationError:
+    """Return the invalid that cattrs tells of: the error of a field, noted on it, or of a class."""
     said = "is missing" if isinstance(error, KeyError) else str(error)
-    misfit = error if isinstance(error, Misfit) else Misfit(said)
+    invalid = error if isinstance(error, ValidationError) else ValidationError(said)
     note = next(reversed(getattr(error, "__notes__", ())), None)
     if isinstance(note, AttributeValidationNote):
-        misfit.inside(note.name.lstrip("_"))
-    return misfit
+        invalid.inside(note.name.lstrip("_"))
+    return invalid
 
 
 def _union_reader(converter: Converter, union: Union) -> Reader:
@@ -317,12 +322,12 @@ def _union_reader(converter: Converter, union: Union) -> Reader:
         if not isinstance(value, dict):
             refuse("an object", value)
         if union.tag not in value:
-            raise Misfit("is missing", union.tag)
+            raise ValidationError("is missing", union.tag)
         tag = at(union.tag, _text, value[union.tag], None)
         if OpaquePart in union.members:
             return OpaquePart(VERBATIM.tree(value))
         tags = " or ".join(map(repr, union.classes))
-        raise Misfit(f"must be {tags}, not {shown(tag)}", union.tag)
+        raise ValidationError(f"must be {tags}, not {shown(tag)}", union.tag)
 
     return read_member
 
@@ -335,7 +340,7 @@ def _read_opaque(value: Any, _: Any) -> OpaquePart:
         refuse("an object", value)
     kind = value.get("part_kind", value.get("kind"))
     if not isinstance(kind, str) or any(kind in union.classes for union in UNIONS.values()):
-        raise Misfit("must be of an unknown kind")
+        raise ValidationError("must be of an unknown kind")
     return OpaquePart(VERBATIM.tree(value))
 
 
@@ -371,8 +376,8 @@ def read(tree: Any, kind: Any, name: str) -> Any:
     """
     try:
         return _converter().structure(tree, kind)
-    except Misfit as misfit:
-        raise UserError(misfit.told(name)) from None
+    except ValidationError as invalid:
+        raise UserError(invalid.message(name)) from None
     except Exception as exc:  # whatever a class says to what does not fit it
         raise UserError(f"{name}: {printable(str(exc), 200)}") from None
 
@@ -390,8 +395,8 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
     """
     try:
         return STORED.each(values, union)
-    except Misfit as misfit:
-        raise UserError(misfit.told(name)) from None
+    except ValidationError as invalid:
+        raise UserError(invalid.message(name)) from None
     except Exception as exc:  # whatever a value's own methods raise
         raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypedDict, cast, get_type_hints, runtime_checkable
 
-from ._annotations import fits, told
+from ._annotations import fits, type_name
 from .exceptions import UserError, shown
 
 __all__ = (
@@ -104,24 +104,24 @@ class RetryHook:
     """Tells a model around a model of each retry, and then those who are told besides.
 
     Args:
-        told: Who is told first.
+        first: The hook that is called first.
         others: What stands as `on_retry` in the settings of the request, None for nothing.
     """
 
-    def __init__(self, told: Callable[[Any], object], others: Callable[[Any], object] | None):
-        self._told = told
+    def __init__(self, first: Callable[[Any], object], others: Callable[[Any], object] | None):
+        self._first = first
         self._others = others
 
     def __call__(self, retry: Any) -> object:
-        self._told(retry)
+        self._first(retry)
         return self._others(retry) if self._others is not None else None
 
     def over(self, base: Callable[[Any], object]) -> RetryHook:
         """Return the hook where `base` counts unless the request has an `on_retry` of its own."""
         others = self._others
         if isinstance(others, RetryHook):
-            return RetryHook(self._told, others.over(base))
-        return RetryHook(self._told, others or base)
+            return RetryHook(self._first, others.over(base))
+        return RetryHook(self._first, others or base)
 
 
 def merge_model_settings(
@@ -170,4 +170,4 @@ def _misfit(key: str, value: Any, kind: Any) -> str | None:
     """Return what a setting takes, None where the value is that."""
     if key == "max_retries":
         return None if fits(int)(value) and value >= 0 else "a whole number from 0 up"
-    return None if fits(kind)(value) else told(kind)
+    return None if fits(kind)(value) else type_name(kind)

@@ -87,8 +87,10 @@ class StreamedResponse:
         Never waits. With `_fill` it is what `__anext__` is made of, for readers that wait
         elsewhere.
         """
-        if self._left or self._failure is not None:
-            self._check_open()
+        if self._failure is not None:
+            raise UserError("The stream has failed; `response` holds what it delivered.")
+        if self._left and not self._is_closed:
+            raise UserError("The stream is closed; `response` holds what it delivered.")
         try:
             event = self._fold.next_event()
         except BaseException as exc:
@@ -149,12 +151,6 @@ class StreamedResponse:
         items = await self._reading.wait()
         self._reading = None
         return items
-
-    def _check_open(self) -> None:
-        if self._failure is not None:
-            raise UserError("The stream has failed; `response` holds what it delivered.")
-        if self._left and not self._is_closed:
-            raise UserError("The stream is closed; `response` holds what it delivered.")
 
     def _fail(self, exc: BaseException) -> None:
         self._failure = exc

@@ -35,10 +35,6 @@ ToolKind = Literal["function", "output", "external", "unapproved"]
 _OUTPUT_MODES = get_args(OutputMode)
 
 
-def _no_parameters() -> ObjectJsonSchema:
-    return {"type": "object", "properties": {}}
-
-
 @frozen(repr=False, kw_only=True)
 class ToolDefinition(Record):
     """A tool that the model may call.
@@ -58,7 +54,9 @@ class ToolDefinition(Record):
     """
 
     name: str
-    parameters_json_schema: ObjectJsonSchema = field(factory=_no_parameters)
+    parameters_json_schema: ObjectJsonSchema = field(
+        factory=lambda: {"type": "object", "properties": {}}
+    )
     description: str | None = None
     outer_typed_dict_key: str | None = None
     strict: bool | None = None

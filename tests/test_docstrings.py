@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from direct_anyio import ToolDefinition
-from direct_anyio._docstrings import summary, told
+from direct_anyio._docstrings import argument_descriptions, summary
 
 DOCS: dict[str, tuple[str, dict[str, str]]] = {
     "Google": ("""Do it.
@@ -153,7 +153,7 @@ DOCS: dict[str, tuple[str, dict[str, str]]] = {
 def test_what_is_told_of_arguments(style: str) -> None:
     """Each style is read to the end of each description, and no further."""
     doc, expected = DOCS[style]
-    assert told(doc) == expected
+    assert argument_descriptions(doc) == expected
     assert (summary(doc) or "").startswith("Do it.")
     assert ":param" not in (summary(doc) or "")
     if expected:

@@ -21,7 +21,7 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("__init__", DOORS + 1, False),
     ("exceptions", GROUND, True),
     ("_record", GROUND, True),
-    *((name, GROUND, True) for name in ("_annotations", "_docstrings", "_json", "_misfits")),
+    *((name, GROUND, True) for name in ("_annotations", "_docstrings", "_json", "_validation")),
     *((name, GROUND, True) for name in ("_prices", "_pydantic", "_schema", "_stored")),
     *((name, GROUND, True) for name in ("_structure", "_values")),
     ("_types", GROUND, True),

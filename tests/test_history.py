@@ -607,7 +607,7 @@ CHAINS: dict[str, Any] = {
     "records": chain(30, "x", media_type=None),
     "all keys": chain(30, "x", media_type=None, identifier=None, force_download=False),
     "no records": chain(30, "x", media_type=5),
-    "a misfit at the end": chain(30, {"$direct_anyio": "bytes", "data": 1}, media_type=None),
+    "a invalid at the end": chain(30, {"$direct_anyio": "bytes", "data": 1}, media_type=None),
     "no record at the end": chain(30, chain(1, "x", media_type=5), media_type=None),
 }
 

@@ -297,7 +297,7 @@ def test_validators_in_annotations_run() -> None:
 
 
 def test_validators_in_annotations_of_models_run() -> None:
-    """Whatever a validator raises is a misfit, whatever it returns is the value."""
+    """Whatever a validator raises is a invalid, whatever it returns is the value."""
 
     def fail(value: int) -> int:
         if value == 0:

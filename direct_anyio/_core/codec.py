@@ -48,7 +48,7 @@ __all__ = (
     "text_of",
     "thinking_chunk",
     "tool_call_chunk",
-    "typed",
+    "expect_type",
 )
 
 ValueT = TypeVar("ValueT")
@@ -251,7 +251,7 @@ class ModelCodec(Codec, Protocol):
     def __hash__(self) -> int: ...
 
 
-def typed(value: Any, kind: type[ValueT]) -> ValueT:
+def expect_type(value: Any, kind: type[ValueT]) -> ValueT:
     """Return `value`, which must be of `kind`.
 
     Raises:
@@ -338,7 +338,7 @@ def text_chunk(
     key: Hashable, text: Any, *, id: str | None = None, details: dict[str, Any] | None = None
 ) -> PartChunk:
     """Return a chunk of text."""
-    return PartChunk(key, TextPartDelta(typed(text, str), provider_details=details), id)
+    return PartChunk(key, TextPartDelta(expect_type(text, str), provider_details=details), id)
 
 
 def thinking_chunk(
@@ -352,7 +352,7 @@ def thinking_chunk(
 ) -> PartChunk:
     """Return a chunk of a thought, of its signature, or of both."""
     delta = ThinkingPartDelta(
-        content_delta=None if text is None else typed(text, str),
+        content_delta=None if text is None else expect_type(text, str),
         signature_delta=_text(signature),
         provider_name=provider_name,
         provider_details=details,
@@ -374,8 +374,8 @@ def tool_call_chunk(
     The call gets an id of ours where it has none.
     """
     delta = ToolCallPartDelta(
-        tool_name_delta=None if name is None else typed(name, str),
-        args_delta=args if args is None or isinstance(args, dict) else typed(args, str),
+        tool_name_delta=None if name is None else expect_type(name, str),
+        args_delta=args if args is None or isinstance(args, dict) else expect_type(args, str),
         tool_call_id=id_of(call_id),
         provider_details=details,
     )

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from .._json import loads
 from ..events import ToolCallPartDelta
-from .codec import PartChunk, args_of, id_of, index_of, tool_call_chunk, typed
+from .codec import PartChunk, args_of, expect_type, id_of, index_of, tool_call_chunk
 
 __all__ = ("Identities", "ToolCalls")
 
@@ -242,7 +242,7 @@ class ToolCalls:
     def _chunk(
         self, call: _Call, id: str | None, name: Any, args: Any, details: dict[str, Any] | None
     ) -> PartChunk:
-        new_name = None if name is None or name == call.name else typed(name, str)
+        new_name = None if name is None or name == call.name else expect_type(name, str)
         call.name += new_name or ""
         args = _new_args(call, args)
         if isinstance(args, str):
@@ -250,7 +250,7 @@ class ToolCalls:
                 call.clear()
             call.add(args)
         elif args is not None:
-            call.args = typed(args, dict)
+            call.args = expect_type(args, dict)
         # A call keeps its first id: some servers make another for every piece.
         new_id = id if call.id is None else None
         call.id = call.id or id

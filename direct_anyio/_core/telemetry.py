@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._json import mended, text_of
-from .._misfits import Misfit
 from .._record import Record
+from .._validation import ValidationError
 from .._values import Values
 from ..content import (
     AudioUrl,
@@ -295,8 +295,8 @@ def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
     try:
         # A lone surrogate would keep an exporter from sending the whole batch.
         return {name: mended(text_of(writer.tree(value))) for name, value in values.items()}
-    except Misfit as misfit:  # the span tells the class of the value's own error
-        raise misfit.__cause__ or misfit from None
+    except ValidationError as invalid:  # the span tells the class of the value's own error
+        raise invalid.__cause__ or invalid from None
 
 
 def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:

@@ -82,10 +82,10 @@ def open_task_group_apart() -> AbstractAsyncContextManager[TaskGroup]:
     tasks pass their failures on themselves; what one raises all the same is raised at the
     end of the block, in place of the block's own exception.
     """
-    return _Apart()
+    return HostedTaskGroup()
 
 
-class _Apart:
+class HostedTaskGroup:
     """A task group, and the task that opens it and closes it.
 
     No generator: a collector that finds several within each other closes them at once.

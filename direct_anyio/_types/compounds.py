@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from .._misfits import MAX_PLACES, Misfit
+from .._validation import MAX_PLACES, ValidationError
 from ..exceptions import UserError
 from .kinds import Choice, Definitions, Kind, Scalar, Schema, Tried, unfit
 from .limits import Limit
@@ -34,24 +34,24 @@ def _read_each(
     for step, value, kind in entries:
         try:
             done.append(kind.read(value, tried, exact))
-        except Misfit as exc:
+        except ValidationError as exc:
             exc.inside(step)
             found += exc.found
             if len(found) >= MAX_PLACES:
                 break
     if found:
-        raise Misfit.of(found[:MAX_PLACES])
+        raise ValidationError.of(found[:MAX_PLACES])
     return done
 
 
 def _made(make: Callable[..., Any], /, *args: Any, **members: Any) -> Any:
-    """Return what a class makes of values; whatever it raises is a misfit."""
+    """Return what a class makes of values; whatever it raises is a invalid."""
     try:
         return make(*args, **members)
     except RecursionError:
         raise
     except Exception as exc:
-        raise Misfit(str(exc) or type(exc).__name__) from None
+        raise ValidationError(str(exc) or type(exc).__name__) from None
 
 
 @attrs.frozen(eq=False)
@@ -95,7 +95,7 @@ class Array(Kind):
         if between < 0 or (between and self.rest is None):
             least = "" if self.rest is None else "at least "
             count = len(self.first) + len(self.last)
-            raise Misfit(f"must have {least}{count} items, not {len(value)}")
+            raise ValidationError(f"must have {least}{count} items, not {len(value)}")
         rest = repeat(self.rest, between) if self.rest is not None else ()
         kinds = chain(self.first, rest, self.last)
         entries = zip(range(len(value)), value, kinds, strict=True)
@@ -176,23 +176,23 @@ class Union(Kind):
             found = self._first_fit(value, tried, exact)
             if type(value) in (dict, list):
                 tried[key] = found
-        if isinstance(found, Misfit):
-            raise Misfit.of(found.found)  # whose places grow
+        if isinstance(found, ValidationError):
+            raise ValidationError.of(found.found)  # whose places grow
         return found
 
     def _first_fit(self, value: Any, tried: Tried, exact: bool) -> Any:
         members = self._likely(value)
-        misfits: list[Misfit] = []
+        errors: list[ValidationError] = []
         for exactly in (True,) if exact else (True, False):
-            misfits.clear()
+            errors.clear()
             for member in members:
                 try:
                     return member.read(value, tried, exactly)
-                except Misfit as exc:
-                    misfits.append(exc)
+                except ValidationError as exc:
+                    errors.append(exc)
         fitting = [
-            misfit
-            for member, misfit in zip(members, misfits, strict=True)
+            invalid
+            for member, invalid in zip(members, errors, strict=True)
             if type(value) is _shape(member)
         ]
         if len(fitting) == 1:  # which says more
@@ -215,7 +215,7 @@ class Union(Kind):
         for member in self.members:
             try:
                 return member.read_key(text, tried)
-            except Misfit:
+            except ValidationError:
                 continue
         raise unfit(self._wanted, text)
 

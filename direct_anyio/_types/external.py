@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import attrs
 
-from .._misfits import MAX_PLACES, Misfit
+from .._validation import MAX_PLACES, ValidationError
 from ..exceptions import UserError, printable
 from .kinds import DEFS, Definitions, Kind, Schema, Tried
 from .members import has_members
@@ -51,7 +51,7 @@ class External(Kind):
         except RecursionError:
             raise
         except Exception as exc:
-            raise Misfit.of(_places(exc)) from None
+            raise ValidationError.of(_places(exc)) from None
 
     def key_schema(self) -> Schema | None:
         return None if self.is_class else {}

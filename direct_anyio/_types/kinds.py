@@ -3,8 +3,8 @@
 Here is what a kind is, and those without parts; `compounds` has the others.
 
 Reading guesses nothing: "5" is no number and "false" is no bool. A whole number is a float too,
-and a float without a fraction an integer. What does not fit is a `Misfit` that names its places;
-the time is linear in the size of the value.
+and a float without a fraction an integer. What does not fit is a `ValidationError` that names
+its places; the time is linear in the size of the value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 
-from .._misfits import MAX_VALUE, Misfit
+from .._validation import MAX_VALUE, ValidationError
 from ..exceptions import printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DEFS = "#/$defs/"
 
 Schema: TypeAlias = dict[str, Any]
 Tried: TypeAlias = dict[tuple[int, int, bool], Any]
-"""What each union read each value as, or the `Misfit`, by the ids of both and `exact`.
+"""What each union read each value as, or the `ValidationError`, by the ids of both and `exact`.
 
 Unions within each other would otherwise read what is inside them again and again.
 """
@@ -48,9 +48,9 @@ class Definitions(Protocol):
         ...
 
 
-def unfit(wanted: str, value: object) -> Misfit:
+def unfit(wanted: str, value: object) -> ValidationError:
     """Return the error for a JSON value that is not what is wanted."""
-    return Misfit(partial(_said, wanted, value))
+    return ValidationError(partial(_said, wanted, value))
 
 
 def _said(wanted: str, value: object) -> str:
@@ -85,7 +85,7 @@ class Kind:
                 for such a member first. Inside of classes nothing needs to be exact.
 
         Raises:
-            Misfit: It does not fit.
+            ValidationError: It does not fit.
         """
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class Kind:
         """Return the key of a JSON object as a value of this kind.
 
         Raises:
-            Misfit: It does not fit.
+            ValidationError: It does not fit.
         """
         return self.read(text, tried)
 
@@ -141,7 +141,7 @@ class Scalar(Kind):
             return self.read(text, tried)
         try:
             return self.read(json.loads(text), tried)
-        except (ValueError, RecursionError, Misfit):
+        except (ValueError, RecursionError, ValidationError):
             raise unfit(self.wanted, text) from None
 
     def key_schema(self) -> Schema | None:

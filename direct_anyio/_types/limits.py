@@ -20,7 +20,8 @@ _NUMBERS = ("integer", "number")
 _LENGTHS = {"string": "Length", "array": "Items", "object": "Properties"}
 
 
-def _is_multiple(value: Any, of: Any) -> bool:
+def is_multiple(value: Any, of: Any) -> bool:
+    """Return whether a number is a multiple of another one."""
     if isinstance(value, float):  # 0.3 is a multiple of 0.1
         value, of = Decimal(str(value)), Decimal(str(of))
     return not value % of
@@ -32,7 +33,7 @@ _WORDS: dict[str, tuple[str, Callable[[Any, Any], bool], str]] = {
     "ge": ("at least", operator.ge, "minimum"),
     "lt": ("less than", operator.lt, "exclusiveMaximum"),
     "le": ("at most", operator.le, "maximum"),
-    "multiple_of": ("a multiple of", _is_multiple, "multipleOf"),
+    "multiple_of": ("a multiple of", is_multiple, "multipleOf"),
     "min_length": ("of a length of at least", lambda value, least: len(value) >= least, "min"),
     "max_length": ("of a length of at most", lambda value, most: len(value) <= most, "max"),
     "pattern": ("like the pattern", lambda value, like: bool(re.search(like, value)), "pattern"),

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import attrs
 
-from .._docstrings import told_of_class
+from .._docstrings import class_descriptions
 from ..exceptions import UserError
 
 __all__ = (
@@ -93,7 +93,8 @@ def evaluated(annotation: Any, module: str | None, names: Mapping[str, Any]) -> 
         raise UserError(f"The type alias {annotation!r} cannot be read: {exc}") from exc
 
 
-def _attrs_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+def attrs_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+    """Yield the members of an attrs class."""
     for field in attrs.fields(cls):
         if field.init:
             required = field.default is attrs.NOTHING
@@ -102,7 +103,8 @@ def _attrs_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
             yield Member(field.alias or field.name, hint, required, field.default, said)
 
 
-def _dataclass_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+def dataclass_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+    """Yield the members of a dataclass."""
     missing = dataclasses.MISSING
     # `dataclasses.fields` leaves out an `InitVar`, which the constructor may need.
     for field in cls.__dataclass_fields__.values():
@@ -119,7 +121,8 @@ def _dataclass_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
 _MARKS = {"Required": True, "NotRequired": False, "ReadOnly": None}
 
 
-def _typed_dict_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+def typed_dict_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+    """Yield the keys of a TypedDict."""
     for name, hint in hints.items():
         required = name in cls.__required_keys__
         # The class itself misses these in annotations that are text.
@@ -129,7 +132,8 @@ def _typed_dict_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
         yield Member(name, hint, required)
 
 
-def _named_tuple_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+def named_tuple_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
+    """Yield the fields of a named tuple."""
     for name in cls._fields:
         default = cls._field_defaults.get(name, ...)
         yield Member(name, hints.get(name, Any), name not in cls._field_defaults, default)
@@ -141,10 +145,10 @@ def is_typed_dict(cls: type) -> bool:
 
 
 _CLASSES: tuple[tuple[Callable[[Any], bool], Callable[..., Iterator[Member]]], ...] = (
-    (attrs.has, _attrs_members),
-    (dataclasses.is_dataclass, _dataclass_members),
-    (is_typed_dict, _typed_dict_members),
-    (lambda cls: issubclass(cls, tuple) and hasattr(cls, "_fields"), _named_tuple_members),
+    (attrs.has, attrs_members),
+    (dataclasses.is_dataclass, dataclass_members),
+    (is_typed_dict, typed_dict_members),
+    (lambda cls: issubclass(cls, tuple) and hasattr(cls, "_fields"), named_tuple_members),
 )
 
 
@@ -156,7 +160,7 @@ def has_members(cls: Any) -> bool:
 def members_of(cls: Any) -> tuple[Member, ...]:
     """Return the members of a class that has some, as they are annotated."""
     read = next(read for applies, read in _CLASSES if applies(cls))
-    said = told_of_class(cls)
+    said = class_descriptions(cls)
     return tuple(
         attrs.evolve(member, description=member.description or said.get(member.name))
         for member in read(cls, hints_of(cls))

@@ -36,21 +36,24 @@ def _whole(value: int | float) -> int:
     return int(value)
 
 
-def _finite(value: int | float) -> float:
+def finite_float(value: int | float) -> float:
+    """Return a number as a float; it must be finite."""
     made = float(value)
     if not math.isfinite(made):
         raise ValueError
     return made
 
 
-def _decimal(value: int | float | str) -> Decimal:
+def finite_decimal(value: int | float | str) -> Decimal:
+    """Return a number, or a text of one, as a decimal; it must be finite."""
     made = Decimal(str(value))
     if not made.is_finite():
         raise ValueError
     return made
 
 
-def _duration(text: str) -> timedelta:
+def iso_duration(text: str) -> timedelta:
+    """Return a duration of ISO 8601."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError
@@ -96,15 +99,15 @@ _SCALARS: tuple[tuple[Any, Scalar], ...] = (
     (str, Scalar("str", {"type": "string"}, _TEXT, "text", str)),
     (int, Scalar("int", {"type": "integer"}, _NUMBERS, "an integer", _whole,
                  lambda value: type(value) is int)),
-    (float, Scalar("float", {"type": "number"}, _NUMBERS, "a number", _finite,
+    (float, Scalar("float", {"type": "number"}, _NUMBERS, "a number", finite_float,
                    lambda value: type(value) is float)),
     # As text too: a number of JSON is read as a float, which has fewer digits.
-    (Decimal, Scalar("Decimal", {"type": "number"}, (*_NUMBERS, str), "a number", _decimal)),
+    (Decimal, Scalar("Decimal", {"type": "number"}, (*_NUMBERS, str), "a number", finite_decimal)),
     (date, _text("date", "a date", date.fromisoformat, "date")),
     (datetime, _text("datetime", "a date and time", datetime.fromisoformat, "date-time",
                      is_exact=lambda value: type(value) is str and len(value) > 10)),
     (time, _text("time", "a time", time.fromisoformat, "time")),
-    (timedelta, _text("timedelta", "a duration such as PT1H30M", _duration, "duration")),
+    (timedelta, _text("timedelta", "a duration such as PT1H30M", iso_duration, "duration")),
     (UUID, _text("UUID", "a UUID", UUID, "uuid")),
     (bytes, _text("bytes", "bytes in base64", from_base64, "base64")),
     (bytearray, _text("bytearray", "bytes in base64", lambda text: bytearray(from_base64(text)),

@@ -28,6 +28,7 @@ from .._core.codec import (
     args_of,
     count,
     dictionary,
+    expect_type,
     id_of,
     maybe,
     reason_of,
@@ -35,7 +36,6 @@ from .._core.codec import (
     text_of,
     thinking_chunk,
     tool_call_chunk,
-    typed,
 )
 from .._core.identity import Identities
 from .._values import to_json
@@ -137,9 +137,9 @@ class AnthropicReader(Reader):
         content = document["content"]
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        for block in typed(content, list):
+        for block in expect_type(content, list):
             if block is not None:
-                yield from self._start(self._identities.start(), typed(block, dict))
+                yield from self._start(self._identities.start(), expect_type(block, dict))
         yield from self._ending(document, document)
 
     def message_start(self, document: JSONObject) -> Iterator[Item]:
@@ -151,8 +151,8 @@ class AnthropicReader(Reader):
 
     def content_block_start(self, document: JSONObject) -> Iterator[Item]:
         """Read the start of a block."""
-        block, name = typed(document["content_block"], dict), ("index", document.get("index"))
-        typed(block["type"], str)
+        block, name = expect_type(document["content_block"], dict), ("index", document.get("index"))
+        expect_type(block["type"], str)
         same = self._identities.find(name)
         if same in self._open:
             before = self._blocks[same]
@@ -175,7 +175,7 @@ class AnthropicReader(Reader):
 
     def content_block_delta(self, document: JSONObject) -> Iterator[Item]:
         """Read a piece of a block."""
-        key, delta = self._named(document), typed(document["delta"], dict)
+        key, delta = self._named(document), expect_type(document["delta"], dict)
         if key is None:
             index = document.get("index")
             raise ValueError(f"a delta of content block {index}, which never started")
@@ -267,7 +267,7 @@ class AnthropicReader(Reader):
         return usage_of(self._counts)
 
     def _start(self, index: int, block: JSONObject) -> Iterable[Item]:
-        block_type = typed(block["type"], str)
+        block_type = expect_type(block["type"], str)
         if block_type.endswith(_RESULT):
             return (WholePart(index, self._result(block_type.removesuffix(_RESULT), block)),)
         start = _BLOCKS.get(block_type)
@@ -278,7 +278,8 @@ class AnthropicReader(Reader):
         if block.get("text") is not None:
             citations = block.get("citations")
             details = {"citations": citations} if citations else None
-            yield WholePart(index, TextPart(typed(block["text"], str), provider_details=details))
+            text = expect_type(block["text"], str)
+            yield WholePart(index, TextPart(text, provider_details=details))
 
     def thinking(self, index: int, block: JSONObject) -> Iterator[Item]:
         """Read a thought."""
@@ -299,13 +300,13 @@ class AnthropicReader(Reader):
     def tool_use(self, index: int, block: JSONObject) -> Iterator[Item]:
         """Read a call of a function."""
         self._take_input(index, block)
-        name, args = typed(block["name"], str), args_of(block.get("input"))
+        name, args = expect_type(block["name"], str), args_of(block.get("input"))
         yield tool_call_chunk(index, name=name, args=args, call_id=block.get("id"))
 
     def server_tool_use(self, index: int, block: JSONObject) -> Iterator[Item]:
         """Read a call of a tool of the provider's."""
         self._take_input(index, block)
-        name, args = typed(block["name"], str), dictionary(block.get("input")) or None
+        name, args = expect_type(block["name"], str), dictionary(block.get("input")) or None
         tool = _TOOLS.get(name, name)
         if args and tool == "tool_search":
             searched = (args.get(key) for key in ("query", "pattern"))
@@ -381,7 +382,7 @@ class AnthropicReader(Reader):
         In a stream it starts empty, and its one delta brings all of it, in its place.
         """
         part: JSONObject = {
-            "content": typed(block.get("content") or "", str),
+            "content": expect_type(block.get("content") or "", str),
             "provider_name": self._provider_name,
             "part_kind": "compaction",
         }
@@ -410,7 +411,7 @@ _BLOCKS: dict[str, Callable[[AnthropicReader, int, JSONObject], Iterator[Item]]]
 
 
 def _string(value: Any) -> str:
-    return typed(value, str)
+    return expect_type(value, str)
 
 
 def _container(message: JSONObject) -> JSONObject:

@@ -24,6 +24,7 @@ from .._core.codec import (
     StreamEnd,
     WholePart,
     dictionary,
+    expect_type,
     index_of,
     maybe,
     others_left_out,
@@ -31,7 +32,6 @@ from .._core.codec import (
     text_chunk,
     text_of,
     thinking_chunk,
-    typed,
 )
 from .._core.failures import in_stream_error, is_error
 from .._core.identity import ToolCalls
@@ -122,7 +122,7 @@ class ChatReader(Reader):
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a `chat.completion`."""
-        typed(document["choices"], list)[0]
+        expect_type(document["choices"], list)[0]
         self._tagged.skips_blank = False
         finished = False
         for item in (*self.frame("message", document), *self._waited(), *self._tagged.end()):
@@ -172,12 +172,12 @@ class ChatReader(Reader):
 
     def _chosen(self, document: JSONObject) -> Iterable[JSONObject]:
         """Return the choices that are the answer: those of index 0, where there is one."""
-        choices = typed(document["choices"], list)
+        choices = expect_type(document["choices"], list)
         if len(choices) == 1 and self._index == 0:
             only = choices[0]
             if type(only) is dict and only.get("index") == 0:
                 return choices
-        choices = [typed(choice, dict) for choice in choices if choice is not None]
+        choices = [expect_type(choice, dict) for choice in choices if choice is not None]
         indexes = [_index_of(choice) for choice in choices]
         if self._index is None:
             if 0 not in indexes:
@@ -230,7 +230,7 @@ class ChatReader(Reader):
             length: Characters of what is known that it may repeat; None for all.
         """
         self._has_delta = self._has_delta or not whole
-        if typed(message, dict).get("refusal") and not (repeats and self._refusal):
+        if expect_type(message, dict).get("refusal") and not (repeats and self._refusal):
             self._refused(message["refusal"])
         is_known = self._has_delta and (self._has_thoughts or self._tagged.has_thoughts)
         if not (repeats and is_known):
@@ -250,7 +250,7 @@ class ChatReader(Reader):
             calls = [{"function": function}] if any(function.values()) else ()
         if calls:
             self._has_content = True
-            yield from self._called(typed(calls, list), whole=whole, repeats=repeats)
+            yield from self._called(expect_type(calls, list), whole=whole, repeats=repeats)
         if message.get("images") or message.get("audio") or message.get("annotations"):
             yield from self._extras(message, repeats=repeats)
 
@@ -423,7 +423,7 @@ def _contents(content: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(piece, str):
             yield "text", piece
             continue
-        kind = typed(piece, dict).get("type")
+        kind = expect_type(piece, dict).get("type")
         if kind in ("thinking", "reasoning"):
             yield "thinking", text_of(piece)
         elif kind == "image_url":
@@ -472,7 +472,7 @@ class _Audio:
         if sound:
             self._pieces.clear()
             content = BinaryContent(sound, media_type=_sound_type(sound))
-            id = maybe(lambda id: typed(id, str), self._known.get("id"))
+            id = maybe(lambda id: expect_type(id, str), self._known.get("id"))
             yield WholePart("audio", FilePart(content, id=id, provider_details=self._known))
 
 

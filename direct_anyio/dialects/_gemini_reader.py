@@ -24,6 +24,7 @@ from .._core.codec import (
     args_of,
     count,
     dictionary,
+    expect_type,
     id_of,
     index_of,
     maybe,
@@ -33,7 +34,6 @@ from .._core.codec import (
     text_of,
     thinking_chunk,
     tool_call_chunk,
-    typed,
 )
 from .._core.identity import Identities
 from ..builtin_tools import FileSearchTool
@@ -124,7 +124,7 @@ class GeminiReader(Reader):
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one frame of a stream."""
         yield from self._heading(document)
-        candidates = typed(document.get("candidates") or [], list)
+        candidates = expect_type(document.get("candidates") or [], list)
         if not candidates:
             yield from self._blocked(dictionary(document.get("promptFeedback")))
         for candidate in candidates:
@@ -192,7 +192,7 @@ class GeminiReader(Reader):
         yield Mark.FINISHED
 
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
-        told = typed(dictionary(candidate.get("content")).get("parts") or [], list)
+        told = expect_type(dictionary(candidate.get("content")).get("parts") or [], list)
         parts = [part for part in told if part is not None]
         grounding = dictionary(candidate.get("groundingMetadata"))
         if grounding:
@@ -230,7 +230,7 @@ class GeminiReader(Reader):
 
     def _text(self, part: JSONObject, text: Any, details: _Details) -> Iterator[Item]:
         thought = part.get("thought")
-        text = text_of(text) if thought else typed(text, str)
+        text = text_of(text) if thought else expect_type(text, str)
         if not text and not details:
             return
         if thought:
@@ -263,14 +263,14 @@ class GeminiReader(Reader):
             return
         encoded = blob["data"].translate(_STANDARD_BASE64)
         data = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-        content = BinaryContent(data, media_type=typed(blob["mimeType"], str))
+        content = BinaryContent(data, media_type=expect_type(blob["mimeType"], str))
         file = FilePart(content, provider_name=self._signer(details), provider_details=details)
         yield WholePart(self._key(), file)
 
     def _invoked(self, name: str, args: Any, call_id: str, details: _Details = None) -> Item:
         call = BuiltinToolCallPart(
             name,
-            None if args is None else typed(args, dict),
+            None if args is None else expect_type(args, dict),
             call_id,
             provider_name=self._provider_name,
             provider_details=details,
@@ -387,7 +387,7 @@ def _tool_type(part: JSONObject) -> str | None:
 
 def _tool_name(told: JSONObject) -> str:
     # The steps in which the API reads media have no type.
-    kind = typed(told.get("toolType") or "MEDIA_PROCESSING", str)
+    kind = expect_type(told.get("toolType") or "MEDIA_PROCESSING", str)
     return _TOOL_NAMES.get(kind, kind.lower())
 
 

@@ -15,7 +15,15 @@ from typing import Any
 
 import attrs
 
-from .._core.codec import Item, JSONObject, WholePart, dictionary, id_of, tool_call_chunk, typed
+from .._core.codec import (
+    Item,
+    JSONObject,
+    WholePart,
+    dictionary,
+    expect_type,
+    id_of,
+    tool_call_chunk,
+)
 from .._values import to_json
 from ..parts import (
     BuiltinToolCallPart,
@@ -96,7 +104,7 @@ class Calls:
         """Read what a search for tools found."""
         call_id = id_of(item.get("call_id"))
         if call_id is None:
-            call_id = self._searches.popleft() if self._searches else typed(item["id"], str)
+            call_id = self._searches.popleft() if self._searches else expect_type(item["id"], str)
         tools = map(dictionary, listed(item.get("tools")))
         found = [{"name": tool["name"]} for tool in tools if tool.get("type") == "function"]
         return BuiltinToolReturnPart(
@@ -183,11 +191,11 @@ class Calls:
                 key, name=_CLIENT_TOOL_SEARCH, args=args, call_id=call_id, id=known.id
             )
         if told_id is None:
-            self._searches.append(typed(call_id, str))
+            self._searches.append(expect_type(call_id, str))
         call = BuiltinToolCallPart(
             TOOL_SEARCH,
             args,
-            typed(call_id, str),
+            expect_type(call_id, str),
             id=known.id,
             provider_name=self._provider,
             provider_details=_search_details(item),
@@ -261,7 +269,7 @@ class Calls:
         known, delta = self._growing(document, kind), document.get("delta")
         if known is not None and delta:
             known.told.pop(INNER[kind], None)
-            known.inner.add(typed(delta, str))
+            known.inner.add(expect_type(delta, str))
             yield self._more_args(known, _written(kind, delta))
 
     def inner_done(self, document: JSONObject, kind: str) -> Iterator[Item]:
@@ -302,7 +310,7 @@ CALL_FRAMES: dict[str, _Frame] = {
 
 
 def _call_id(known: OutputItem) -> str:
-    return typed(known.told.get("id") or known.told["made"], str)
+    return expect_type(known.told.get("id") or known.told["made"], str)
 
 
 _KEPT = ("arguments", "code", "container_id", "name", "server_label")

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .._core.codec import args_of, typed
+from .._core.codec import args_of, expect_type
 from .._json import loads
 from .._values import to_json
 
@@ -121,7 +121,7 @@ class GrowingArgs(GrowingText):
         if isinstance(args, dict) or (args == "{}" and not self.length):
             self.hold(args)
             return ""
-        text = "" if args is None or self._is_object else typed(args, str)
+        text = "" if args is None or self._is_object else expect_type(args, str)
         self.add(text)
         return text
 
@@ -143,7 +143,7 @@ class GrowingArgs(GrowingText):
         args = args_of(args) or ""
         if isinstance(args, dict):
             self.held = {**self.held, **args} if isinstance(self.held, dict) else args
-        elif typed(args, str) and (args != "{}" or not self.held):
+        elif expect_type(args, str) and (args != "{}" or not self.held):
             self.held = args
 
     def settle(self) -> tuple[Any, bool]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen
 
-from .._core.codec import JSONObject, maybe, typed
+from .._core.codec import JSONObject, expect_type, maybe
 from .._core.returned import FILES, args_or_none, args_text
 from .._values import as_text
 from ..content import (
@@ -310,6 +310,6 @@ def _citations(details: JSONObject, text: str) -> list[JSONObject]:
 def _citation(citation: JSONObject) -> JSONObject:
     kind = citation["type"]
     fields: JSONObject = {
-        key: typed(citation[key], wanted) for key, wanted in _CITATIONS[kind].items()
+        key: expect_type(citation[key], wanted) for key, wanted in _CITATIONS[kind].items()
     }
     return {"type": kind, **fields}

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .._core.codec import JSONObject, id_of, index_of, text_of, typed
+from .._core.codec import JSONObject, expect_type, id_of, index_of, text_of
 from ..parts import new_tool_call_id
 from ._responses_growth import GrowingArgs, GrowingText, listed, text_of_args
 from ._responses_tools import NATIVE_ITEMS
@@ -146,7 +146,7 @@ class OutputItems:
 
     def begin(self, item: JSONObject, index: Any = None) -> OutputItem:
         """Return a new item, which is found by its index and ids from now on."""
-        kind, id, place = typed(item["type"], str), id_of(item.get("id")), index_of(index)
+        kind, id, place = expect_type(item["type"], str), id_of(item.get("id")), index_of(index)
         made = new_tool_call_id() if id is None and kind in _NAMED else id
         known = OutputItem(len(self.all), kind, made, place)
         self._name(known, id=id, output=place, both=_pair(id, place), any="")

@@ -21,12 +21,12 @@ from .._core.codec import (
     WholePart,
     count,
     dictionary,
+    expect_type,
     index_of,
     maybe,
     text_chunk,
     text_of,
     thinking_chunk,
-    typed,
 )
 from .._core.failures import in_stream_error
 from ..messages import FinishReason
@@ -85,7 +85,7 @@ class ResponsesReader(Reader):
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a response object."""
-        typed(document["output"], list)
+        expect_type(document["output"], list)
         return self._response(document)
 
     def end(self) -> Iterator[Item]:
@@ -102,7 +102,7 @@ class ResponsesReader(Reader):
 
     def _finished(self, document: JSONObject) -> Iterator[Item]:
         response = document if "output" in document else document["response"]
-        yield from self._response(typed(response, dict))
+        yield from self._response(expect_type(response, dict))
         yield Mark.LAST
 
     def _response(self, response: JSONObject) -> Iterator[Item]:
@@ -142,7 +142,7 @@ class ResponsesReader(Reader):
 
     def output_item_added(self, document: JSONObject) -> Iterator[Item]:
         """Read the start of an item."""
-        item, index = typed(document["item"], dict), document.get("output_index")
+        item, index = expect_type(document["item"], dict), document.get("output_index")
         kind = item["type"]
         if kind not in EXTENDED:
             return
@@ -159,7 +159,7 @@ class ResponsesReader(Reader):
 
     def output_item_done(self, document: JSONObject) -> Iterator[Item]:
         """Read an item as a whole."""
-        item, index = typed(document["item"], dict), document.get("output_index")
+        item, index = expect_type(document["item"], dict), document.get("output_index")
         known = self._items.finished(item, index)
         return self._done(known or self._items.begin(item, index), item)
 
@@ -194,9 +194,9 @@ class ResponsesReader(Reader):
         ]
         details = _raw_content(known) if any(rests) else None
         known.is_raw_told = True if details else known.is_raw_told
-        signature = maybe(lambda text: typed(text, str), item.get("encrypted_content")) or None
-        if known.is_proven:  # the final list has another signature for the same thought
-            signature = None
+        signature = item.get("encrypted_content")
+        if known.is_proven or not isinstance(signature, str) or not signature:
+            signature = None  # the final list has another one for the same thought
         known.is_proven = known.is_proven or bool(signature or details)
         texts = [text_of(summary) for summary in listed(item.get("summary"))]
         if signature or details:
@@ -290,7 +290,7 @@ class ResponsesReader(Reader):
         for number, told in enumerate(listed(item.get("content"))):
             if told is None:
                 continue
-            content = {"text": told} if isinstance(told, str) else typed(told, dict)
+            content = {"text": told} if isinstance(told, str) else expect_type(told, dict)
             if content.get("type") == "refusal":
                 self._whole_refusal(known, number, content)
             elif content.get("text"):
@@ -301,7 +301,7 @@ class ResponsesReader(Reader):
     ) -> Iterator[Item]:
         text = known.texts.setdefault(number, GrowingText())
         is_new = not text.pieces
-        rest = text.rest(typed(content["text"], str))
+        rest = text.rest(expect_type(content["text"], str))
         details = None if text.has_details else _text_details(content)
         text.has_details = text.has_details or bool(details)
         if is_new and phase:
@@ -319,14 +319,15 @@ class ResponsesReader(Reader):
         known, number = self._items.open(document, "message"), _number(document, "content_index")
         phase, known.phase = known.phase, None
         details = {"phase": phase} if phase else None
-        known.texts.setdefault(number, GrowingText()).add(typed(delta, str))
+        known.texts.setdefault(number, GrowingText()).add(expect_type(delta, str))
         yield text_chunk(("text", known.key, number), delta, id=known.id, details=details)
 
     def _text_done(self, document: JSONObject) -> Iterator[Item]:
         text, number = document.get("text"), _number(document, "content_index")
         if not text:
             return
-        known = self._items.open(document, "message", _begins("texts", number, typed(text, str)))
+        fits = _begins("texts", number, expect_type(text, str))
+        known = self._items.open(document, "message", fits)
         annotations = known.annotations.pop(number, []) or document.get("annotations")
         phase, known.phase = known.phase, None
         content = {**document, "annotations": annotations}
@@ -347,7 +348,7 @@ class ResponsesReader(Reader):
     def refusal_delta(self, document: JSONObject) -> Iterator[Item]:
         """Read a piece of a refusal."""
         known, number = self._items.open(document, "message"), _number(document, "content_index")
-        self._refusal(known, number).add(typed(document.get("delta") or "", str))
+        self._refusal(known, number).add(expect_type(document.get("delta") or "", str))
         return iter(())
 
     def _refusal_done(self, document: JSONObject) -> Iterator[Item]:
@@ -357,7 +358,7 @@ class ResponsesReader(Reader):
 
     def _whole_refusal(self, known: OutputItem, number: int, content: JSONObject) -> None:
         told = content.get("refusal") or content.get("text") or ""
-        self._refusal(known, number).rest(typed(told, str))
+        self._refusal(known, number).rest(expect_type(told, str))
 
     def _refusal(self, known: OutputItem, number: int) -> GrowingText:
         return self._refusals.setdefault((known.key, number), GrowingText())
@@ -433,7 +434,7 @@ def _place(document: JSONObject) -> JSONObject:
 
 def _reason(response: JSONObject) -> str:
     incomplete = dictionary(response.get("incomplete_details"))
-    return typed(incomplete.get("reason") or response["status"], str)
+    return expect_type(incomplete.get("reason") or response["status"], str)
 
 
 def _text_details(content: JSONObject) -> JSONObject:

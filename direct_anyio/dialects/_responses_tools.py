@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .._core.codec import JSONObject, dictionary, maybe, typed
+from .._core.codec import JSONObject, dictionary, expect_type, maybe
 from .._core.returned import args_or_none
 from .._values import to_json
 from ..builtin_tools import (
@@ -72,7 +72,7 @@ def _native(
     *,
     id: str | None = None,
 ) -> Native:
-    call_id = typed(item["id"], str)
+    call_id = expect_type(item["id"], str)
     return Native(
         BuiltinToolCallPart(tool, args, call_id, id=id, provider_name=provider),
         BuiltinToolReturnPart(tool, content, call_id, provider_name=provider),
@@ -87,7 +87,7 @@ def _file(data: Any, media_type: str) -> BinaryContent:
         TypeError: It is no text.
         ValueError: It is neither.
     """
-    head, is_uri, rest = typed(data, str).partition(";base64,")
+    head, is_uri, rest = expect_type(data, str).partition(";base64,")
     text = "".join((rest if is_uri else data).split())
     told_type = head.removeprefix("data:") if is_uri else media_type
     content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -96,7 +96,8 @@ def _file(data: Any, media_type: str) -> BinaryContent:
 
 def read_code_interpreter(item: JSONObject, provider: str) -> Native:
     """Read a call that ran code."""
-    args = {"container_id": item.get("container_id"), "code": typed(item.get("code") or "", str)}
+    code = expect_type(item.get("code") or "", str)
+    args = {"container_id": item.get("container_id"), "code": code}
     outputs = [each for each in listed(item.get("outputs")) if isinstance(each, dict)]
     logs = [each["logs"] for each in outputs if each.get("type") == "logs" and "logs" in each]
     images = [each.get("url") for each in outputs if each.get("type") == "image"]

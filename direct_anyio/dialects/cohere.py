@@ -20,12 +20,12 @@ from .._core.codec import (
     StreamEnd,
     count,
     dictionary,
+    expect_type,
     index_of,
     reason_of,
     text_chunk,
     text_of,
     thinking_chunk,
-    typed,
 )
 from .._core.failures import in_stream_error
 from .._core.identity import ToolCalls
@@ -202,7 +202,7 @@ class CohereReader(Reader):
 
     def body(self, document: JSONObject) -> Iterator[Item]:
         """Read a whole response."""
-        message = typed(document["message"], dict)
+        message = expect_type(document["message"], dict)
         yield ResponseInfo(provider_response_id=document.get("id") or None)
         yield from _used(document.get("usage"))
         yield from _contents(message.get("content"), 0)

@@ -275,30 +275,37 @@ def _checked(source: Hidden, how: str = "passed") -> Hidden:
     Raises:
         UserError: It is neither; the message never shows it.
     """
+    # Not raised where it is found: reports of an error show the local variables of its frames.
+    wrong = _fault(source, how)
+    if wrong is not None:
+        raise UserError(wrong)
+    return Hidden(source.reveal().strip()) if isinstance(source.reveal(), str) else source
+
+
+def _fault(source: Hidden, how: str) -> str | None:
+    """Return what is wrong with a key, or with what is to return one."""
     value = source.reveal()
     if isinstance(value, str):
-        key = Hidden(value.strip())
-        if not key.reveal():
-            raise UserError("The API key is empty.")
-        for position, character in enumerate(key.reveal()):
+        key = value.strip()
+        for position, character in enumerate(key):
             if not "!" <= character <= "~":
-                raise UserError(f"The API key has an invalid character at position {position}.")
-        return key
+                return f"The API key has an invalid character at position {position}."
+        return None if key else "The API key is empty."
     type_name = type(value).__name__
     if how == "returned":
-        raise UserError(
+        return (
             f"The function for `api_key` returned no text, but {type_name}: it must return the key "
             "itself, such as `credential.get_token(scope).token`."
         )
     if not callable(value):
-        raise UserError(
+        return (
             "`api_key` is a text, a function such as "
             f"`lambda: credential.get_token(scope).token`, or a list of these, not {type_name}."
         )
     try:
         signature(value).bind()
     except TypeError:
-        raise UserError("A function for `api_key` takes no arguments; this one does.") from None
+        return "A function for `api_key` takes no arguments; this one does."
     except ValueError:
         pass  # some functions that are written in C have no signature
-    return source
+    return None
