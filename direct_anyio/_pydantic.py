@@ -50,8 +50,8 @@ def serializer_of(cls: type[Record]) -> SchemaSerializer:
 def json_schema_of(cls: type[Record]) -> dict[str, Any]:
     """Return the JSON schema of a class: an object, of what kind where it has one."""
     tag, names = _tags(cls)
-    told: dict[str, Any] = {"type": "object", "title": cls.__name__}
-    return told | ({"properties": {tag: {"enum": names}}} if names else {})
+    schema: dict[str, Any] = {"type": "object", "title": cls.__name__}
+    return schema | ({"properties": {tag: {"enum": names}}} if names else {})
 
 
 def _tags(cls: type[Record]) -> tuple[str, list[str]]:

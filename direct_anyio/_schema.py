@@ -226,12 +226,12 @@ def said_of(annotation: Any) -> str | None:
     """Return what is written about a type: in its `Annotated`, else in its docstring."""
     kind = known(annotation).kind
     while isinstance(kind, (Limited, Alias)):
-        if isinstance(kind, Limited) and kind.said:
-            return kind.said
+        if isinstance(kind, Limited) and kind.description:
+            return kind.description
         kind = kind.inner
     match kind:
-        case Class(said=said) | Choice(said=said):
-            return said
+        case Class(description=description) | Choice(description=description):
+            return description
         case External():
             return kind.json_schema("").get("description")
     return None
@@ -297,9 +297,9 @@ def kind_of_arguments(function: Any) -> tuple[Class, Kind | None]:
     except (TypeError, ValueError) as exc:
         raise UserError(f"The parameters of {function!r} are not known: {exc}") from exc
     written, resolver = _written(function), Resolver()
-    hints, said = hints_of(written), argument_descriptions(inspect.getdoc(written))
+    hints, descriptions = hints_of(written), argument_descriptions(inspect.getdoc(written))
     if isinstance(below := _below(function), type):
-        said = class_descriptions(below) | said
+        descriptions = class_descriptions(below) | descriptions
     more: Kind | None = None
     members: list[Member] = []
     for each in parameters:
@@ -312,16 +312,16 @@ def kind_of_arguments(function: Any) -> tuple[Class, Kind | None]:
         elif each.kind is each.VAR_KEYWORD:
             more = resolver.kind(dict[str, hint])  # type: ignore[valid-type]
         elif each.kind is not each.VAR_POSITIONAL:
-            members.append(_parameter(each, hint, said.get(each.name), resolver))
+            members.append(_parameter(each, hint, descriptions.get(each.name), resolver))
     name = described(function)[0] or "the function"
     return Class(written, name, dict, lambda: tuple(members)), more
 
 
 def _parameter(
-    parameter: inspect.Parameter, hint: Any, said: str | None, resolver: Resolver
+    parameter: inspect.Parameter, hint: Any, descriptions: str | None, resolver: Resolver
 ) -> Member:
     default, required = parameter.default, parameter.default is parameter.empty
     if callable(getattr(default, "is_required", None)):  # pydantic's `Field`
         hint = Annotated[hint, default]
         required, default = default.is_required(), default.default
-    return Member(parameter.name, resolver.kind(hint), required, default, said)
+    return Member(parameter.name, resolver.kind(hint), required, default, descriptions)

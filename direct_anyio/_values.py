@@ -329,8 +329,8 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     try:
         return writer.tree(value)
     except ValidationError as invalid:
-        said = invalid.message("the value", "{} {}")
-        raise UserError(f"It cannot be written as JSON: {said}") from invalid
+        reason = invalid.message("the value", "{} {}")
+        raise UserError(f"It cannot be written as JSON: {reason}") from invalid
     except Exception as exc:  # whatever a key's own methods raise
         raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 

@@ -266,7 +266,7 @@ def _asked(
     Raises:
         UserError: It is of another type; the message shows what to write.
     """
-    said = listed(messages)
+    checked = listed(messages)
     if settings is not None and not isinstance(settings, Mapping):
         raise UserError(
             "`model_settings` is a dict, such as {'max_tokens': 100}, "
@@ -277,7 +277,7 @@ def _asked(
             "`model_request_parameters` is a ModelRequestParameters, such as "
             f"ModelRequestParameters(function_tools=[...]); got {shown(offered)}"
         )
-    return said, settings, offered or _NOTHING
+    return checked, settings, offered or _NOTHING
 
 
 class _Held:
@@ -340,7 +340,7 @@ class StreamedResponseSync:
         self._given_portal = portal
         # Apart, so that the task in the portal does not keep this object alive.
         self._held = _Held(_async_stream_cm)
-        self._told = self._is_left = False
+        self._is_told = self._is_left = False
         self._entering = threading.Lock()
         self._busy = threading.Lock()
         # Both making an event and looking at the response change the fold. A signal handler
@@ -367,7 +367,7 @@ class StreamedResponseSync:
             return
         self.close()
         failure = self._failure()
-        if exc_val is None and failure is not None and not self._told:
+        if exc_val is None and failure is not None and not self._is_told:
             raise failure
 
     def close(self) -> None:
@@ -391,7 +391,7 @@ class StreamedResponseSync:
         """Have the stream left soon, without waiting for that."""
         if self._task is not None and not self._task.is_over:
             self._is_left = True
-            self._told = self._told or not self._held.is_open
+            self._is_told = self._is_told or not self._held.is_open
             self._held.let_go_by(self._task)
 
     def cancel(self) -> None:
@@ -477,7 +477,7 @@ class StreamedResponseSync:
         opened = self._held.opened
         if not wait(opened, task.host, timeout):
             raise RuntimeError("Stream failed to initialize within timeout")
-        self._told = True
+        self._is_told = True
         return opened.result()
 
     def _failure(self) -> BaseException | None:

@@ -298,8 +298,8 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
 
 def _misfit(error: Exception) -> ValidationError:
     """Return the invalid that cattrs tells of: the error of a field, noted on it, or of a class."""
-    said = "is missing" if isinstance(error, KeyError) else str(error)
-    invalid = error if isinstance(error, ValidationError) else ValidationError(said)
+    problem = "is missing" if isinstance(error, KeyError) else str(error)
+    invalid = error if isinstance(error, ValidationError) else ValidationError(problem)
     note = next(reversed(getattr(error, "__notes__", ())), None)
     if isinstance(note, AttributeValidationNote):
         invalid.inside(note.name.lstrip("_"))
@@ -348,14 +348,14 @@ def _dated(value: dict[str, Any]) -> dict[str, Any]:
     """Return a response whose details tell when it was made as a time, as it was."""
     value = renamed(value)
     details: Any = value.get("provider_details")
-    told = details.get("timestamp") if isinstance(details, dict) else None
-    if not isinstance(told, str):
+    text = details.get("timestamp") if isinstance(details, dict) else None
+    if not isinstance(text, str):
         return value
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return value
-    if iso_moment(moment) != told:  # another text
+    if iso_moment(moment) != text:  # another text
         return value
     return {**value, "provider_details": {**details, "timestamp": moment}}
 

@@ -199,10 +199,10 @@ class RetryPromptPart(Record):
 
     def model_response(self) -> str:
         """Return the text that the model reads."""
-        said = self.content if isinstance(self.content, str) else _described(self.content)
+        text = self.content if isinstance(self.content, str) else _described(self.content)
         if self.tool_name is None and isinstance(self.content, str):
-            said = f"Validation feedback:\n{said}"
-        return f"{said}\n\nFix the errors and try again."
+            text = f"Validation feedback:\n{text}"
+        return f"{text}\n\nFix the errors and try again."
 
 
 def _described(errors: Sequence[dict[str, Any]]) -> str:

@@ -156,14 +156,14 @@ def checked_settings(settings: ModelSettings, kinds: Mapping[str, Any]) -> Model
     Raises:
         UserError: One is of the wrong type; the message names it.
     """
-    said = {k: v for k, v in settings.items() if v is not None or k.endswith("_timeout")}
-    for key, value in said.items():
+    given = {k: v for k, v in settings.items() if v is not None or k.endswith("_timeout")}
+    for key, value in given.items():
         takes = None if key.endswith("timeout") else _misfit(key, value, kinds[key])
         if takes is not None:
             # What is put into requests by hand may be secret.
             got = type(value).__name__ if key.startswith("extra_") else shown(value)
             raise UserError(f"The setting {key!r} takes {takes}, not {got}")
-    return cast(ModelSettings, said)
+    return cast(ModelSettings, given)
 
 
 def _misfit(key: str, value: Any, kind: Any) -> str | None:

@@ -93,13 +93,13 @@ class ToolDefinition(Record):
         """
         from ._schema import described, parameters_of
 
-        own_name, said = described(function)
+        own_name, summary = described(function)
         if not (name or own_name):
             raise UserError(f"{function!r} has no name: give the tool one with `name=`")
         return cls(
             name=name or own_name,
             parameters_json_schema=parameters_of(function),
-            description=description or said,
+            description=description or summary,
             strict=strict,
         )
 

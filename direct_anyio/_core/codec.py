@@ -324,8 +324,8 @@ def text_of(value: Any) -> str:
     if isinstance(value, list):
         return "".join(map(text_of, value))
     names = ("text", "content", "thinking", "summary")
-    told = (dictionary(value).get(name) for name in names)
-    return next((text_of(each) for each in told if each), "")
+    texts = (dictionary(value).get(name) for name in names)
+    return next((text_of(each) for each in texts if each), "")
 
 
 def others_left_out(count: int) -> ResponseInfo:

@@ -329,8 +329,8 @@ class StreamDecoder:
         if frame.event == "error":
             return ({"error": document},)
         if self._is_unread(frame):
-            told = document if isinstance(document, list) else ()
-            return [each for each in told if isinstance(each, dict)]
+            items = document if isinstance(document, list) else ()
+            return [each for each in items if isinstance(each, dict)]
         return map(_object, document if isinstance(document, list) and document else (document,))
 
     def _is_unread(self, frame: ServerSentEvent) -> bool:

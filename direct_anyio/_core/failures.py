@@ -342,9 +342,9 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
         model_name: The model that was asked.
         hint: What to do about it, beside what is said of every such error.
     """
-    told = _category_of(document, status)
-    if told is not None and status in _SHARPER.get(told, ()):
-        kind = told.error
+    category = _category_of(document, status)
+    if category is not None and status in _SHARPER.get(category, ()):
+        kind = category.error
     elif status in _BY_STATUS:
         kind = _BY_STATUS[status].error
     else:
@@ -483,8 +483,8 @@ def _text_of(value: Any) -> str:
         if isinstance(value, list):
             value = value[0] if value else None
         elif isinstance(value, dict):
-            told = (value.get(name) for name in ("message", "msg", "error"))
-            value = next(filter(None, told), None)
+            texts = (value.get(name) for name in ("message", "msg", "error"))
+            value = next(filter(None, texts), None)
     return value if isinstance(value, str) else ""
 
 
@@ -513,8 +513,8 @@ def _retry_after_of(document: Any) -> float | None:
         delays = [_get(each, "retryDelay") for each in details] if isinstance(details, list) else []
         # OpenRouter passes the headers of its provider on.
         passed = _get(level.get("metadata"), "headers")
-        told = (_get(each, name) for each in (level, passed) for name in _WAITS)
-        for delay in (*delays, *told):
+        waits = (_get(each, name) for each in (level, passed) for name in _WAITS)
+        for delay in (*delays, *waits):
             text = str(_get(delay, "seconds") if isinstance(delay, dict) else delay)[:_LOOKED_AT]
             wait = _wait_of(text) if _WAIT.fullmatch(text) else None
             if wait is not None:

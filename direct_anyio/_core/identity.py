@@ -283,11 +283,11 @@ def _is_over(call: _Call, id: str | None, name: Any, args: Any) -> bool:
         return False
     if name != call.name:
         return True
-    told = _object(args)
-    if told is None or not call.is_whole:
+    read = _object(args)
+    if read is None or not call.is_whole:
         return False
     # With an id it is another call only where it has other arguments; `{}` may mean none.
-    return id is None or (told not in ({}, call.object) and not call.is_placeholder)
+    return id is None or (read not in ({}, call.object) and not call.is_placeholder)
 
 
 def _object(args: Any) -> dict[str, Any] | None:

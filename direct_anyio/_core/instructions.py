@@ -23,8 +23,8 @@ def instructions_of(
     requests = (each for each in reversed(messages) if isinstance(each, ModelRequest))
     given = (each.instructions for each in requests)
     latest = next((text for text in given if text and not text.isspace()), None)
-    told = (latest, parameters.prompted_output_instructions)
-    return "\n\n".join(text for text in told if text) or None
+    texts = (latest, parameters.prompted_output_instructions)
+    return "\n\n".join(text for text in texts if text) or None
 
 
 def leading_system_prompts(messages: Iterable[ModelMessage]) -> int:

@@ -139,7 +139,7 @@ def request_attributes(
     stream: bool,
 ) -> Attributes:
     """Return what is known of a request before it is sent; samplers may decide by it."""
-    told: Attributes = {
+    attributes: Attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": _PROVIDERS.get(system, system),
         "gen_ai.system": system,
@@ -148,10 +148,10 @@ def request_attributes(
         **_asked(settings),
     }
     if stream:
-        told["gen_ai.request.stream"] = True
+        attributes["gen_ai.request.stream"] = True
     if parameters.output_mode in _OUTPUT_TYPES:
-        told["gen_ai.output.type"] = _OUTPUT_TYPES[parameters.output_mode]
-    return told
+        attributes["gen_ai.output.type"] = _OUTPUT_TYPES[parameters.output_mode]
+    return attributes
 
 
 def _server(base_url: str | None) -> Attributes:
@@ -167,19 +167,19 @@ def _server(base_url: str | None) -> Attributes:
 
 def _asked(settings: Mapping[str, Any]) -> Attributes:
     # A setting of the wrong type is the provider's to refuse; a span leaves it out.
-    told: Attributes = {}
+    attributes: Attributes = {}
     for name, kind in _SETTINGS.items():
         try:
-            told[f"gen_ai.request.{name}"] = kind(settings[name])
+            attributes[f"gen_ai.request.{name}"] = kind(settings[name])
         except (KeyError, TypeError, ValueError):
             continue
-    return told
+    return attributes
 
 
 def response_attributes(response: ModelResponse) -> Attributes:
     """Return what a span says of a response, whole or not, beside its content."""
     provider = response.provider_name or ""
-    told = {
+    attributes = {
         # Of a request that several models may answer it is known only now.
         "gen_ai.provider.name": _PROVIDERS.get(provider, provider),
         "gen_ai.system": provider,
@@ -187,7 +187,7 @@ def response_attributes(response: ModelResponse) -> Attributes:
         "gen_ai.response.id": response.provider_response_id,
         "gen_ai.response.finish_reasons": response.finish_reason and [response.finish_reason],
     }
-    return {name: value for name, value in told.items() if value} | _usage(response.usage)
+    return {name: value for name, value in attributes.items() if value} | _usage(response.usage)
 
 
 def _usage(usage: RequestUsage) -> Attributes:
@@ -244,9 +244,9 @@ def content_attributes(
         binary: Whether the bytes of files are told.
     """
     instructions = instructions_of(messages, parameters)
-    told: Attributes = {"gen_ai.input.messages": list(_messages(messages, binary))}
+    content: Attributes = {"gen_ai.input.messages": list(_messages(messages, binary))}
     if instructions is not None:
-        told["gen_ai.system_instructions"] = [_text(instructions)]
+        content["gen_ai.system_instructions"] = [_text(instructions)]
     tools = [
         {
             "type": "function",
@@ -257,19 +257,19 @@ def content_attributes(
         for tool in parameters.tool_defs.values()
     ]
     if tools:
-        told["gen_ai.tool.definitions"] = tools
-    told |= {"model_request_parameters": parameters, "logfire.json_schema": _LOGFIRE}
-    return _written(told, binary)
+        content["gen_ai.tool.definitions"] = tools
+    content |= {"model_request_parameters": parameters, "logfire.json_schema": _LOGFIRE}
+    return _written(content, binary)
 
 
 def output_attributes(response: ModelResponse, *, binary: bool) -> Attributes:
     """Return what the model said, as far as it got."""
-    said = {
+    message = {
         "role": "assistant",
         "parts": [_part(part, binary) for part in response.parts],
         "finish_reason": response.finish_reason or "",
     }
-    return _written({"gen_ai.output.messages": [said]}, binary)
+    return _written({"gen_ai.output.messages": [message]}, binary)
 
 
 class _Traced(Values):
@@ -311,7 +311,7 @@ def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
                         written.append(_text(part.content))
                     else:
                         items = (i for i in part.content if not isinstance(i, CachePoint))
-                        written.extend(_said(item, binary) for item in items)
+                        written.extend(_item(item, binary) for item in items)
                 yield {"role": role, "parts": written}
         else:
             yield {"role": "assistant", "parts": [_part(part, binary) for part in message.parts]}
@@ -329,7 +329,7 @@ def _role(part: object) -> str:
             return "user"
 
 
-def _said(item: object, binary: bool) -> JSON:
+def _item(item: object, binary: bool) -> JSON:
     match item:
         case str():
             return _text(item)

@@ -159,12 +159,12 @@ def _options(tool: AbstractBuiltinTool) -> dict[str, Any]:
 def _ignored_options(codec: ModelCodec, kind: Any, options: _Settings) -> tuple[str, ...]:
     """Return the options of a tool of the provider's own that have no effect."""
     tool = kind(**options)
-    told = _sample(codec, {}, False, tool)
+    request = _sample(codec, {}, False, tool)
     ignored = []
     for field in attrs.fields(kind):
         if field.name in options and field.default is not attrs.NOTHING:
             without = attrs.evolve(tool, **{field.name: field.default})
-            if told == _sample(codec, {}, False, without) and not isinstance(told, str):
+            if request == _sample(codec, {}, False, without) and not isinstance(request, str):
                 ignored.append(f"{tool.kind}.{field.name}")
     return tuple(ignored)
 
@@ -175,9 +175,9 @@ def _is_prefixed(key: str) -> bool:
 
 def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools: bool) -> bool:
     """Return whether a setting changes a request."""
-    told, value = _sample(codec, settings, has_tools), settings[key]
+    request, value = _sample(codec, settings, has_tools), settings[key]
     without = {name: each for name, each in settings.items() if name != key}
-    if told != _sample(codec, without, has_tools):
+    if request != _sample(codec, without, has_tools):
         return True
     if key == "thinking" and codec.profile.thinking_always_enabled:
         return value is True
@@ -187,7 +187,7 @@ def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools
     if not isinstance(value, (int, float)):
         return False
     other = not value if isinstance(value, bool) else value + 1
-    return bool(told != _sample(codec, {**without, key: other}, has_tools))
+    return bool(request != _sample(codec, {**without, key: other}, has_tools))
 
 
 def _sample(

@@ -52,14 +52,14 @@ def proxies(host: str) -> dict[str, str | None]:
     """
     if is_loopback(host):
         return {}
-    told = getproxies()
-    excepted = [each for each in re.split(r"[,\s]+", told.get("no", "")) if each]
+    found_proxies = getproxies()
+    excepted = [each for each in re.split(r"[,\s]+", found_proxies.get("no", "")) if each]
     if "*" in excepted:
         return {}
     found: dict[str, str | None] = {
-        f"{scheme}://": _proxy(scheme, told[scheme])
+        f"{scheme}://": _proxy(scheme, found_proxies[scheme])
         for scheme in ("http", "https", "all")
-        if told.get(scheme, "").strip()
+        if found_proxies.get(scheme, "").strip()
     }
     return found | dict.fromkeys(_patterns(excepted)) if found else {}
 
@@ -67,8 +67,8 @@ def proxies(host: str) -> dict[str, str | None]:
 def proxy_secrets() -> dict[str, str]:
     """Return the passwords of the proxies, by names that tell so."""
     found = {}
-    for scheme, told in getproxies().items():
-        user, _, host = told.rpartition("@")
+    for scheme, url in getproxies().items():
+        user, _, host = url.rpartition("@")
         if user and host:
             user = unquote(user.rpartition("://")[2])
             found[f"{scheme} password"] = user.partition(":")[2]
@@ -76,8 +76,8 @@ def proxy_secrets() -> dict[str, str]:
     return found
 
 
-def _proxy(scheme: str, told: str) -> str:
-    url = told.strip()
+def _proxy(scheme: str, value: str) -> str:
+    url = value.strip()
     url = url if "://" in url else f"http://{url}"
     try:
         requestable(url, _SCHEMES)

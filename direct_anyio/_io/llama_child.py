@@ -49,8 +49,8 @@ def _start(gguf: str, alias: str, key: str) -> Any:
 
 def _reason(error: BaseException, log: str) -> str:
     """Return what llama.cpp found wrong with the file, else the exception, which never says."""
-    told = (line.partition("error loading model: ")[2] for line in log.splitlines())
-    return next(filter(None, told), f"{type(error).__name__}: {error}")
+    reasons = (line.partition("error loading model: ")[2] for line in log.splitlines())
+    return next(filter(None, reasons), f"{type(error).__name__}: {error}")
 
 
 def _silence(file: IO[Any]) -> None:

@@ -117,8 +117,8 @@ class HostedTaskGroup:
     ) -> None:
         try:
             if exc_type is GeneratorExit and _is_collected():
-                told = "A stream was dropped, not closed: leave its block"
-                warn(told, ResourceWarning, stacklevel=2)
+                message = "A stream was dropped, not closed: leave its block"
+                warn(message, ResourceWarning, stacklevel=2)
         finally:
             await self._end()
 

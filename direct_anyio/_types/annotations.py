@@ -114,8 +114,10 @@ class Resolver:
         if origin is Literal:
             return _choice(annotation, args)
         if isinstance(annotation, type) and issubclass(annotation, Enum):
-            said = summary(own_doc(annotation))
-            return attrs.evolve(_choice(annotation, tuple(annotation)), said=said, cls=annotation)
+            description = summary(own_doc(annotation))
+            return attrs.evolve(
+                _choice(annotation, tuple(annotation)), description=description, cls=annotation
+            )
         if not isinstance(cls, abc.Hashable):
             raise UserError(f"{annotation!r} is no type")
         if cls in SCALARS and bytes not in args:
@@ -138,11 +140,11 @@ class Resolver:
 
     def _limited(self, annotation: Any, owner: Any) -> Kind:
         extras = annotation.__metadata__
-        said = next(_texts(extras), None)
+        description = next(_texts(extras), None)
         if (validated := external_kind(annotation)) is not None:  # which checks the limits too
-            return Limited(validated.name, validated, (), said)
+            return Limited(validated.name, validated, (), description)
         inner = self.kind(get_args(annotation)[0], owner)
-        return Limited(inner.name, inner, tuple(limits_of(extras)), said)
+        return Limited(inner.name, inner, tuple(limits_of(extras)), description)
 
     def _variable(self, variable: Any, owner: Any) -> Kind:
         """Return what a type variable stands for where nothing is given for it."""
@@ -204,7 +206,7 @@ class Resolver:
             named(annotation),
             dict if is_typed_dict(cls) else cls,
             functools.partial(self.members, annotation),
-            said=summary(own_doc(cls)),
+            description=summary(own_doc(cls)),
             is_tuple=issubclass(cls, tuple),
         )
 
@@ -241,6 +243,6 @@ def _items(args: tuple[Any, ...]) -> Iterator[tuple[Any, bool]]:
 def _texts(extras: tuple[Any, ...]) -> Iterator[str]:
     """Yield the texts in an `Annotated`, and those of the objects in it."""
     for extra in extras:
-        for said in (extra, *(getattr(extra, at, None) for at in ("documentation", "description"))):
-            if isinstance(said, str):
-                yield said
+        for text in (extra, *(getattr(extra, at, None) for at in ("documentation", "description"))):
+            if isinstance(text, str):
+                yield text

@@ -236,7 +236,7 @@ class Limited(Kind):
     name: str
     inner: Kind
     limits: tuple[Limit, ...] = ()
-    said: str | None = None
+    description: str | None = None
 
     def schema(self, defs: Definitions) -> Schema:
         schema = self.inner.schema(defs)
@@ -244,11 +244,13 @@ class Limited(Kind):
         for limit in self.limits:
             keywords = limit.keywords(types)
             schema |= keywords
-            untold += [] if keywords else [limit.told]
-        said = self.said or schema.get("description")
+            untold += [] if keywords else [limit.text]
+        description = self.description or schema.get("description")
         if untold:
-            said = f"{said} ({', '.join(untold)})" if said else ", ".join(untold)
-        return schema | {"description": said} if said else schema
+            description = (
+                f"{description} ({', '.join(untold)})" if description else ", ".join(untold)
+            )
+        return schema | {"description": description} if description else schema
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
         return self._checked(self.inner.read(value, tried, exact), value)
@@ -259,7 +261,7 @@ class Limited(Kind):
     def _checked(self, made: Any, value: Any) -> Any:
         for limit in self.limits:
             if not limit.holds(made):
-                raise unfit(limit.told, value)
+                raise unfit(limit.text, value)
         return made
 
     def key_schema(self) -> Schema | None:
@@ -362,7 +364,7 @@ class Class(Kind):
     Attributes:
         make: Makes an object of its members, given by name.
         resolve: Returns the members, their `kind` a `Kind`.
-        said: What is written about it, for the model.
+        description: What is written about it, for the model.
         is_tuple: Whether it may be written as a list too.
     """
 
@@ -370,7 +372,7 @@ class Class(Kind):
     name: str
     make: Callable[..., Any]
     resolve: Callable[[], tuple[Member, ...]]
-    said: str | None = None
+    description: str | None = None
     is_tuple: bool = False
 
     @cached_property
@@ -394,8 +396,8 @@ class Class(Kind):
 
     def definition(self, defs: Definitions) -> Schema:
         """Return the schema that a reference points at."""
-        said: Schema = {"description": self.said} if self.said else {}
-        return said | object_schema(self.members, defs)
+        description: Schema = {"description": self.description} if self.description else {}
+        return description | object_schema(self.members, defs)
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
         if self.is_tuple and type(value) is list and len(value) <= len(self.members):
@@ -421,7 +423,7 @@ def object_schema(
     properties, required = {}, []
     for member in members:
         schema = member.kind.schema(defs)
-        annotated = isinstance(member.kind, Limited) and member.kind.said
+        annotated = isinstance(member.kind, Limited) and member.kind.description
         if member.description and not annotated:
             schema["description"] = member.description
         if member.required:

@@ -110,8 +110,8 @@ def _called(name: str, call: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return call(*args, **kwargs)
     except Exception as exc:
-        said = printable(str(exc), 300)
-        raise UserError(f"{name} has no JSON schema: {said}") from exc
+        reason = printable(str(exc), 300)
+        raise UserError(f"{name} has no JSON schema: {reason}") from exc
 
 
 def _untitled(schema: Any, name: str | None = None) -> Any:

@@ -50,10 +50,10 @@ class Definitions(Protocol):
 
 def unfit(wanted: str, value: object) -> ValidationError:
     """Return the error for a JSON value that is not what is wanted."""
-    return ValidationError(partial(_said, wanted, value))
+    return ValidationError(partial(_expected, wanted, value))
 
 
-def _said(wanted: str, value: object) -> str:
+def _expected(wanted: str, value: object) -> str:
     text = ""
     for piece in json.JSONEncoder().iterencode(value):  # only as much as is shown
         text += piece
@@ -172,35 +172,35 @@ class Choice(Kind):
 
     name: str
     options: tuple[tuple[Any, Any], ...]
-    said: str | None = None
+    description: str | None = None
     cls: type | None = None
 
     @property
     def _wanted(self) -> str:
-        return f"one of {', '.join(json.dumps(said) for said, _ in self.options)}"
+        return f"one of {', '.join(json.dumps(description) for description, _ in self.options)}"
 
     def schema(self, defs: Definitions) -> Schema:
         values = [value for value, _ in self.options]
         types = sorted({_CHOICE_TYPES.get(type(value), "null") for value in values})
         schema: Schema = {"type": types[0] if len(types) == 1 else types, "enum": values}
-        return schema | {"description": self.said} if self.said else schema
+        return schema | {"description": self.description} if self.description else schema
 
     def read(self, value: Any, tried: Tried, exact: bool = False) -> Any:
-        for said, choice in self.options:
-            same = type(said) is type(value)
-            whole = not exact and {type(said), type(value)} == {int, float}
-            if (same or whole) and said == value:
+        for option, choice in self.options:
+            same = type(option) is type(value)
+            whole = not exact and {type(option), type(value)} == {int, float}
+            if (same or whole) and option == value:
                 return choice
         raise unfit(self._wanted, value)
 
     def read_key(self, text: str, tried: Tried) -> Any:
-        for said, choice in self.options:
-            if text == _key_text(said):
+        for option, choice in self.options:
+            if text == _key_text(option):
                 return choice
         raise unfit(self._wanted, text)
 
     def key_schema(self) -> Schema | None:
-        return {"enum": [_key_text(said) for said, _ in self.options]}
+        return {"enum": [_key_text(option) for option, _ in self.options]}
 
 
 def _key_text(value: Any) -> str:

@@ -53,7 +53,7 @@ class Limit:
     bound: Any
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The limit in words."""
         return f"{_WORDS[self.word][0]} {self.bound}"
 

@@ -98,9 +98,9 @@ def attrs_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
     for field in attrs.fields(cls):
         if field.init:
             required = field.default is attrs.NOTHING
-            said = field.metadata.get("description")
+            description = field.metadata.get("description")
             hint = hints.get(field.name, field.type or Any)
-            yield Member(field.alias or field.name, hint, required, field.default, said)
+            yield Member(field.alias or field.name, hint, required, field.default, description)
 
 
 def dataclass_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
@@ -114,8 +114,8 @@ def dataclass_members(cls: Any, hints: dict[str, Any]) -> Iterator[Member]:
         elif hint is ClassVar or get_origin(hint) is ClassVar or not field.init:
             continue
         required = field.default is missing and field.default_factory is missing
-        said = field.metadata.get("description")
-        yield Member(field.name, hint, required, field.default, said)
+        description = field.metadata.get("description")
+        yield Member(field.name, hint, required, field.default, description)
 
 
 _MARKS = {"Required": True, "NotRequired": False, "ReadOnly": None}
@@ -160,9 +160,9 @@ def has_members(cls: Any) -> bool:
 def members_of(cls: Any) -> tuple[Member, ...]:
     """Return the members of a class that has some, as they are annotated."""
     read = next(read for applies, read in _CLASSES if applies(cls))
-    said = class_descriptions(cls)
+    descriptions = class_descriptions(cls)
     return tuple(
-        attrs.evolve(member, description=member.description or said.get(member.name))
+        attrs.evolve(member, description=member.description or descriptions.get(member.name))
         for member in read(cls, hints_of(cls))
     )
 

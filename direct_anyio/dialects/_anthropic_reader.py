@@ -470,8 +470,8 @@ _ROUNDS = {"compaction": "compaction", "advisor_message": "advisor"}
 
 def _counts(usage: JSONObject) -> dict[str, int]:
     """Return the counts of a `usage` object; those that it does not give are left out."""
-    told = {key: usage.get(key) for key in _TOKENS}
-    counts = {key: count(value) for key, value in told.items() if type(value) in (int, float)}
+    given = {key: usage.get(key) for key in _TOKENS}
+    counts = {key: count(value) for key, value in given.items() if type(value) in (int, float)}
     for place, key, name in _MORE:
         number = count(dictionary(usage.get(place)).get(key))
         if number:

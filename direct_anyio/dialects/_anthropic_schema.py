@@ -71,8 +71,8 @@ def _strict(schema: Schema) -> Schema:
     made |= _shape(rest)
     description = [rest.pop("description")] if rest.get("description") is not None else []
     if rest:
-        told = ", ".join(f"{key}: {value}" for key, value in rest.items())
-        description.append(f"{{{told}}}")
+        limits = ", ".join(f"{key}: {value}" for key, value in rest.items())
+        description.append(f"{{{limits}}}")
     if description:
         made["description"] = "\n\n".join(description)
     return made

@@ -118,8 +118,8 @@ def offer(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONOb
     if not offered:
         return {}
     choice: Any = {"type": "function", "function": {"name": name}} if name else mode
-    said = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
-    return said | mapped_settings(settings, {"parallel_tool_calls": "parallel_tool_calls"})
+    body = {"tools": [tool_of(tool) for tool in offered.values()], "tool_choice": choice}
+    return body | mapped_settings(settings, {"parallel_tool_calls": "parallel_tool_calls"})
 
 
 def refuse_builtin_tools(parameters: ModelRequestParameters, protocol: str) -> None:

@@ -90,7 +90,7 @@ class ChatReader(Reader):
         self._told_others = 0
         # Frames with choices of other indexes, until one of index 0 has come.
         self._waiting: list[JSONObject] = []
-        self._said: list[str] = []
+        self._texts: list[str] = []
         self._length = 0  # characters of `_said`
         self._has_delta = self._has_thoughts = self._has_content = False
         self._refusal: list[str] = []
@@ -155,12 +155,12 @@ class ChatReader(Reader):
                 yield from self.frame("message", document)
 
     def _heading(self, document: JSONObject) -> Iterable[Item]:
-        told = [name for name in self.head_details if document.get(name)]
+        details = [name for name in self.head_details if document.get(name)]
         head = (document.get("id"), document.get("model"))
-        if not told and (head == self._head or not any(head)):
+        if not details and (head == self._head or not any(head)):
             return ()
         self._head = head
-        return (heading(document, {name: document[name] for name in told}),)
+        return (heading(document, {name: document[name] for name in details}),)
 
     def _usage(self, document: JSONObject) -> ResponseInfo | None:
         """Return what has been used so far, None where a frame does not tell."""
@@ -204,14 +204,14 @@ class ChatReader(Reader):
                 if text and type(text) is str:  # nearly all deltas are no more than this
                     self._has_delta = True
                     return self._text(text)
-            return self._told(delta, choice, whole=not delta and "message" in choice)
+            return self._delta(delta, choice, whole=not delta and "message" in choice)
         # Of a whole message counts what no delta has brought.
         if not any(value for name, value in dictionary(delta).items() if name != "role"):
-            return self._told(message, choice, whole=True, repeats=had_content, length=length)
-        both = self._told(delta, choice), self._told(message, choice, whole=True, repeats=True)
+            return self._delta(message, choice, whole=True, repeats=had_content, length=length)
+        both = self._delta(delta, choice), self._delta(message, choice, whole=True, repeats=True)
         return chain.from_iterable(both)
 
-    def _told(
+    def _delta(
         self,
         message: JSONObject,
         choice: JSONObject,
@@ -262,8 +262,8 @@ class ChatReader(Reader):
         text = "".join(text for kind, text in _contents(content) if kind == "text")
         is_longer = len(text) > length or self._has_delta or bool(choice.get("finish_reason"))
         if len(text) >= length and is_longer:
-            self._said = ["".join(self._said)]
-            if text.startswith(self._said[0][:length]):
+            self._texts = ["".join(self._texts)]
+            if text.startswith(self._texts[0][:length]):
                 return text[length:]
         # Behind deltas it is the whole, written otherwise.
         return "" if self._has_delta else text
@@ -290,7 +290,7 @@ class ChatReader(Reader):
         if not text:
             return ()
         self._has_content = True
-        self._said.append(text)
+        self._texts.append(text)
         self._length += len(text)
         return self._tagged.feed(text)
 
@@ -356,8 +356,8 @@ class ChatReader(Reader):
     def _finished(
         self, reason: str | None, choice: JSONObject, document: JSONObject
     ) -> Iterator[Item]:
-        told = dictionary(choice.get("logprobs")).get("content")
-        logprobs = [logprob(each) for each in told if each] if isinstance(told, list) else []
+        tokens = dictionary(choice.get("logprobs")).get("content")
+        logprobs = [logprob(each) for each in tokens if each] if isinstance(tokens, list) else []
         if not reason and not logprobs:
             return
         details: JSONObject = {"finish_reason": reason} if reason and not self._refusal else {}

@@ -33,25 +33,25 @@ def snake_case(value: Any) -> Any:
     return [snake_case(each) for each in value] if isinstance(value, list) else value
 
 
-def merged(known: JSONObject, told: JSONObject) -> JSONObject:
+def merged(known: JSONObject, new_metadata: JSONObject) -> JSONObject:
     """Return the metadata of all frames so far.
 
     A frame tells all of it again, or what is new; in that case what supports the answer counts
     its sources from those of the frames before.
     """
-    sources, new = (_objects(each, "groundingChunks") for each in (known, told))
+    sources, new = (_objects(each, "groundingChunks") for each in (known, new_metadata))
     if new[: len(sources)] == sources and len(new) >= len(sources):
-        return {**known, **{name: value for name, value in told.items() if value}}
+        return {**known, **{name: value for name, value in new_metadata.items() if value}}
     supports = [
         {**each, "groundingChunkIndices": _moved(each, len(sources))}
-        for each in _objects(told, "groundingSupports")
+        for each in _objects(new_metadata, "groundingSupports")
     ]
     return {
         **known,
-        **told,
+        **new_metadata,
         "groundingChunks": sources + new,
         "groundingSupports": _objects(known, "groundingSupports") + supports,
-        "webSearchQueries": searches(known) + searches(told),
+        "webSearchQueries": searches(known) + searches(new_metadata),
     }
 
 

@@ -192,8 +192,8 @@ class GeminiReader(Reader):
         yield Mark.FINISHED
 
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
-        told = expect_type(dictionary(candidate.get("content")).get("parts") or [], list)
-        parts = [part for part in told if part is not None]
+        content = expect_type(dictionary(candidate.get("content")).get("parts") or [], list)
+        parts = [part for part in content if part is not None]
         grounding = dictionary(candidate.get("groundingMetadata"))
         if grounding:
             self._grounding = merged(self._grounding, grounding)
@@ -341,8 +341,8 @@ class GeminiReader(Reader):
             yield WholePart(key, self._answer("web_search", content, call_id, details))
 
     def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
-        told = maybe(list, metadata.get("urlMetadata")) or ()
-        new = {repr(page): page for page in told if isinstance(page, dict)}
+        fetched = maybe(list, metadata.get("urlMetadata")) or ()
+        new = {repr(page): page for page in fetched if isinstance(page, dict)}
         pages = [page for text, page in new.items() if text not in self._pages]
         self._pages.update(new)
         if pages:
@@ -381,13 +381,13 @@ _PARTS: tuple[tuple[str, _Read], ...] = (
 
 
 def _tool_type(part: JSONObject) -> str | None:
-    told = part.get("toolCall") or part.get("toolResponse") or {}
-    return told.get("toolType")
+    call = part.get("toolCall") or part.get("toolResponse") or {}
+    return call.get("toolType")
 
 
-def _tool_name(told: JSONObject) -> str:
+def _tool_name(call: JSONObject) -> str:
     # The steps in which the API reads media have no type.
-    kind = expect_type(told.get("toolType") or "MEDIA_PROCESSING", str)
+    kind = expect_type(call.get("toolType") or "MEDIA_PROCESSING", str)
     return _TOOL_NAMES.get(kind, kind.lower())
 
 

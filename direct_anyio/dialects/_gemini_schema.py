@@ -81,11 +81,11 @@ def _folded(schema: Schema) -> Schema:
     whole["enum"] = [option["enum"][0] for option in options]
     if None not in kinds:
         whole["type"] = kinds.pop()
-    told = [
+    notes = [
         f"{each['enum'][0]}: {each['description']}" for each in options if "description" in each
     ]
-    if told:
-        whole["description"] = "\n".join([*filter(None, [schema.get("description")]), *told])
+    if notes:
+        whole["description"] = "\n".join([*filter(None, [schema.get("description")]), *notes])
     return whole
 
 
@@ -101,7 +101,9 @@ def _formatted(schema: Schema) -> Schema:
     """Return a string's format in words."""
     if schema.get("type") != "string" or not schema.get("format"):
         return schema
-    told = schema.get("description")
+    description = schema.get("description")
     form = schema["format"]
     rest = {key: value for key, value in schema.items() if key != "format"}
-    return rest | {"description": f"{told} (format: {form})" if told else f"Format: {form}"}
+    return rest | {
+        "description": f"{description} (format: {form})" if description else f"Format: {form}"
+    }

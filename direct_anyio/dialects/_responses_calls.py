@@ -98,7 +98,7 @@ class Calls:
     def closed(self, known: OutputItem) -> Iterator[Item]:
         """Complete a built-in call that the whole response does not tell to be done."""
         if known.kind in ARGS_CUT and known.is_started and not known.is_done:
-            yield from self._rest_of_args(known, known.told)
+            yield from self._rest_of_args(known, known.fields)
 
     def found_tools(self, item: JSONObject) -> BuiltinToolReturnPart:
         """Read what a search for tools found."""
@@ -121,12 +121,12 @@ class Calls:
         """Tell what is new of a call: its name, its ids, and more of its arguments."""
         self._items.learn(known, item)
         news = {"name": known.name, "id": known.call_id, "namespace": item.get("namespace")}
-        news = {key: value for key, value in news.items() if value and key not in known.told}
-        known.told.update(news)
+        news = {key: value for key, value in news.items() if value and key not in known.fields}
+        known.fields.update(news)
         is_new, known.is_started = not known.is_started, True
         if is_new and "id" not in news:
             # Until another is told; a call needs one.
-            known.told["made"] = known.id or new_tool_call_id()
+            known.fields["made"] = known.id or new_tool_call_id()
         if is_new or news or args:
             yield tool_call_chunk(
                 ("item", known.key),
@@ -152,7 +152,7 @@ class Calls:
         if not replaces:
             yield from self._tell(known, {}, args) if args else ()
         else:
-            namespace = known.told.get("namespace")
+            namespace = known.fields.get("namespace")
             details = {"namespace": namespace} if namespace else None
             call = ToolCallPart(
                 known.name, args, _call_id(known), id=known.id, provider_details=details
@@ -217,7 +217,7 @@ class Calls:
     def _native_started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         known.is_started = True
         kind, key = known.kind, ("item", known.key)
-        known.told = _kept(item)
+        known.fields = _kept(item)
         if kind not in ARGS_CUT:
             call = self._native(known, item).call
             yield WholePart(key, attrs.evolve(call, args=None) if kind in ARGS_LATE else call)
@@ -232,7 +232,7 @@ class Calls:
             native = self._native(known, item)
             yield WholePart(("item", known.key), native.call)
         elif known.kind in ARGS_CUT:
-            native = self._native(known, item | known.told | _kept(item))
+            native = self._native(known, item | known.fields | _kept(item))
             yield from self._rest_of_args(known, item)
         else:
             native = self._native(known, item)
@@ -245,9 +245,9 @@ class Calls:
     def _rest_of_args(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Complete the arguments of a built-in call, or put others in their place."""
         inner = INNER[known.kind]
-        told = {inner: known.inner.text} | known.told | _kept(item)
-        call = self._native(known, told).call
-        whole = args_text(known.kind, told, call)
+        fields = {inner: known.inner.text} | known.fields | _kept(item)
+        call = self._native(known, fields).call
+        whole = args_text(known.kind, fields, call)
         rest = known.args.rest(whole)
         if rest:
             yield tool_call_chunk(("item", known.key), args=rest)
@@ -268,7 +268,7 @@ class Calls:
         """Read a piece of what the arguments of a built-in call hold."""
         known, delta = self._growing(document, kind), document.get("delta")
         if known is not None and delta:
-            known.told.pop(INNER[kind], None)
+            known.fields.pop(INNER[kind], None)
             known.inner.add(expect_type(delta, str))
             yield self._more_args(known, _written(kind, delta))
 
@@ -278,7 +278,7 @@ class Calls:
         if known is None:
             return
         whole = _kept(document)
-        known.told |= whole
+        known.fields |= whole
         text = whole.get(INNER[kind])
         if isinstance(text, str):
             rest = known.inner.rest(text)
@@ -310,7 +310,7 @@ CALL_FRAMES: dict[str, _Frame] = {
 
 
 def _call_id(known: OutputItem) -> str:
-    return expect_type(known.told.get("id") or known.told["made"], str)
+    return expect_type(known.fields.get("id") or known.fields["made"], str)
 
 
 _KEPT = ("arguments", "code", "container_id", "name", "server_label")
@@ -333,5 +333,5 @@ def _search_details(item: JSONObject) -> JSONObject:
 
 def _queries(arguments: Any) -> JSONObject:
     """Return a search's arguments in one form: the provider's own searches name `paths`."""
-    told = dictionary(json_of(arguments) if isinstance(arguments, str) else arguments)
-    return {"queries": told.get("queries") or told.get("paths") or []}
+    queries = dictionary(json_of(arguments) if isinstance(arguments, str) else arguments)
+    return {"queries": queries.get("queries") or queries.get("paths") or []}

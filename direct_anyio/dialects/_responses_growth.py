@@ -81,8 +81,8 @@ class GrowingText:
 
     def fits(self, whole: str) -> bool:
         """Return whether a whole text begins as this one does, but for blanks."""
-        known, told = _bare(self.head), _bare(whole[:_HEAD])
-        return known.startswith(told) or told.startswith(known)
+        known, other = _bare(self.head), _bare(whole[:_HEAD])
+        return known.startswith(other) or other.startswith(known)
 
 
 def _bare(text: str) -> str:

@@ -66,7 +66,7 @@ class OutputItem:
     is_started: bool = False
     is_done: bool = False
     is_proven: bool = False
-    told: JSONObject = field(factory=dict)
+    fields: JSONObject = field(factory=dict)
     args: GrowingArgs = field(factory=GrowingArgs)
     inner: GrowingText = field(factory=GrowingText)
     texts: dict[int, GrowingText] = field(factory=dict)
@@ -84,8 +84,8 @@ class OutputItem:
 
     def agrees(self, item: JSONObject) -> bool:
         """Return whether nothing that names a call says that an item is another one."""
-        told = ((self.call_id, id_of(item.get("call_id"))), (self.name, item.get("name") or None))
-        return all(None in pair or pair[0] == pair[1] for pair in told)
+        pairs = ((self.call_id, id_of(item.get("call_id"))), (self.name, item.get("name") or None))
+        return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
     def is_renamed(self, item: JSONObject) -> bool:
         """Return whether an item is this call, with the same id and arguments, by another name."""
@@ -106,8 +106,8 @@ class OutputItem:
         return None not in (index, self.index) and index != self.index
 
 
-def _fit(known: dict[int, GrowingText], told: Any) -> bool:
-    texts = enumerate(map(text_of, listed(told)))
+def _fit(known: dict[int, GrowingText], contents: Any) -> bool:
+    texts = enumerate(map(text_of, listed(contents)))
     return all(known[number].fits(text) for number, text in texts if number in known)
 
 
@@ -298,8 +298,8 @@ def _name_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _differ(known: str | None, told: str | None) -> bool:
-    return None not in (known, told) and known != told
+def _differ(known: str | None, other: str | None) -> bool:
+    return None not in (known, other) and known != other
 
 
 def _pair(one: Hashable, other: Hashable) -> Hashable:

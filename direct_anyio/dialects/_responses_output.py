@@ -223,9 +223,9 @@ class ResponsesReader(Reader):
         """Read a summary of a thought as a whole."""
         return self._summary_whole(document, document.get("text"))
 
-    def _summary_whole(self, document: JSONObject, told: Any) -> Iterator[Item]:
+    def _summary_whole(self, document: JSONObject, content: Any) -> Iterator[Item]:
         """Read a summary so far: what of it has not come in pieces."""
-        text, number = text_of(told), _number(document, "summary_index")
+        text, number = text_of(content), _number(document, "summary_index")
         known = self._items.open(document, "reasoning", _begins("thoughts", number, text))
         is_new = number not in known.thoughts
         rest = known.thoughts.setdefault(number, GrowingText()).rest(text)
@@ -287,10 +287,10 @@ class ResponsesReader(Reader):
 
     def _message(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read a message: what of its texts has not come in pieces."""
-        for number, told in enumerate(listed(item.get("content"))):
-            if told is None:
+        for number, piece in enumerate(listed(item.get("content"))):
+            if piece is None:
                 continue
-            content = {"text": told} if isinstance(told, str) else expect_type(told, dict)
+            content = {"text": piece} if isinstance(piece, str) else expect_type(piece, dict)
             if content.get("type") == "refusal":
                 self._whole_refusal(known, number, content)
             elif content.get("text"):
@@ -357,8 +357,8 @@ class ResponsesReader(Reader):
         return iter(())
 
     def _whole_refusal(self, known: OutputItem, number: int, content: JSONObject) -> None:
-        told = content.get("refusal") or content.get("text") or ""
-        self._refusal(known, number).rest(expect_type(told, str))
+        text = content.get("refusal") or content.get("text") or ""
+        self._refusal(known, number).rest(expect_type(text, str))
 
     def _refusal(self, known: OutputItem, number: int) -> GrowingText:
         return self._refusals.setdefault((known.key, number), GrowingText())
@@ -471,9 +471,9 @@ def _usage_of(response: JSONObject) -> RequestUsage | None:
 
 def _web_searches(response: JSONObject) -> int:
     """Return the number of searches that are billed: opening a page is none."""
-    told = dictionary(dictionary(response.get("tool_usage")).get("web_search"))
-    if told.get("num_requests") is not None:
-        return count(told["num_requests"])
+    usage = dictionary(dictionary(response.get("tool_usage")).get("web_search"))
+    if usage.get("num_requests") is not None:
+        return count(usage["num_requests"])
     items = map(dictionary, listed(response.get("output")))
     calls = (item for item in items if item.get("type") == "web_search_call")
     return sum(1 for call in calls if dictionary(call.get("action")).get("type") == "search")

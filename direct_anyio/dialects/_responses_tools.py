@@ -111,8 +111,8 @@ def read_code_interpreter(item: JSONObject, provider: str) -> Native:
 def read_web_search(item: JSONObject, provider: str) -> Native:
     """Read a search of the web."""
     content = {"status": item.get("status")}
-    told = dictionary(item.get("action"))
-    action = {key: value for key, value in told.items() if value is not None}
+    fields = dictionary(item.get("action"))
+    action = {key: value for key, value in fields.items() if value is not None}
     # The sources are no part of what the model asked for, and are refused when sent back.
     if sources := action.pop("sources", None):
         content["sources"] = sources
@@ -133,8 +133,8 @@ def read_image_generation(item: JSONObject, provider: str) -> Native:
     data = item.get("result")
     # In a stream the status stays at 'generating'.
     content = {"status": "completed" if data else item.get("status")}
-    told = ("background", "quality", "size", "revised_prompt")
-    content |= {key: item[key] for key in told if item.get(key)}
+    names = ("background", "quality", "size", "revised_prompt")
+    content |= {key: item[key] for key in names if item.get(key)}
     if not data:
         return _native(item, provider, IMAGE_GENERATION, None, content)
     image = _file(data, f"image/{item.get('output_format') or 'png'}")
@@ -145,9 +145,9 @@ def read_image_generation(item: JSONObject, provider: str) -> Native:
 
 def read_mcp_call(item: JSONObject, provider: str) -> Native:
     """Read a call of a tool of an MCP server."""
-    told = item.get("arguments")
+    given = item.get("arguments")
     # A call that was cut short has none to read.
-    arguments = json_of(told) if isinstance(told, str) else dictionary(told)
+    arguments = json_of(given) if isinstance(given, str) else dictionary(given)
     args = {"action": "call_tool", "tool_name": item["name"], "tool_args": arguments or {}}
     content = {"output": item.get("output"), "error": item.get("error")}
     return _native(item, provider, f"{MCP_SERVER}:{item['server_label']}", args, content)
@@ -181,10 +181,10 @@ INNER = {"code_interpreter_call": "code", "mcp_call": "arguments"}
 
 def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
     """Return the arguments of a finished call as the deltas write them."""
-    told = item.get("arguments")
-    if kind == "mcp_call" and isinstance(told, str) and json_of(told):
+    given = item.get("arguments")
+    if kind == "mcp_call" and isinstance(given, str) and json_of(given):
         started = to_json({**call.args_as_dict(), "tool_args": {}})
-        return started.removesuffix(ARGS_CUT[kind]) + told + "}"
+        return started.removesuffix(ARGS_CUT[kind]) + given + "}"
     return call.args_as_json_str()
 
 

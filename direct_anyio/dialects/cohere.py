@@ -123,10 +123,10 @@ def _tools(settings: ModelSettings, parameters: ModelRequestParameters) -> JSONO
         offered = {name: offered[name]}
     if not offered:
         return {}
-    said: JSONObject = {"tools": [tool_of(tool) for tool in offered.values()]}
-    for tool, definition in zip(said["tools"], offered.values(), strict=True):
+    body: JSONObject = {"tools": [tool_of(tool) for tool in offered.values()]}
+    for tool, definition in zip(body["tools"], offered.values(), strict=True):
         tool["function"]["description"] = definition.description
-    return said if mode == "auto" else said | {"tool_choice": mode.upper()}
+    return body if mode == "auto" else body | {"tool_choice": mode.upper()}
 
 
 class CohereWriter(ChatWriter):
@@ -235,12 +235,12 @@ def _contents(content: Any, index: Any) -> Iterator[Item]:
     """Read a content, or a list of them: thoughts and texts are parts of their own."""
     start = index_of(index) or 0
     for number, piece in enumerate(content if isinstance(content, list) else [content]):
-        said = {"text": piece} if isinstance(piece, str) else dictionary(piece)
-        thought = text_of(said.get("thinking"))
+        content = {"text": piece} if isinstance(piece, str) else dictionary(piece)
+        thought = text_of(content.get("thinking"))
         if thought:
             yield thinking_chunk(("thinking", start + number), thought)
-        if said.get("text"):
-            yield text_chunk(("text", start + number), said["text"])
+        if content.get("text"):
+            yield text_chunk(("text", start + number), content["text"])
 
 
 def _used(usage: Any) -> Iterator[Item]:

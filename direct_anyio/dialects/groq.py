@@ -141,7 +141,7 @@ class GroqCodec(ChatCodec):
         return {"reasoning_effort": "none"} if profile.groq_supports_reasoning_disable else {}
 
     def _search(self, parameters: ModelRequestParameters) -> JSONObject:
-        said: JSONObject = {}
+        body: JSONObject = {}
         searches = GroqModelProfile.from_profile(self.profile)
         for tool in parameters.builtin_tools:
             known = searches.groq_always_has_web_search_builtin_tool
@@ -151,8 +151,8 @@ class GroqCodec(ChatCodec):
                 "include_domains": tool.allowed_domains,
                 "exclude_domains": tool.blocked_domains,
             }
-            said["search_settings"] = {key: value for key, value in domains.items() if value}
-        return {key: value for key, value in said.items() if value}
+            body["search_settings"] = {key: value for key, value in domains.items() if value}
+        return {key: value for key, value in body.items() if value}
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
         return output_schema(output, self.profile) | {"strict": output.strict}
@@ -215,8 +215,8 @@ class GroqReader(ChatReader):
         return ResponseInfo(usage=usage_of(usage)) if isinstance(usage, dict) else None
 
     def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterator[Item]:
-        told = (message[name] for name in self.thinking_fields if message.get(name) is not None)
-        thought = next(told, None)
+        fields = (message[name] for name in self.thinking_fields if message.get(name) is not None)
+        thought = next(fields, None)
         self._thought_count += thought is not None and not self._thinks
         self._thinks = thought is not None
         if thought is not None:

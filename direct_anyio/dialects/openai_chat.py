@@ -182,24 +182,24 @@ class OpenAIChatCodec(ChatCodec):
     def _tools(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         choice = choice_of(settings, parameters, cannot_force(self.profile, self.model_name))
         offered = parameters.tool_defs
-        told = choice.demanded is not None or self.profile.openai_chat_supports_allowed_tools
-        if choice.names is not None and not told:
+        can_name = choice.demanded is not None or self.profile.openai_chat_supports_allowed_tools
+        if choice.names is not None and not can_name:
             # The names cannot be told, but to leave out the other tools does.
             offered = {name: offered[name] for name in choice.names}
             choice = Choice(choice.mode)
         if not offered:
             return {}
         tools = [self._tool(tool) for tool in offered.values()]
-        said: JSONObject = {"tools": tools, "tool_choice": _tool_choice(choice)}
+        body: JSONObject = {"tools": tools, "tool_choice": _tool_choice(choice)}
         parallel = settings.get("parallel_tool_calls")
         refused = "parallel_tool_calls" in self.profile.openai_unsupported_model_settings
-        return said if parallel is None or refused else said | {"parallel_tool_calls": parallel}
+        return body if parallel is None or refused else body | {"parallel_tool_calls": parallel}
 
     def _tool(self, tool: ToolDefinition) -> JSONObject:
-        said = tool_of(tool)
+        written = tool_of(tool)
         if tool.strict and self.profile.openai_supports_strict_tool_definition:
-            said["function"]["strict"] = True
-        return said
+            written["function"]["strict"] = True
+        return written
 
     def _web_search(self, parameters: ModelRequestParameters) -> JSONObject:
         options: JSONObject = {}

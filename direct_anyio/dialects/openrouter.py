@@ -85,26 +85,26 @@ def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]
 def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
     usage = dictionary(document.get("usage"))
     costs = dictionary(usage.get("cost_details")).items()
-    said = {name: cost for name, cost in costs if name not in ("direct_anyio", "timestamp")} | {
+    details = {name: cost for name, cost in costs if name not in ("direct_anyio", "timestamp")} | {
         "downstream_provider": document.get("provider"),
         "finish_reason": choice.get("native_finish_reason") or None,
         "cost": usage.get("cost") or None,
         "is_byok": usage.get("is_byok"),
         "server_tool_use": usage.get("server_tool_use_details"),
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in details.items() if value is not None}
 
 
 def thought_detail(part: ThinkingPart) -> JSONObject | None:
     """Return a thinking part as one of `reasoning_details`, None where it was none."""
-    told: Any = part.provider_details or {}
-    kind = told.get("type")
+    details: Any = part.provider_details or {}
+    kind = details.get("type")
     if kind is None:
         return None
     detail: JSONObject = {
         "id": part.id,
-        "format": told.get("format"),
-        "index": told.get("index"),
+        "format": details.get("format"),
+        "index": details.get("index"),
         "type": kind,
     }
     if kind in _TEXT:

@@ -285,23 +285,23 @@ class _RequestSpan:
 
     def retried(self, retry: Retry) -> None:
         """Add an event for an attempt that failed, and is made again after `delay` seconds."""
-        told = error_attributes(retry.error)
-        told |= {"direct_anyio.attempt": retry.attempt, "direct_anyio.delay": retry.delay}
-        self._span.add_event("direct_anyio.retry", told)
+        attributes = error_attributes(retry.error)
+        attributes |= {"direct_anyio.attempt": retry.attempt, "direct_anyio.delay": retry.delay}
+        self._span.add_event("direct_anyio.retry", attributes)
         self._span.set_attribute("direct_anyio.attempts", retry.attempt + 1)
 
     def waited(self, queue: str, seconds: float) -> None:
         """Add an event for a place that was waited for, where it was not free at once."""
         if seconds >= MIN_WAIT and not self._ended:
-            told: dict[str, Any] = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
-            self._span.add_event("direct_anyio.queued", told)
+            attributes: dict[str, Any] = {"direct_anyio.queue": queue, "direct_anyio.wait": seconds}
+            self._span.add_event("direct_anyio.queued", attributes)
 
-    def record_content(self, told: Callable[..., dict[str, Any]], *of: Any) -> None:
+    def record_content(self, attributes_of: Callable[..., dict[str, Any]], *of: Any) -> None:
         """Tell the span what was said, where that is asked for."""
         if not (self._settings.include_content and self._span.is_recording()):
             return
         try:
-            content = told(*of, binary=self._settings.include_binary_content)
+            content = attributes_of(*of, binary=self._settings.include_binary_content)
         except Exception as exc:
             # A value of somebody's that cannot be shown must not cost the answer.
             content = {"direct_anyio.content_error": type(exc).__name__}
@@ -335,15 +335,15 @@ class _RequestSpan:
     def _close(self, answer: ModelResponse | None, error: Exception | None) -> None:
         self._ended = True
         at = time.time_ns()
-        told = {STATE: _state(answer, error)}
+        attributes = {STATE: _state(answer, error)}
         if answer is not None:
-            told |= response_attributes(answer) | self._instruments.cost_of(answer)
+            attributes |= response_attributes(answer) | self._instruments.cost_of(answer)
             self.record_content(output_attributes, answer)
         if error is not None:
-            told |= error_attributes(error)
+            attributes |= error_attributes(error)
             self._record_error(error)
-        self._attributes |= told
-        self._span.set_attributes(told)
+        self._attributes |= attributes
+        self._span.set_attributes(attributes)
         # What we have to say takes its time, but none of the request's.
         self._span.end(at)
 
@@ -369,8 +369,10 @@ class _RequestSpan:
         if self._settings.include_content:
             self._span.record_exception(error)
         else:
-            told = {"exception.type": error_attributes(error)["error.type"]}
-            self._span.add_event("exception", told | ({"exception.message": text} if text else {}))
+            attributes = {"exception.type": error_attributes(error)["error.type"]}
+            self._span.add_event(
+                "exception", attributes | ({"exception.message": text} if text else {})
+            )
 
     def _record_metrics(self, seconds: float, answer: ModelResponse | None) -> None:
         about = metric_attributes(self._attributes)

@@ -165,11 +165,11 @@ class Keys:
 
     def are_secret(self) -> bool:
         """Return whether one of them looks like a real key, and not like a word in its place."""
-        told = (key.source.reveal() for key in self._keys)
+        sources = (key.source.reveal() for key in self._keys)
         return any(
             not isinstance(each, str)
             or (len(each) >= MIN_KEY_LENGTH and any(map(str.isdigit, each)))
-            for each in told
+            for each in sources
         )
 
     def place(self, key: _Key) -> str:

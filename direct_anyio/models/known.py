@@ -166,8 +166,8 @@ def check_keywords(function: str, keywords: Mapping[str, object]) -> None:
         hint = _MEANT.get(key)
         if key in known_settings():
             hint = f"it is a setting: pass `model_settings={{{key!r}: ...}}`"
-        told = f"; {hint}" if hint else ""
-        raise TypeError(f"{function}() got an unexpected keyword argument {key!r}{told}.")
+        suggestion = f"; {hint}" if hint else ""
+        raise TypeError(f"{function}() got an unexpected keyword argument {key!r}{suggestion}.")
 
 
 def _complaint(key: str) -> str:

@@ -122,7 +122,7 @@ class TestModel(Model):
         model_request_parameters: ModelRequestParameters,
     ) -> AbstractAsyncContextManager[StreamedResponse]:
         """Stream the answer, text word by word."""
-        told, offered = self._prepared(model_settings, model_request_parameters)
+        settings, offered = self._prepared(model_settings, model_request_parameters)
         accumulator = Accumulator(
             parameters=offered,
             model_name=self._model_name,
@@ -131,16 +131,16 @@ class TestModel(Model):
             usage=estimated_usage(messages),
         )
         batches = _items(self._answer(messages, offered), accumulator.usage)
-        return stream_items(batches, accumulator, TestStreamedResponse, told)
+        return stream_items(batches, accumulator, TestStreamedResponse, settings)
 
     def _prepared(
         self, settings: ModelSettings | None, offered: ModelRequestParameters
     ) -> tuple[ModelSettings, ModelRequestParameters]:
         if offered.builtin_tools:
             raise UserError("TestModel does not support built-in tools")
-        told, prepared = self.prepare_request(settings, offered)
+        merged, prepared = self.prepare_request(settings, offered)
         self.last_model_request_parameters = prepared
-        return told, prepared
+        return merged, prepared
 
     def _answer(
         self, messages: list[ModelMessage], offered: ModelRequestParameters
@@ -194,7 +194,7 @@ class TestModel(Model):
         if self.custom_output_text is not None:
             return self.custom_output_text
         if offered.output_object is None:
-            return _told(messages)
+            return _summary(messages)
         if self.custom_output_args is not None:
             return to_json(self.custom_output_args)
         return to_json(sample_of(offered.output_object.json_schema, self.seed))
@@ -211,7 +211,7 @@ class TestModel(Model):
         return ToolCallPart(tool.name, args, f"pyd_ai_tool_call_id__{tool.name}")
 
 
-def _told(messages: list[ModelMessage]) -> str:
+def _summary(messages: list[ModelMessage]) -> str:
     """Return what the tools returned, as JSON."""
     parts = (part for m in messages if isinstance(m, ModelRequest) for part in m.parts)
     returned = {part.tool_name: part.content for part in parts if isinstance(part, ToolReturnPart)}

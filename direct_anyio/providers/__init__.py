@@ -192,10 +192,10 @@ PROVIDERS: dict[str, Provider] = {
 
 def google_cloud(project: str | None, location: str | None) -> Provider:
     """Return Google Cloud's row for a project and a location, else those of the environment."""
-    said = {"GOOGLE_CLOUD_PROJECT": project, "GOOGLE_CLOUD_LOCATION": location}
-    told = {name: value for name, value in said.items() if value}
+    arguments = {"GOOGLE_CLOUD_PROJECT": project, "GOOGLE_CLOUD_LOCATION": location}
+    given = {name: value for name, value in arguments.items() if value}
     return attrs.evolve(
-        _GOOGLE_CLOUD, find_url=lambda environ: _google_cloud_url({**environ, **told})
+        _GOOGLE_CLOUD, find_url=lambda environ: _google_cloud_url({**environ, **given})
     )
 
 

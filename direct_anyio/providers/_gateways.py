@@ -187,14 +187,14 @@ def own_effort(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> 
 def zai_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return Z.AI's switch for thinking, with an effort for models that know efforts."""
     thinking = settings.get("thinking")
-    said = own_effort(settings, profile, "")
+    body = own_effort(settings, profile, "")
     if thinking is None:
-        return said
+        return body
     always = profile.openai_reasoning_efforts and "none" not in profile.openai_reasoning_efforts
     if thinking is False and not always:
-        return said | {"thinking": {"type": "disabled"}}
+        return body | {"thinking": {"type": "disabled"}}
     effort = effort_member(settings, profile) if always and thinking is not True else {}
-    return {"thinking": {"type": "enabled"}} | effort | said
+    return {"thinking": {"type": "enabled"}} | effort | body
 
 
 # By the start of a name; most Kimis that think cannot be stopped.
@@ -217,19 +217,19 @@ def moonshot_profile(name: str) -> ModelProfile:
 
 def moonshot_settings(settings: ModelSettings, profile: OpenAIModelProfile, _: str) -> JSONObject:
     """Return an effort; the API has a switch of its own in the place of 'none'."""
-    said = effort_member(settings, profile)
+    body = effort_member(settings, profile)
     off = {"thinking": {"type": "disabled"}}
-    return off if said.get("reasoning_effort") == "none" else said
+    return off if body.get("reasoning_effort") == "none" else body
 
 
 def snowflake_settings(
     settings: ModelSettings, profile: OpenAIModelProfile, name: str
 ) -> JSONObject:
     """Return an effort, for Claude in the object that Cortex reads; it does not think by itself."""
-    said = effort_member(settings, profile)
+    body = effort_member(settings, profile)
     if not name.startswith("claude"):
-        return said
-    effort = said.get("reasoning_effort", "none")
+        return body
+    effort = body.get("reasoning_effort", "none")
     # Cortex takes no other temperature where a model thinks.
     return {} if effort == "none" else {"reasoning": {"effort": effort}, "temperature": 1}
 

@@ -119,10 +119,10 @@ class Provider:
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """Return the base URL, None where the user must tell."""
-        told = _first(self.base_url_env, environ)
-        if told is None and self.find_url is not None:
+        url = _first(self.base_url_env, environ)
+        if url is None and self.find_url is not None:
             return self.find_url(environ)
-        return self.base_url if told is None else self.completed(told)
+        return self.base_url if url is None else self.completed(url)
 
     def completed(self, base: str) -> str:
         """Return the base URL that is made of what a variable holds, its query at the end."""
@@ -131,22 +131,22 @@ class Provider:
 
     def all_headers(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that its requests have beside the key's."""
-        return {**self.headers, **_told(self.header_env, environ)}
+        return {**self.headers, **_from_environment(self.header_env, environ)}
 
     def all_query(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the query parameters of its requests."""
-        return {**self.query, **_told(self.query_env, environ)}
+        return {**self.query, **_from_environment(self.query_env, environ)}
 
 
 _JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
 """Three texts of base64url, the first of which is a JSON object (RFC 7519)."""
 
 
-def _told(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    told = {key: environ.get(name, "").strip() for key, name in names.items()}
-    return {key: value for key, value in told.items() if value}
+def _from_environment(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    values = {key: environ.get(name, "").strip() for key, name in names.items()}
+    return {key: value for key, value in values.items() if value}
 
 
 def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
-    told = (environ.get(name, "").strip() for name in names)
-    return next(filter(None, told), None)
+    values = (environ.get(name, "").strip() for name in names)
+    return next(filter(None, values), None)

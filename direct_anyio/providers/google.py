@@ -42,10 +42,10 @@ class GoogleProvider(Endpoint):
     @property
     def row(self) -> Provider:
         """The row of the table: the Gemini API's, or Google Cloud's with a project."""
-        told = self.project or self.location
-        if not (bool(told) if self.vertexai is None else self.vertexai):
+        place = self.project or self.location
+        if not (bool(place) if self.vertexai is None else self.vertexai):
             return PROVIDERS["google-gla"]
-        if self.api_key and not told and not callable(self.api_key):
+        if self.api_key and not place and not callable(self.api_key):
             return _express(PROVIDERS["google-vertex"])
         return google_cloud(self.project, self.location)
 

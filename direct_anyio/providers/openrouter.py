@@ -29,7 +29,7 @@ class OpenRouterProvider(OpenAICompatible):
     def row(self) -> Provider:
         """The row of the table, with the headers that tell who asks."""
         row = super().row
-        said = {"http-referer": self.app_url, "x-title": self.app_title}
-        told = {name: value for name, value in said.items() if value}
-        env = {name: each for name, each in row.header_env.items() if name not in told}
-        return attrs.evolve(row, headers={**row.headers, **told}, header_env=env)
+        arguments = {"http-referer": self.app_url, "x-title": self.app_title}
+        given = {name: value for name, value in arguments.items() if value}
+        env = {name: each for name, each in row.header_env.items() if name not in given}
+        return attrs.evolve(row, headers={**row.headers, **given}, header_env=env)
