@@ -43,10 +43,10 @@ def wrong_field(record: Any) -> str | None:
 
 
 def _misfit(record: Any) -> ValidationError | None:
-    kind: Any = type(record)
-    values = _values_of(kind)(record)
-    for number in _to_be_tested(kind, tuple(map(type, values))):
-        field, takes, test = _tests(kind)[number]
+    cls: Any = type(record)
+    values = _values_of(cls)(record)
+    for number in _to_be_tested(cls, tuple(map(type, values))):
+        field, takes, test = _tests(cls)[number]
         value = values[number]
         if not test(value):
             holds = shown(value) if field.repr else type(value).__name__
@@ -68,9 +68,9 @@ def _inside(value: Any) -> ValidationError | None:
 
 
 @cache
-def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+def _values_of(cls: type) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function from a record to the values of its tested fields."""
-    names = [field.name for field, _, _ in _tests(kind)]
+    names = [field.name for field, _, _ in _tests(cls)]
     if not names:
         return lambda record: ()
     read = attrgetter(*names)
@@ -78,14 +78,14 @@ def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=1024)
-def _to_be_tested(kind: type, held: tuple[type, ...]) -> tuple[int, ...]:
+def _to_be_tested(cls: type, held: tuple[type, ...]) -> tuple[int, ...]:
     """Return the numbers of the fields whose values must be tested: types do not tell of them.
 
     Args:
-        kind: The class of the record.
+        cls: The class of the record.
         held: The types of its fields' values.
     """
-    tests = zip(_tests(kind), held, strict=True)
+    tests = zip(_tests(cls), held, strict=True)
     return tuple(n for n, ((_, takes, _), each) in enumerate(tests) if not _tells(takes, each))
 
 
@@ -100,31 +100,31 @@ def _tells(takes: Any, held: type) -> bool:
 
 
 @cache
-def _tests(kind: Any) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
+def _tests(cls: Any) -> tuple[tuple[attrs.Attribute[Any], Any, Test], ...]:
     try:
-        hints = get_type_hints(kind)
+        hints = get_type_hints(cls)
     except Exception:  # a subclass of the program's own, with names that only it knows
         return ()
     return tuple(
         (field, hints[field.name], fits(hints[field.name]))
-        for field in attrs.fields(kind)
+        for field in attrs.fields(cls)
         if field.name in hints and field.name not in _UNTESTED and not is_tag(hints[field.name])
     )
 
 
-def is_tag(kind: Any) -> bool:
+def is_tag(annotation: Any) -> bool:
     """Return whether a field's only value is the name of its class, which nothing depends on."""
-    return get_origin(kind) is Literal and len(get_args(kind)) == 1
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 @cache
-def fits(kind: Any) -> Test:
+def fits(annotation: Any) -> Test:
     """Return a test of whether a value is of a type, as deep as the type says.
 
     A whole number is a number, and True is neither; a tuple is a list. A record is tested
     with its fields. What cannot be tested fits.
     """
-    origin, inner = get_origin(kind), get_args(kind)
+    origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         tests = tuple(map(fits, inner))
         return lambda value: any(test(value) for test in tests)
@@ -139,7 +139,9 @@ def fits(kind: Any) -> Test:
         return _dict(*inner)
     if origin is Callable:
         return callable
-    return _plain(kind) if isinstance(kind, type) and kind is not Any else _anything
+    return (
+        _plain(annotation) if isinstance(annotation, type) and annotation is not Any else _anything
+    )
 
 
 def _anything(value: Any) -> bool:
@@ -155,28 +157,28 @@ def _dict(key: Any, value: Any) -> Test:
     )
 
 
-def _plain(kind: type) -> Test:
-    if kind in (int, float):
-        numbers = (int, float) if kind is float else int
+def _plain(annotation: type) -> Test:
+    if annotation in (int, float):
+        numbers = (int, float) if annotation is float else int
         return lambda value: isinstance(value, numbers) and not isinstance(value, bool)
-    if kind is bytes:
+    if annotation is bytes:
         return lambda value: isinstance(value, (bytes, bytearray, memoryview))
-    if attrs.has(kind):
-        return lambda value: isinstance(value, kind) and _misfit(value) is None
-    if issubclass(kind, dict):  # a TypedDict
+    if attrs.has(annotation):
+        return lambda value: isinstance(value, annotation) and _misfit(value) is None
+    if issubclass(annotation, dict):  # a TypedDict
         return lambda value: isinstance(value, dict)
-    if getattr(kind, "_is_protocol", False):
+    if getattr(annotation, "_is_protocol", False):
         return _anything
-    return lambda value: isinstance(value, kind)
+    return lambda value: isinstance(value, annotation)
 
 
 _ONE = {int: "a whole number", float: "a number", str: "text", bytes: "bytes", dict: "a dict"}
 _MANY = {int: "numbers", float: "numbers", str: "texts", dict: "dicts"}
 
 
-def type_name(kind: Any) -> str:
+def type_name(annotation: Any) -> str:
     """Return what a type takes, in words."""
-    return _joined(_words(kind))
+    return _joined(_words(annotation))
 
 
 def _joined(words: Iterable[str]) -> str:
@@ -184,12 +186,12 @@ def _joined(words: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _words(kind: Any) -> list[str]:
+def _words(annotation: Any) -> list[str]:
     """Return the words for each of the things that a type takes."""
-    origin, inner = get_origin(kind), get_args(kind)
+    origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return [word for each in inner for word in _words(each)]
-    if kind is bool:
+    if annotation is bool:
         return ["True", "False"]
     if origin is Literal:
         return [repr(inner[0])] if len(inner) == 1 else [f"one of {', '.join(map(repr, inner))}"]
@@ -199,9 +201,13 @@ def _words(kind: Any) -> list[str]:
         return ["a dict" if inner[1] is Any else f"a dict of {_many(inner[1])}"]
     if origin is Callable:
         return ["a function"]
-    return ["None" if kind is types.NoneType else _ONE.get(kind, getattr(kind, "__name__", "it"))]
+    return [
+        "None"
+        if annotation is types.NoneType
+        else _ONE.get(annotation, getattr(annotation, "__name__", "it"))
+    ]
 
 
-def _many(kind: Any) -> str:
-    plain = get_origin(kind) or kind
-    return _MANY.get(plain) or _joined(_words(kind))
+def _many(annotation: Any) -> str:
+    plain = get_origin(annotation) or annotation
+    return _MANY.get(plain) or _joined(_words(annotation))

@@ -116,7 +116,7 @@ def class_descriptions(cls: type) -> dict[str, str]:
     return found
 
 
-def own_doc(kind: type) -> str | None:
+def own_doc(cls: type) -> str | None:
     """Return the docstring that was written for a class, None where it was generated."""
-    doc = vars(kind).get("__doc__")
-    return None if not isinstance(doc, str) or doc.startswith(f"{kind.__name__}(") else doc
+    doc = vars(cls).get("__doc__")
+    return None if not isinstance(doc, str) or doc.startswith(f"{cls.__name__}(") else doc

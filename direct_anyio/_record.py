@@ -31,20 +31,20 @@ class _Frozen(tuple[ItemT, ...]):
 
 
 def tuple_of(
-    value: Iterable[ItemT], kinds: type | tuple[type, ...], wanted: str
+    value: Iterable[ItemT], classes: type | tuple[type, ...], wanted: str
 ) -> tuple[ItemT, ...]:
     """Freeze a sequence whose items are of these kinds.
 
     Args:
         value: The sequence.
-        kinds: The kinds.
+        classes: The classes.
         wanted: What the field takes, for the error.
 
     Raises:
         UserError: It is no sequence of them.
     """
     items: tuple[Any, ...] = _Frozen(value) if hasattr(value, "__iter__") else (None,)
-    if not all(isinstance(item, kinds) for item in items):
+    if not all(isinstance(item, classes) for item in items):
         raise UserError(f"{wanted}; got {shown(value)}")
     return items
 

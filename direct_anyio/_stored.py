@@ -68,13 +68,13 @@ class Union:
         classes: The class of each tag.
     """
 
-    def __init__(self, kind: Any, tag: str, *others: type) -> None:
+    def __init__(self, union: Any, tag: str, *others: type) -> None:
         self.tag = tag
-        self.members = {*get_args(kind), *others}
+        self.members = {*get_args(union), *others}
         # Both classes of binary files have one tag, and the last one counts.
         self.classes: dict[str, type] = {
             str(attrs.fields_dict(cls)[tag].default): cls
-            for cls in get_args(kind)
+            for cls in get_args(union)
             if hasattr(cls, tag) and cls is not OpaquePart
         }
 
@@ -190,10 +190,10 @@ class _Stored(Values):
             record: The record.
             depth: How many lists and dicts are around what its fields hold.
         """
-        kind = type(record)
-        if kind is OpaquePart:
+        cls = type(record)
+        if cls is OpaquePart:
             return VERBATIM.tree(record.data)
-        done, holds, name = public(record), _holds(cast(Any, kind)), ""
+        done, holds, name = public(record), _holds(cast(Any, cls)), ""
         try:
             for name, value in done.items():
                 if type(value) not in SCALARS:

@@ -154,12 +154,12 @@ class Values:
             value: The value.
             depth: How many lists and dicts are around it.
         """
-        kind = type(value)
-        if kind in SCALARS:
+        cls = type(value)
+        if cls in SCALARS:
             return value
-        if kind is list or kind is tuple:
+        if cls is list or cls is tuple:
             return self.items(value, depth)
-        if kind is dict:
+        if cls is dict:
             chosen = self.mapping(value, depth)
             return self.members(chosen, depth) if type(chosen) is dict else chosen
         return self.leaf(value, depth)
@@ -242,8 +242,8 @@ def sorted_items(values: Iterable[Any]) -> list[Any]:
         return sorted(values, key=repr)
 
 
-def _is(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, kinds)
+def _is(*classes: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, classes)
 
 
 def _is_from(*packages: str) -> Callable[[Any], bool]:

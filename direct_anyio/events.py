@@ -191,9 +191,9 @@ def joined_args(
         return args + delta
     if isinstance(args, dict) and isinstance(delta, dict):
         return {**args, **delta}
-    kinds = ("JSON", "non-JSON") if isinstance(delta, str) else ("dict", "non-dict")
+    types = ("JSON", "non-JSON") if isinstance(delta, str) else ("dict", "non-dict")
     raise UnexpectedModelBehavior(
-        f"Cannot apply {kinds[0]} deltas to {kinds[1]} tool arguments "
+        f"Cannot apply {types[0]} deltas to {types[1]} tool arguments "
         f"({to_json(args)}, {to_json(delta)})"
     )
 

@@ -186,8 +186,8 @@ def read_bytes(value: Any, _: Any = None) -> bytes:
         raise ValidationError(f"must be base64: {exc}") from None
 
 
-def _one_of(kind: Any) -> Reader:
-    names = get_args(kind)
+def _one_of(annotation: Any) -> Reader:
+    names = get_args(annotation)
 
     def read_choice(value: Any, _: Any) -> Any:
         if value in names:
@@ -248,22 +248,22 @@ _READERS: dict[Any, Reader] = {
 def _converter() -> Converter:
     converter = Converter()
 
-    def register(kind: Any, reader: Reader) -> None:
-        if type(kind) is type:
-            converter.register_structure_hook(kind, reader)
+    def register(annotation: Any, reader: Reader) -> None:
+        if type(annotation) is type:
+            converter.register_structure_hook(annotation, reader)
         else:
-            converter.register_structure_hook_func(partial(eq, kind), reader)
+            converter.register_structure_hook_func(partial(eq, annotation), reader)
 
     converter.register_structure_hook_factory(attrs.has, partial(_record_reader, converter))
     converter.register_structure_hook_factory(
-        lambda kind: get_origin(cast(Any, kind)) is Literal, _one_of
+        lambda annotation: get_origin(cast(Any, annotation)) is Literal, _one_of
     )
-    for kind, reader in _READERS.items():
-        register(kind, reader)
-    for kind, union in UNIONS.items():
+    for annotation, reader in _READERS.items():
+        register(annotation, reader)
+    for annotation, union in UNIONS.items():
         reader = _union_reader(converter, union)
-        register(kind, reader)
-        listed = GenericAlias(Sequence, (kind,))
+        register(annotation, reader)
+        listed = GenericAlias(Sequence, (annotation,))
         register(listed, partial(_each, reader))
         register(str | listed, _text_or_each(reader))
     return converter
@@ -363,19 +363,19 @@ def _dated(value: dict[str, Any]) -> dict[str, Any]:
 # -- public functions ------------------------------------------------------------------------------
 
 
-def read(tree: Any, kind: Any, name: str) -> Any:
+def read(tree: Any, expected: Any, name: str) -> Any:
     """Return what a tree of dicts and lists holds, as a record or records of a type.
 
     Args:
         tree: What `written` gave, with its bytes and times or with their text.
-        kind: The type: a class, a union of classes, or a `Sequence` of one.
+        expected: The type: a class, a union of classes, or a `Sequence` of one.
         name: What errors call the whole.
 
     Raises:
         UserError: It holds none; the error names the place.
     """
     try:
-        return _converter().structure(tree, kind)
+        return _converter().structure(tree, expected)
     except ValidationError as invalid:
         raise UserError(invalid.message(name)) from None
     except Exception as exc:  # whatever a class says to what does not fit it
@@ -401,14 +401,14 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
         raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 
 
-def _load(data: bytes | str, kind: Any, name: str) -> Any:
+def _load(data: bytes | str, expected: Any, name: str) -> Any:
     try:
         tree = parse(data)
     except RecursionError:
         raise UserError(f"{name}: nested too deeply") from None
     except ValueError as exc:
         raise UserError(f"{name}: no JSON: {printable(str(exc))}") from None
-    return read(tree, kind, name)
+    return read(tree, expected, name)
 
 
 def _dump(tree: Any, name: str, indent: int | None = None) -> bytes:

@@ -146,19 +146,19 @@ COMMON_SETTINGS: dict[str, Any] = {
 """What each of the settings takes."""
 
 
-def checked_settings(settings: ModelSettings, kinds: Mapping[str, Any]) -> ModelSettings:
+def checked_settings(settings: ModelSettings, annotations: Mapping[str, Any]) -> ModelSettings:
     """Return settings without those that are None; for a timeout that is no limit.
 
     Args:
         settings: The settings.
-        kinds: The type of each, by its key. Timeouts are tested where they become limits.
+        annotations: The type of each, by its key. Timeouts are tested where they become limits.
 
     Raises:
         UserError: One is of the wrong type; the message names it.
     """
     given = {k: v for k, v in settings.items() if v is not None or k.endswith("_timeout")}
     for key, value in given.items():
-        takes = None if key.endswith("timeout") else _misfit(key, value, kinds[key])
+        takes = None if key.endswith("timeout") else _misfit(key, value, annotations[key])
         if takes is not None:
             # What is put into requests by hand may be secret.
             got = type(value).__name__ if key.startswith("extra_") else shown(value)
@@ -166,8 +166,8 @@ def checked_settings(settings: ModelSettings, kinds: Mapping[str, Any]) -> Model
     return cast(ModelSettings, given)
 
 
-def _misfit(key: str, value: Any, kind: Any) -> str | None:
+def _misfit(key: str, value: Any, annotation: Any) -> str | None:
     """Return what a setting takes, None where the value is that."""
     if key == "max_retries":
         return None if fits(int)(value) and value >= 0 else "a whole number from 0 up"
-    return None if fits(kind)(value) else type_name(kind)
+    return None if fits(annotation)(value) else type_name(annotation)

@@ -12,7 +12,7 @@ import trio
 
 from direct_anyio import ModelRequest, model_request_stream, model_request_stream_sync
 from direct_anyio._io.pump import BUFFER, Pipe
-from direct_anyio._io.retry import kind_of
+from direct_anyio._io.retry import retry_reason
 from direct_anyio._io.tasks import open_task_group, open_task_group_apart
 from direct_anyio.exceptions import ModelConnectionError, UserError
 from direct_anyio.messages import ModelMessage
@@ -180,7 +180,7 @@ def test_a_host_called_tls_is_tried_again() -> None:
     """Whether a connection is hopeless is told by its error, not by the host's name."""
     error = ModelConnectionError("m", "Could not connect to https://tls.example: refused")
     error.phase = "connect"
-    assert kind_of(error, ambiguous=False) == "transient"
+    assert retry_reason(error, ambiguous=False) == "transient"
 
 
 @pytest.mark.parametrize("value", ["sk-secret ", " sk-secret", "sk\x0bsecret"])

@@ -38,7 +38,7 @@ from direct_anyio._io.retry import (
     _budgets,
     budget_of,
     delay_before,
-    kind_of,
+    retry_reason,
 )
 from direct_anyio.models.http import HTTPModel
 
@@ -103,13 +103,13 @@ KINDS: dict[str, tuple[ModelAPIError, str | None]] = {
 def test_what_is_retried(case: str) -> None:
     """Each error is retried as its row says."""
     error, kind = KINDS[case]
-    assert kind_of(error, ambiguous=False) == kind
+    assert retry_reason(error, ambiguous=False) == kind
 
 
 def test_an_ambiguous_timeout_is_retried_only_on_request() -> None:
     """What may have been accepted is repeated where the user says so."""
     error = _with(ModelTimeoutError("m", "t"), limit="headers")
-    assert kind_of(error, ambiguous=True) == "transient"
+    assert retry_reason(error, ambiguous=True) == "transient"
 
 
 def test_the_delay_grows_and_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:

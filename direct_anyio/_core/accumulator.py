@@ -125,8 +125,8 @@ class _Growth:
     def add(self, delta: Delta) -> None:
         part, count = self.grown
         if not isinstance(part, _GROWS[type(delta)]):
-            kinds = type(delta).__name__, type(part).__name__
-            raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*kinds))
+            names = type(delta).__name__, type(part).__name__
+            raise UnexpectedModelBehavior("The response adds a {} to a {}".format(*names))
         text = _only_text(delta, part)
         is_begun = 0 < len(self.pieces) - count < 4 and isinstance(delta, ToolCallPartDelta)
         if is_begun and is_placeholder("".join(self.pieces[count:])):

@@ -251,14 +251,14 @@ class ModelCodec(Codec, Protocol):
     def __hash__(self) -> int: ...
 
 
-def expect_type(value: Any, kind: type[ValueT]) -> ValueT:
+def expect_type(value: Any, expected: type[ValueT]) -> ValueT:
     """Return `value`, which must be of `kind`.
 
     Raises:
         TypeError: It is not: the provider's answer makes no sense.
     """
-    if not isinstance(value, kind):
-        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+    if not isinstance(value, expected):
+        raise TypeError(f"expected {expected.__name__}, got {type(value).__name__}")
     return value
 
 

@@ -218,8 +218,8 @@ class ResponseDecoder:
             got = printable(self._content_type.partition(";")[0], 100) or "no type"
             message = f"Expected JSON or a stream of events{hint}, got {got}"
             raise UnexpectedModelBehavior(message, shown(self._start))
-        kind = BodyDecoder if form is _Form.JSON else StreamDecoder
-        decoder = self._decoder = kind(self._reader, self._model_name)
+        decoder_class = BodyDecoder if form is _Form.JSON else StreamDecoder
+        decoder = self._decoder = decoder_class(self._reader, self._model_name)
         # What is known now need not be looked at with every chunk.
         self.feed, self.weight = decoder.feed, decoder.weight  # type: ignore[method-assign]
         yield from decoder.feed(start)
@@ -228,8 +228,8 @@ class ResponseDecoder:
         """Take the end of the bytes and return the last items."""
         decoder = self._decoder
         if decoder is None:
-            kind = StreamDecoder if self._streamed else BodyDecoder
-            decoder = kind(self._reader, self._model_name)
+            decoder_class = StreamDecoder if self._streamed else BodyDecoder
+            decoder = decoder_class(self._reader, self._model_name)
             yield from decoder.feed(self._start)
         yield from decoder.close(mark)
 

@@ -285,20 +285,20 @@ def tells_error(
         return True
     if document.get("choices"):
         return False
-    kind, others = document.get("type"), (name for name in _MESSAGES if name != "error")
+    error_type, others = document.get("type"), (name for name in _MESSAGES if name != "error")
     words = any(_text_of(document.get(name)) for name in others)
-    if document.get("object") == "error" or "error" in (kind, document.get("status")):
+    if document.get("object") == "error" or "error" in (error_type, document.get("status")):
         return True
-    if _status_of(document) is not None and (words or not isinstance(kind, str)):
+    if _status_of(document) is not None and (words or not isinstance(error_type, str)):
         return True
-    if isinstance(kind, str) and _by_code(kind) is not None:
+    if isinstance(error_type, str) and _by_code(error_type) is not None:
         return words
     if any(document.get(name) for name in _ANSWERS):
         return False
     if document.get("success") is False:
         return True
     # A message and nothing else; not one of a notice, or behind an answer that succeeded.
-    is_notice = isinstance(kind, str) and (bool(events) or "error" not in kind.lower())
+    is_notice = isinstance(error_type, str) and (bool(events) or "error" not in error_type.lower())
     is_other = event not in ("message", "", *events)
     is_chunk = str(document.get("object")).startswith("chat.")
     codes = [str(document.get(name)).lower() for name in ("code", "status", "status_code")]
@@ -344,13 +344,13 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
     """
     category = _category_of(document, status)
     if category is not None and status in _SHARPER.get(category, ()):
-        kind = category.error
+        error_class = category.error
     elif status in _BY_STATUS:
-        kind = _BY_STATUS[status].error
+        error_class = _BY_STATUS[status].error
     else:
-        kind = ModelServerError if 500 <= status < 600 else ModelHTTPError
-    hints = [each for each in (_HINTS.get(kind), hint) if each]
-    error = kind(status, model_name, document, hint="; ".join(hints) or None)
+        error_class = ModelServerError if 500 <= status < 600 else ModelHTTPError
+    hints = [each for each in (_HINTS.get(error_class), hint) if each]
+    error = error_class(status, model_name, document, hint="; ".join(hints) or None)
     error.retry_after = _retry_after_of(document)
     return error
 

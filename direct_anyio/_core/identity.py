@@ -230,8 +230,8 @@ class ToolCalls:
             call = None
         return None if call is not None and name and _is_over(call, id, name, args) else call
 
-    def _known(self, kind: str, value: int | str | None) -> _Call | None:
-        key = None if value is None else self._identities.find((kind, value))
+    def _known(self, namespace: str, value: int | str | None) -> _Call | None:
+        key = None if value is None else self._identities.find((namespace, value))
         return None if key is None else self._calls[key]
 
     def _started(self, index: int | None, id: str | None) -> _Call:

@@ -127,9 +127,9 @@ class _Sampler:
                     raise
 
     def _of_type(self, schema: JSONSchema) -> Any:
-        kind = schema.get("type")
-        if isinstance(kind, list):
-            kind = kind[self._seed % len(kind)]
+        schema_type = schema.get("type")
+        if isinstance(schema_type, list):
+            schema_type = schema_type[self._seed % len(schema_type)]
         makers: dict[Any, Callable[[JSONSchema], Any]] = {
             None: lambda _: self._character(),
             "array": self._array,
@@ -140,9 +140,9 @@ class _Sampler:
             "object": self._object,
             "string": self._string,
         }
-        if kind not in makers:
-            raise UserError(f"TestModel cannot make a value of JSON schema type {kind!r}")
-        return makers[kind](schema)
+        if schema_type not in makers:
+            raise UserError(f"TestModel cannot make a value of JSON schema type {schema_type!r}")
+        return makers[schema_type](schema)
 
     def _object(self, schema: JSONSchema) -> dict[str, Any]:
         required = schema.get("required", ())

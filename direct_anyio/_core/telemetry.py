@@ -168,9 +168,9 @@ def _server(base_url: str | None) -> Attributes:
 def _asked(settings: Mapping[str, Any]) -> Attributes:
     # A setting of the wrong type is the provider's to refuse; a span leaves it out.
     attributes: Attributes = {}
-    for name, kind in _SETTINGS.items():
+    for name, convert in _SETTINGS.items():
         try:
-            attributes[f"gen_ai.request.{name}"] = kind(settings[name])
+            attributes[f"gen_ai.request.{name}"] = convert(settings[name])
         except (KeyError, TypeError, ValueError):
             continue
     return attributes
@@ -203,7 +203,7 @@ def _usage(usage: RequestUsage) -> Attributes:
 def token_counts(usage: RequestUsage) -> JSON:
     """Return the counts that the token metric takes, by token type."""
     counts = {"input": usage.input_tokens, "output": usage.output_tokens}
-    return {kind: count for kind, count in counts.items() if count}
+    return {token_type: count for token_type, count in counts.items() if count}
 
 
 def metric_attributes(attributes: Attributes) -> Attributes:
@@ -217,9 +217,9 @@ def error_attributes(error: BaseException) -> Attributes:
     `error.type` is the name of a class of ours or of Python's own, such as
     `ModelRateLimitError`; any other comes with its module.
     """
-    kind = type(error)
-    own = kind.__module__.partition(".")[0] in ("builtins", __name__.partition(".")[0])
-    name = kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
+    cls = type(error)
+    own = cls.__module__.partition(".")[0] in ("builtins", __name__.partition(".")[0])
+    name = cls.__qualname__ if own else f"{cls.__module__}.{cls.__qualname__}"
     status = getattr(error, "status_code", None) if isinstance(error, ModelHTTPError) else None
     return {"error.type": name} | ({} if status is None else {"http.response.status_code": status})
 
@@ -371,8 +371,8 @@ def _text(text: str) -> JSON:
     return {"type": "text", "content": text}
 
 
-def _call(kind: str, part: Any) -> JSON:
-    return {"type": kind, "id": part.tool_call_id, "name": part.tool_name}
+def _call(part_type: str, part: Any) -> JSON:
+    return {"type": part_type, "id": part.tool_call_id, "name": part.tool_name}
 
 
 def _arguments(part: ToolCallPart | BuiltinToolCallPart) -> object:
@@ -406,7 +406,7 @@ def _blob(media_type: str, data: str | None) -> JSON:
     return _kind("blob", media_type) | ({} if data is None else {"content": data})
 
 
-def _kind(kind: str, media_type: str) -> JSON:
+def _kind(part_type: str, media_type: str) -> JSON:
     family = media_type.partition("/")[0]
     modality = family if family in ("image", "audio", "video") else "document"
-    return {"type": kind, "mime_type": media_type, "modality": modality}
+    return {"type": part_type, "mime_type": media_type, "modality": modality}

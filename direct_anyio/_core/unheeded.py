@@ -156,12 +156,12 @@ def _options(tool: AbstractBuiltinTool) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _ignored_options(codec: ModelCodec, kind: Any, options: _Settings) -> tuple[str, ...]:
+def _ignored_options(codec: ModelCodec, tool_class: Any, options: _Settings) -> tuple[str, ...]:
     """Return the options of a tool of the provider's own that have no effect."""
-    tool = kind(**options)
+    tool = tool_class(**options)
     request = _sample(codec, {}, False, tool)
     ignored = []
-    for field in attrs.fields(kind):
+    for field in attrs.fields(tool_class):
         if field.name in options and field.default is not attrs.NOTHING:
             without = attrs.evolve(tool, **{field.name: field.default})
             if request == _sample(codec, {}, False, without) and not isinstance(request, str):

@@ -25,9 +25,9 @@ from ..exceptions import (
 )
 from .processes import ProcessLock
 
-__all__ = ("Budget", "budget_of", "delay_before", "kind_of", "most_retries")
+__all__ = ("Budget", "budget_of", "delay_before", "retry_reason", "most_retries")
 
-Kind: TypeAlias = Literal["transient", "throttle"]
+RetryReason: TypeAlias = Literal["transient", "throttle"]
 
 MAX_RETRIES = 2
 """Attempts after the first."""
@@ -38,8 +38,8 @@ MAX_RETRY_AFTER = 60.0
 MAX_BACKOFF = 8.0
 """Seconds."""
 
-_BASE: dict[Kind, float] = {"transient": 0.5, "throttle": 1.0}
-_COST: dict[Kind, int] = {"transient": 14, "throttle": 5}
+_BASE: dict[RetryReason, float] = {"transient": 0.5, "throttle": 1.0}
+_COST: dict[RetryReason, int] = {"transient": 14, "throttle": 5}
 
 _TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 _THROTTLE = frozenset({429, 529})
@@ -62,7 +62,7 @@ _LASTING = (
 )
 
 
-def kind_of(error: ModelAPIError, *, ambiguous: bool) -> Kind | None:
+def retry_reason(error: ModelAPIError, *, ambiguous: bool) -> RetryReason | None:
     """Return how an error is retried, None where it is not.
 
     Args:
@@ -97,17 +97,17 @@ _REFUSED = re.compile(r"the proxy did not connect to \S+: (?:3\d\d|4(?!08|25|29)
 """A proxy's answer that will be the same the next time."""
 
 
-def delay_before(attempt: int, kind: Kind, retry_after: float | None) -> float | None:
+def delay_before(attempt: int, reason: RetryReason, retry_after: float | None) -> float | None:
     """Return the seconds to wait before a retry, None where the wait would be too long.
 
     Args:
         attempt: How many attempts have failed.
-        kind: How it is retried.
+        reason: How it is retried.
         retry_after: Seconds that the provider asks for.
     """
     if retry_after is None:
         # Full jitter: clients that failed together do not come back together.
-        return random.uniform(0, min(MAX_BACKOFF, _BASE[kind] * 2 ** (attempt - 1)))
+        return random.uniform(0, min(MAX_BACKOFF, _BASE[reason] * 2 ** (attempt - 1)))
     if retry_after > MAX_RETRY_AFTER:
         return None
     return retry_after + random.uniform(0, min(1.0, retry_after / 10))
@@ -120,9 +120,9 @@ class Budget:
     capacity: int = 500
     _tokens: int = field(default=500, init=False)
 
-    def take(self, kind: Kind) -> int | None:
+    def take(self, reason: RetryReason) -> int | None:
         """Return the price of a retry, taken from the budget; None where it has too little."""
-        price = _COST[kind]
+        price = _COST[reason]
         with _budgets_lock:
             if self._tokens < price:
                 return None

@@ -322,9 +322,9 @@ def _tool_result(
 
 
 def _tool_use(
-    kind: str, part: ToolCallPart | BuiltinToolCallPart, name: str, args: JSONObject
+    block_type: str, part: ToolCallPart | BuiltinToolCallPart, name: str, args: JSONObject
 ) -> JSONObject:
-    return {"type": kind, "id": part.tool_call_id, "name": name, "input": args}
+    return {"type": block_type, "id": part.tool_call_id, "name": name, "input": args}
 
 
 def _provider_tool_name(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> str:

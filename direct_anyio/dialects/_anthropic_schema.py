@@ -80,23 +80,23 @@ def _strict(schema: Schema) -> Schema:
 
 def _shape(rest: Schema) -> Schema:
     """Take what can be enforced out of `rest` and return it."""
-    kind = rest.pop("type", None)
+    schema_type = rest.pop("type", None)
     values = _values(rest)
     if values is not None:
         return {"enum": values}
     for union, name in (("anyOf", "anyOf"), ("oneOf", "anyOf"), ("allOf", "allOf")):
         if union in rest:
             return {name: [_strict(member) for member in rest.pop(union)]}
-    if isinstance(kind, list):
+    if isinstance(schema_type, list):
         each = {key: rest.pop(key) for key in tuple(rest) if key != "description"}
-        return {"anyOf": [_strict(each | {"type": one}) for one in kind]}
-    if kind is None:
+        return {"anyOf": [_strict(each | {"type": one}) for one in schema_type]}
+    if schema_type is None:
         raise UserError(
             "A strict schema must have 'type', 'enum', 'const', 'anyOf', 'oneOf' or 'allOf' "
             f"in each of its parts: {rest}"
         )
-    shape = _BY_TYPE.get(kind)
-    return {"type": kind, **(shape(rest) if shape else {})}
+    shape = _BY_TYPE.get(schema_type)
+    return {"type": schema_type, **(shape(rest) if shape else {})}
 
 
 def _values(rest: Schema) -> list[Any] | None:

@@ -483,7 +483,7 @@ def _sound_type(sound: bytes) -> str:
     """Return the type of a sound by its first bytes: the answer does not tell it."""
     if sound[:1] == b"\xff" and sound[1:2] >= b"\xe0":
         return "audio/mpeg"
-    named = (kind for start, kind in _SOUNDS.items() if sound.startswith(start))
+    named = (media_type for start, media_type in _SOUNDS.items() if sound.startswith(start))
     return next(named, "audio/pcm")
 
 

@@ -72,7 +72,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "NO_IMAGE": "error",
 }
 
-_TOOL_NAMES = {kind: name for name, kind in TOOL_TYPES.items()}
+_TOOL_NAMES = {tool_type: name for name, tool_type in TOOL_TYPES.items()}
 
 _LATEST = ""
 
@@ -214,7 +214,7 @@ class GeminiReader(Reader):
         is_signed = isinstance(signature, str) and signature != ""
         details = {"thought_signature": signature} if is_signed else None
         # Nearly always one; an empty text beside another member is none.
-        found = [(read, part[kind]) for kind, read in _PARTS if part.get(kind) is not None]
+        found = [(read, part[member]) for member, read in _PARTS if part.get(member) is not None]
         for read, value in found:
             if value != "" or len(found) == 1:
                 yield from read(self, part, value, details)
@@ -387,8 +387,8 @@ def _tool_type(part: JSONObject) -> str | None:
 
 def _tool_name(call: JSONObject) -> str:
     # The steps in which the API reads media have no type.
-    kind = expect_type(call.get("toolType") or "MEDIA_PROCESSING", str)
-    return _TOOL_NAMES.get(kind, kind.lower())
+    tool_type = expect_type(call.get("toolType") or "MEDIA_PROCESSING", str)
+    return _TOOL_NAMES.get(tool_type, tool_type.lower())
 
 
 def _finish(reason: str, candidate: JSONObject) -> ResponseInfo:

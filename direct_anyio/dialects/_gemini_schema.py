@@ -47,7 +47,7 @@ def _fitted(schema: Schema) -> Schema:
     fitted = {key: value for key, value in schema.items() if key not in _UNREAD}
     if "const" in schema:
         value = schema["const"]
-        types = [{"type": name} for kind, name in _TYPES if isinstance(value, kind)]
+        types = [{"type": name} for cls, name in _TYPES if isinstance(value, cls)]
         fitted = {"enum": [value], **(types[0] if types else {}), **fitted}
     return _referring(_formatted(_folded(fitted)))
 
@@ -74,13 +74,13 @@ def _folded(schema: Schema) -> Schema:
     options = schema.get("anyOf")
     if not options or "enum" in schema or not all(_is_option(each) for each in options):
         return schema
-    kinds = {option.get("type") for option in options}
-    if len(kinds) != 1 or schema.get("type") not in (None, *kinds):
+    types = {option.get("type") for option in options}
+    if len(types) != 1 or schema.get("type") not in (None, *types):
         return schema
     whole = {key: value for key, value in schema.items() if key != "anyOf"}
     whole["enum"] = [option["enum"][0] for option in options]
-    if None not in kinds:
-        whole["type"] = kinds.pop()
+    if None not in types:
+        whole["type"] = types.pop()
     notes = [
         f"{each['enum'][0]}: {each['description']}" for each in options if "description" in each
     ]

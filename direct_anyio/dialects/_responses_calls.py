@@ -66,26 +66,26 @@ class Calls:
 
     def started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read a call that has only started."""
-        if known.kind == "function_call":
+        if known.item_type == "function_call":
             yield from self._tell(known, item, known.args.begin(item.get("arguments")))
-        elif known.kind == "tool_search_call":
+        elif known.item_type == "tool_search_call":
             yield self._search(known, item, started=True)
         else:
             yield from self._native_started(known, item)
 
     def repeated(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read the start of a call of which something came before."""
-        if known.kind == "function_call":
+        if known.item_type == "function_call":
             yield from self._tell(known, item, "")
 
     def done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Complete a call by what is told of it as a whole; all of it, where none is known."""
         was_done, known.is_done = known.is_done, True
-        if known.kind == "function_call":
+        if known.item_type == "function_call":
             yield from self._function_done(known, item)
         elif was_done:
             return
-        elif known.kind == "tool_search_call":
+        elif known.item_type == "tool_search_call":
             is_new = not known.is_started
             yield self._search(known, item) if is_new else self._search_done(known, item)
         else:
@@ -93,11 +93,11 @@ class Calls:
 
     def held(self, known: OutputItem) -> Iterator[Item]:
         """Return the arguments of a function that were held back."""
-        return self._settled(known) if known.kind == "function_call" else iter(())
+        return self._settled(known) if known.item_type == "function_call" else iter(())
 
     def closed(self, known: OutputItem) -> Iterator[Item]:
         """Complete a built-in call that the whole response does not tell to be done."""
-        if known.kind in ARGS_CUT and known.is_started and not known.is_done:
+        if known.item_type in ARGS_CUT and known.is_started and not known.is_done:
             yield from self._rest_of_args(known, known.fields)
 
     def found_tools(self, item: JSONObject) -> BuiltinToolReturnPart:
@@ -212,31 +212,31 @@ class Calls:
     # The provider's own tools.
 
     def _native(self, known: OutputItem, item: JSONObject) -> Native:
-        return NATIVE_ITEMS[known.kind](item | {"id": known.id}, self._provider)
+        return NATIVE_ITEMS[known.item_type](item | {"id": known.id}, self._provider)
 
     def _native_started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         known.is_started = True
-        kind, key = known.kind, ("item", known.key)
+        item_type, key = known.item_type, ("item", known.key)
         known.fields = _kept(item)
-        if kind not in ARGS_CUT:
+        if item_type not in ARGS_CUT:
             call = self._native(known, item).call
-            yield WholePart(key, attrs.evolve(call, args=None) if kind in ARGS_LATE else call)
+            yield WholePart(key, attrs.evolve(call, args=None) if item_type in ARGS_LATE else call)
             return
         # What the arguments hold may still come in pieces.
-        call = self._native(known, item | {INNER[kind]: None}).call
+        call = self._native(known, item | {INNER[item_type]: None}).call
         yield WholePart(key, attrs.evolve(call, args=None))
-        yield self._more_args(known, call.args_as_json_str().removesuffix(ARGS_CUT[kind]))
+        yield self._more_args(known, call.args_as_json_str().removesuffix(ARGS_CUT[item_type]))
 
     def _native_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         if not known.is_started:
             native = self._native(known, item)
             yield WholePart(("item", known.key), native.call)
-        elif known.kind in ARGS_CUT:
+        elif known.item_type in ARGS_CUT:
             native = self._native(known, item | known.fields | _kept(item))
             yield from self._rest_of_args(known, item)
         else:
             native = self._native(known, item)
-            if known.kind in ARGS_LATE and native.call.args is not None:
+            if known.item_type in ARGS_LATE and native.call.args is not None:
                 yield tool_call_chunk(("item", known.key), args=native.call.args)
         for file in native.files:
             yield WholePart(None, file)
@@ -244,10 +244,10 @@ class Calls:
 
     def _rest_of_args(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Complete the arguments of a built-in call, or put others in their place."""
-        inner = INNER[known.kind]
+        inner = INNER[known.item_type]
         fields = {inner: known.inner.text} | known.fields | _kept(item)
         call = self._native(known, fields).call
-        whole = args_text(known.kind, fields, call)
+        whole = args_text(known.item_type, fields, call)
         rest = known.args.rest(whole)
         if rest:
             yield tool_call_chunk(("item", known.key), args=rest)
@@ -259,33 +259,33 @@ class Calls:
         known.args.add(text)
         return tool_call_chunk(("item", known.key), args=text)
 
-    def _growing(self, document: JSONObject, kind: str) -> OutputItem | None:
+    def _growing(self, document: JSONObject, item_type: str) -> OutputItem | None:
         # An item that was not told to start is taken when it is done.
-        known = self._items.growing(document, kind)
+        known = self._items.growing(document, item_type)
         return known if known is not None and known.is_started and not known.is_done else None
 
-    def inner_delta(self, document: JSONObject, kind: str) -> Iterator[Item]:
+    def inner_delta(self, document: JSONObject, item_type: str) -> Iterator[Item]:
         """Read a piece of what the arguments of a built-in call hold."""
-        known, delta = self._growing(document, kind), document.get("delta")
+        known, delta = self._growing(document, item_type), document.get("delta")
         if known is not None and delta:
-            known.fields.pop(INNER[kind], None)
+            known.fields.pop(INNER[item_type], None)
             known.inner.add(expect_type(delta, str))
-            yield self._more_args(known, _written(kind, delta))
+            yield self._more_args(known, _written(item_type, delta))
 
-    def inner_done(self, document: JSONObject, kind: str) -> Iterator[Item]:
+    def inner_done(self, document: JSONObject, item_type: str) -> Iterator[Item]:
         """Read the end of what the arguments of a built-in call hold."""
-        known = self._growing(document, kind)
+        known = self._growing(document, item_type)
         if known is None:
             return
         whole = _kept(document)
         known.fields |= whole
-        text = whole.get(INNER[kind])
+        text = whole.get(INNER[item_type])
         if isinstance(text, str):
             rest = known.inner.rest(text)
             if rest:
-                yield self._more_args(known, _written(kind, rest))
+                yield self._more_args(known, _written(item_type, rest))
         if known.inner.length:
-            yield self._more_args(known, ARGS_END[kind])
+            yield self._more_args(known, ARGS_END[item_type])
 
 
 def _code(read: Callable[[Calls, JSONObject, str], Iterable[Item]]) -> _Frame:
@@ -322,9 +322,9 @@ def _kept(item: JSONObject) -> JSONObject:
     return {key: item[key] for key in _KEPT if key in item and item[key] not in empty}
 
 
-def _written(kind: str, text: str) -> str:
+def _written(item_type: str, text: str) -> str:
     """Return a piece as it stands in the arguments: code is a string inside their JSON."""
-    return to_json(text)[1:-1] if kind == "code_interpreter_call" else text
+    return to_json(text)[1:-1] if item_type == "code_interpreter_call" else text
 
 
 def _search_details(item: JSONObject) -> JSONObject:

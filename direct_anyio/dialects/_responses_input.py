@@ -108,8 +108,8 @@ class ResponsesWriter(MessageWriter):
                 filename = f"filename.{item.format}"
                 return {"type": "input_file", "file_data": item.data_uri, "filename": filename}
             case BinaryContent():
-                kind = f"a file of type {item.media_type}"
-                raise UserError(f"The Responses protocol cannot be sent {kind}")
+                what = f"a file of type {item.media_type}"
+                raise UserError(f"The Responses protocol cannot be sent {what}")
         raise UserError(f"The Responses protocol cannot be sent {type(item).__name__}")
 
     def system_prompt(self, part: SystemPromptPart) -> Iterator[JSONObject]:
@@ -308,8 +308,8 @@ def _citations(details: JSONObject, text: str) -> list[JSONObject]:
 
 
 def _citation(citation: JSONObject) -> JSONObject:
-    kind = citation["type"]
+    citation_type = citation["type"]
     fields: JSONObject = {
-        key: expect_type(citation[key], wanted) for key, wanted in _CITATIONS[kind].items()
+        key: expect_type(citation[key], wanted) for key, wanted in _CITATIONS[citation_type].items()
     }
-    return {"type": kind, **fields}
+    return {"type": citation_type, **fields}

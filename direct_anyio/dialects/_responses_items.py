@@ -34,7 +34,7 @@ class OutputItem:
 
     Attributes:
         key: Its key.
-        kind: Its type.
+        item_type: Its type.
         id: The first id that it had; some servers write another one in every event.
         index: The first index that it had.
         call_id: The id of a call, as it was told.
@@ -56,7 +56,7 @@ class OutputItem:
     """
 
     key: int
-    kind: str
+    item_type: str
     id: str | None
     index: int | None = None
     call_id: str | None = None
@@ -95,9 +95,9 @@ class OutputItem:
 
     def fits(self, item: JSONObject) -> bool:
         """Return whether what an item tells begins as what is known does."""
-        if self.kind == "message":
+        if self.item_type == "message":
             return _fit(self.texts, item.get("content"))
-        if self.kind == "reasoning":
+        if self.item_type == "reasoning":
             return _fit(self.thoughts, item.get("summary"))
         return self.agrees(item) and self.args.fits(text_of_args(item.get("arguments")))
 
@@ -146,9 +146,13 @@ class OutputItems:
 
     def begin(self, item: JSONObject, index: Any = None) -> OutputItem:
         """Return a new item, which is found by its index and ids from now on."""
-        kind, id, place = expect_type(item["type"], str), id_of(item.get("id")), index_of(index)
-        made = new_tool_call_id() if id is None and kind in _NAMED else id
-        known = OutputItem(len(self.all), kind, made, place)
+        item_type, id, place = (
+            expect_type(item["type"], str),
+            id_of(item.get("id")),
+            index_of(index),
+        )
+        made = new_tool_call_id() if id is None and item_type in _NAMED else id
+        known = OutputItem(len(self.all), item_type, made, place)
         self._name(known, id=id, output=place, both=_pair(id, place), any="")
         self.learn(known, item)
         self.all.append(known)
@@ -157,7 +161,7 @@ class OutputItems:
     def learn(self, known: OutputItem, item: JSONObject) -> None:
         """Take what names a call, where it was not known."""
         known.name = known.name or _name_or_none(item.get("name"))
-        if known.call_id is None and known.kind == "function_call":
+        if known.call_id is None and known.item_type == "function_call":
             call = known.call_id = id_of(item.get("call_id"))
             placed, named = _pair(call, known.index), _pair(known.id, call)
             self._name(known, call=call, placed_call=placed, named_call=named)
@@ -165,12 +169,12 @@ class OutputItems:
     def _name(self, known: OutputItem, **names: Hashable) -> None:
         for by, value in names.items():
             if value is not None:
-                self._named.setdefault((known.kind, by, value), _Namesakes()).add(known)
+                self._named.setdefault((known.item_type, by, value), _Namesakes()).add(known)
 
-    def _find(self, kind: str, **names: Hashable) -> OutputItem | None:
+    def _find(self, item_type: str, **names: Hashable) -> OutputItem | None:
         """Return the item with the first of the names that is known."""
         for by, value in names.items():
-            same = self._named.get((kind, by, value))
+            same = self._named.get((item_type, by, value))
             if same is not None:
                 return same.latest
         return None
@@ -183,30 +187,32 @@ class OutputItems:
 
     # Events that add to an item.
 
-    def growing(self, document: JSONObject, kind: str, fits: _Fits = None) -> OutputItem | None:
+    def growing(
+        self, document: JSONObject, item_type: str, fits: _Fits = None
+    ) -> OutputItem | None:
         """Return the item that an event adds to, None where there is none of that kind.
 
         Args:
             document: The event.
-            kind: The type of the item.
+            item_type: The type of the item.
             fits: Whether an item may be the one that the event tells something whole of; None
                 for an event that tells a piece.
         """
         index, id = index_of(document.get("output_index")), id_of(document.get("item_id"))
-        known = self._find(kind, both=_pair(id, index), id=id)
+        known = self._find(item_type, both=_pair(id, index), id=id)
         if known is not None:
             known.is_steady = True
             return known if _is_meant(known, index, fits) else None
         latest = self.all[-1] if self.all and index is None else None
-        placed = self._find(kind, output=index) or latest
-        is_one = placed is not None and placed.kind == kind and _goes_on(placed, id, fits)
+        placed = self._find(item_type, output=index) or latest
+        is_one = placed is not None and placed.item_type == item_type and _goes_on(placed, id, fits)
         return placed if is_one else None
 
-    def open(self, document: JSONObject, kind: str, fits: _Fits = None) -> OutputItem:
+    def open(self, document: JSONObject, item_type: str, fits: _Fits = None) -> OutputItem:
         """Return the item that an event adds to; one that was not told to start starts here."""
-        item = self.growing(document, kind, fits)
+        item = self.growing(document, item_type, fits)
         if item is None:
-            started = {"type": kind, "id": document.get("item_id")}
+            started = {"type": item_type, "id": document.get("item_id")}
             item = self.begin(started, document.get("output_index"))
         return item
 
@@ -235,11 +241,11 @@ class OutputItems:
 
     def finished(self, item: JSONObject, index: Any) -> OutputItem | None:
         """Return the item that is told to be done, None for one that is new."""
-        kind, id, place = item["type"], id_of(item.get("id")), index_of(index)
+        item_type, id, place = item["type"], id_of(item.get("id")), index_of(index)
         known = self._called(item, place)
         if known is None:
-            latest = self._find(kind, any="") if place is None else None
-            known = self._find(kind, output=place) or latest
+            latest = self._find(item_type, any="") if place is None else None
+            known = self._find(item_type, output=place) or latest
             is_one = known is not None and _goes_on(known, id, lambda known: known.fits(item))
         elif known.is_done or (known.is_elsewhere(place) and _differ(known.id, id)):
             is_one = not _differ(known.id, id) and known.fits(item)

@@ -70,14 +70,18 @@ class ResponsesReader(Reader):
 
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one event of a stream, or a response object where a server sends that."""
-        kind = document.get("type") or event
-        if kind in self.events and kind not in _RAW_FRAMES:
+        frame_type = document.get("type") or event
+        if frame_type in self.events and frame_type not in _RAW_FRAMES:
             yield from self._raw_paused()
-        if kind in _FRAMES:
-            yield from _FRAMES[kind](self, document)
-        elif kind in CALL_FRAMES:
-            yield from CALL_FRAMES[kind](self._calls, document)
-        elif kind == "message" and document.get("object") == "response" and "output" in document:
+        if frame_type in _FRAMES:
+            yield from _FRAMES[frame_type](self, document)
+        elif frame_type in CALL_FRAMES:
+            yield from CALL_FRAMES[frame_type](self._calls, document)
+        elif (
+            frame_type == "message"
+            and document.get("object") == "response"
+            and "output" in document
+        ):
             if document.get("status") in _UNFINISHED:
                 yield heading(document, created="created_at")
             else:
@@ -115,7 +119,7 @@ class ResponsesReader(Reader):
             yield from self._done(known or self._items.begin(item), item)
         for known in self._items.all:
             yield from self._calls.closed(known)
-            if known.kind == "function_call" and known.is_started and not known.name:
+            if known.item_type == "function_call" and known.is_started and not known.name:
                 raise TypeError("a call has no name")
         yield from self.end()
         yield from self._ending(response)
@@ -143,8 +147,8 @@ class ResponsesReader(Reader):
     def output_item_added(self, document: JSONObject) -> Iterator[Item]:
         """Read the start of an item."""
         item, index = expect_type(document["item"], dict), document.get("output_index")
-        kind = item["type"]
-        if kind not in EXTENDED:
+        item_type = item["type"]
+        if item_type not in EXTENDED:
             return
         known = self._items.repeated(item, index)
         if known is not None:
@@ -152,9 +156,9 @@ class ResponsesReader(Reader):
             return
         known = self._items.begin(item, index)
         known.is_announced = True
-        if kind == "message":
+        if item_type == "message":
             known.phase = item.get("phase")
-        elif kind != "reasoning":
+        elif item_type != "reasoning":
             yield from self._calls.started(known, item)
 
     def output_item_done(self, document: JSONObject) -> Iterator[Item]:
@@ -166,11 +170,11 @@ class ResponsesReader(Reader):
     def _done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Complete an item by what is told of it as a whole; all of it, where none is known."""
         was_done = known.is_done
-        if known.kind == "message":
+        if known.item_type == "message":
             yield from self._message(known, item)
-        elif known.kind == "reasoning":
+        elif known.item_type == "reasoning":
             yield from self._whole_thought(known, item)
-        elif known.kind in EXTENDED:
+        elif known.item_type in EXTENDED:
             yield from self._calls.done(known, item)
         elif was_done:
             pass

@@ -179,12 +179,12 @@ ARGS_END = {"code_interpreter_call": '"}', "mcp_call": "}"}
 INNER = {"code_interpreter_call": "code", "mcp_call": "arguments"}
 
 
-def args_text(kind: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
+def args_text(item_type: str, item: JSONObject, call: BuiltinToolCallPart) -> str:
     """Return the arguments of a finished call as the deltas write them."""
     given = item.get("arguments")
-    if kind == "mcp_call" and isinstance(given, str) and json_of(given):
+    if item_type == "mcp_call" and isinstance(given, str) and json_of(given):
         started = to_json({**call.args_as_dict(), "tool_args": {}})
-        return started.removesuffix(ARGS_CUT[kind]) + given + "}"
+        return started.removesuffix(ARGS_CUT[item_type]) + given + "}"
     return call.args_as_json_str()
 
 

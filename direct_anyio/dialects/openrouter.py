@@ -69,16 +69,19 @@ def detailed_thoughts(message: JSONObject, provider_name: str) -> Iterator[Item]
     """Read `reasoning_details`, which other gateways to Claude have, too."""
     details = message.get("reasoning_details")
     for number, detail in enumerate(details if isinstance(details, list) else ()):
-        kind, place = dictionary(detail).get("type"), index_of(dictionary(detail).get("index"))
-        if isinstance(kind, str):
+        detail_type, place = (
+            dictionary(detail).get("type"),
+            index_of(dictionary(detail).get("index")),
+        )
+        if isinstance(detail_type, str):
             yield thinking_chunk(
                 # Text and proof of one thought may have the same index.
-                ("reasoning", kind, number if place is None else place),
-                text_of(detail.get(_TEXT.get(kind, ""))),
+                ("reasoning", detail_type, number if place is None else place),
+                text_of(detail.get(_TEXT.get(detail_type, ""))),
                 id=detail.get("id"),
-                signature=detail.get(_PROOF.get(kind, "")),
+                signature=detail.get(_PROOF.get(detail_type, "")),
                 provider_name=provider_name,
-                details={"format": detail.get("format"), "index": place, "type": kind},
+                details={"format": detail.get("format"), "index": place, "type": detail_type},
             )
 
 
@@ -98,19 +101,19 @@ def _details(choice: JSONObject, document: JSONObject) -> JSONObject:
 def thought_detail(part: ThinkingPart) -> JSONObject | None:
     """Return a thinking part as one of `reasoning_details`, None where it was none."""
     details: Any = part.provider_details or {}
-    kind = details.get("type")
-    if kind is None:
+    detail_type = details.get("type")
+    if detail_type is None:
         return None
     detail: JSONObject = {
         "id": part.id,
         "format": details.get("format"),
         "index": details.get("index"),
-        "type": kind,
+        "type": detail_type,
     }
-    if kind in _TEXT:
-        detail[_TEXT[kind]] = part.content
-    if kind in _PROOF:
-        detail[_PROOF[kind]] = part.signature
+    if detail_type in _TEXT:
+        detail[_TEXT[detail_type]] = part.content
+    if detail_type in _PROOF:
+        detail[_PROOF[detail_type]] = part.signature
     return detail
 
 

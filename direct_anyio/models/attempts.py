@@ -24,7 +24,7 @@ from .._core.inflate import decompressed, undone
 from .._core.secrets import Secrets
 from .._io.deadlines import Limits, Total, within_total
 from .._io.environment import proxy_secrets
-from .._io.retry import MAX_RETRIES, delay_before, kind_of, most_retries
+from .._io.retry import MAX_RETRIES, delay_before, most_retries, retry_reason
 from .._io.run import transport
 from .._record import Record
 from ..exceptions import (
@@ -241,7 +241,7 @@ class RequestAttempts:
         Raises:
             ModelAPIError: The very error, where there is to be no other attempt.
         """
-        reason = kind_of(error, ambiguous=self.settings.get("retry_ambiguous", False))
+        reason = retry_reason(error, ambiguous=self.settings.get("retry_ambiguous", False))
         reason, asked = self._keys.wait(error, reason)
         attempt = len(self._failed) - self._replaced
         most = most_retries(error, self.settings.get("max_retries", MAX_RETRIES))

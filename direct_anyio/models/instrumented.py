@@ -380,8 +380,8 @@ class _RequestSpan:
         how = {name: value for name, value in ended.items() if value is not None}
         self._instruments.duration.record(seconds, about | how)
         if answer is not None:
-            for kind, count in token_counts(answer.usage).items():
-                self._instruments.tokens.record(count, about | {"gen_ai.token.type": kind})
+            for token_type, count in token_counts(answer.usage).items():
+                self._instruments.tokens.record(count, about | {"gen_ai.token.type": token_type})
         if COST in self._attributes:
             self._instruments.cost.record(self._attributes[COST], about)
 

@@ -95,7 +95,7 @@ class _ItemSource:
 async def stream_items(
     batches: AsyncIterable[Iterable[Item]],
     accumulator: Accumulator,
-    kind: type[StreamT],
+    stream_class: type[StreamT],
     settings: ModelSettings,
 ) -> AsyncIterator[StreamT]:
     """Stream a response from items, for models that speak no HTTP.
@@ -103,7 +103,7 @@ async def stream_items(
     Args:
         batches: Items, in batches; read in a task of its own.
         accumulator: What the response is grown in.
-        kind: The class of the stream.
+        stream_class: The class of the stream.
         settings: Of which `request_timeout` holds.
 
     Yields:
@@ -113,7 +113,7 @@ async def stream_items(
         source = _ItemSource(time_limit(accumulator.model_name, settings, stream=True))
         group.start_soon(source.pump, batches)
         try:
-            stream = kind(source, Fold(ItemsDecoder(), accumulator))
+            stream = stream_class(source, Fold(ItemsDecoder(), accumulator))
             await stream._begin()
             try:
                 yield stream

@@ -19,7 +19,7 @@ from attrs import define, field
 
 from .._core.secrets import Hidden
 from .._io.offload import run_in_thread
-from .._io.retry import Kind
+from .._io.retry import RetryReason
 from ..exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
@@ -248,21 +248,23 @@ class RequestKeys:
         self._spent.add(key)
         return is_first and self.keys.has_other(self._spent)
 
-    def wait(self, error: ModelAPIError, kind: Kind | None) -> tuple[Kind | None, float | None]:
+    def wait(
+        self, error: ModelAPIError, reason: RetryReason | None
+    ) -> tuple[RetryReason | None, float | None]:
         """Return how a failure is retried, and the seconds that a provider asks to wait.
 
         Where no key of several is left, the one counts that can be used first.
 
         Args:
             error: The failure.
-            kind: How it is retried for a single key, None where it is not.
+            reason: How it is retried for a single key, None where it is not.
         """
         if len(self.keys) == 1 or not isinstance(error, _OF_KEY):
-            return kind, error.retry_after
+            return reason, error.retry_after
         first = self.keys.best(self._spent)
         seconds = first.until - monotonic()
-        kind = None if first.is_refused and seconds > 0 else "throttle"
-        return kind, max(0.0, seconds) if first.is_told else None
+        reason = None if first.is_refused and seconds > 0 else "throttle"
+        return reason, max(0.0, seconds) if first.is_told else None
 
 
 def _checked(source: Hidden, how: str = "passed") -> Hidden:

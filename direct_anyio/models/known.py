@@ -89,7 +89,7 @@ def known_settings() -> dict[str, Any]:
     from ..dialects.openai_responses import OpenAIResponsesModelSettings
     from ..dialects.openrouter import OpenRouterModelSettings
 
-    kinds = (
+    classes = (
         AnthropicModelSettings,
         CerebrasModelSettings,
         GoogleModelSettings,
@@ -100,8 +100,8 @@ def known_settings() -> dict[str, Any]:
         OpenRouterModelSettings,
     )
     known: dict[str, Any] = dict.fromkeys(_ELSEWHERE, Any)
-    for kind in kinds:
-        for key, takes in get_type_hints(kind).items():
+    for cls in classes:
+        for key, takes in get_type_hints(cls).items():
             # Where two protocols share a setting, it takes what either takes.
             known[key] = known.get(key, takes) | takes
     return known | COMMON_SETTINGS
