@@ -1,20 +1,17 @@
-"""Real traffic, written down once and given back in tests: without secrets or a network.
+"""HTTP clients that record real traffic, without its secrets, and replay it in tests.
 
-`Recorder` and `Replayer` are HTTP clients for `infer_model`, and a `Cassette` is what
-goes from the one to the other. `direct_anyio.testing` is where users find them.
+Users find them in `direct_anyio.testing`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from io import BytesIO
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -23,150 +20,12 @@ import anyio
 from anyio import current_time
 from attrs import Factory, define, evolve, field, frozen
 
-from ._annotations import wrong_field
+from ._cassette import Cassette, RecordedChunk, RecordedExchange
 from ._core.secrets import SECRET_NAME, Secrets
 from ._io.run import HTTPClient, current_clients
-from .exceptions import UserError, printable
+from .exceptions import UserError
 
-__all__ = ("Cassette", "RecordedChunk", "RecordedExchange", "Recorder", "Replayer")
-
-FORMAT = 1
-"""The version of a cassette's file."""
-
-MAX_WAIT = 86_400
-"""Seconds that a recorded wait may take."""
-
-MAX_DIFFERENCES = 3
-"""Places that an error names where a request is not as it was recorded."""
-
-SHOWN = 80
-"""Characters of a value that an error shows."""
-
-
-@frozen
-class RecordedChunk:
-    """Bytes of a response's body, as they were read.
-
-    Attributes:
-        data: The bytes.
-        after: Seconds since the chunk before, or since the head of the response.
-    """
-
-    data: bytes
-    after: float
-
-
-@frozen
-class RecordedExchange:
-    """A request and the response to it, without secrets.
-
-    Attributes:
-        method: GET or POST.
-        url: The URL.
-        body: The JSON document of the request, None where there was none.
-        status: The status of the response.
-        headers: Those of its headers that say something about the answer.
-        after: Seconds from the request to the head of the response.
-        chunks: The body of the response.
-        cut: What kept the body from being complete, None where it is.
-    """
-
-    method: str
-    url: str
-    body: Any
-    status: int
-    headers: dict[str, str]
-    after: float
-    chunks: tuple[RecordedChunk, ...]
-    cut: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.method} {urlsplit(self.url).path}"
-
-
-@frozen
-class Cassette:
-    """Recorded exchanges, in the order of their requests; a file of JSON.
-
-    Attributes:
-        exchanges: The exchanges.
-    """
-
-    exchanges: tuple[RecordedExchange, ...]
-
-    @classmethod
-    def load(cls, path: str | Path) -> Cassette:
-        """Read a cassette.
-
-        Raises:
-            UserError: There is none, or this version cannot read it.
-        """
-        try:
-            document = json.loads(Path(path).read_bytes())
-        except (OSError, RecursionError, ValueError) as exc:
-            raise UserError(f"The cassette {path} cannot be read: {exc}") from exc
-        version = document.get("format") if isinstance(document, dict) else None
-        if version != FORMAT:
-            raise UserError(
-                f"The cassette {path} has the format {version!r}, and this version reads "
-                f"{FORMAT}: record it again."
-            )
-        try:
-            return cls(tuple(map(_exchange_of, document["exchanges"])))
-        except (AttributeError, LookupError, TypeError, ValueError) as exc:
-            raise UserError(f"The cassette {path} is damaged ({exc!r}): record it again.") from exc
-
-    def save(self, path: str | Path) -> None:
-        """Write the cassette, and the folders that it lies in."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        document = {"format": FORMAT, "exchanges": list(map(_document_of, self.exchanges))}
-        text = json.dumps(document, indent=1, ensure_ascii=False)
-        path.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-
-
-def _document_of(exchange: RecordedExchange) -> dict[str, Any]:
-    request = {"method": exchange.method, "url": exchange.url, "body": exchange.body}
-    response: dict[str, Any] = {
-        "after": round(exchange.after, 4),
-        "status": exchange.status,
-        "headers": exchange.headers,
-        "chunks": list(map(_chunk_document, exchange.chunks)),
-    }
-    if exchange.cut is not None:
-        response["cut"] = exchange.cut
-    return {"request": request, "response": response}
-
-
-def _chunk_document(chunk: RecordedChunk) -> dict[str, Any]:
-    after = round(chunk.after, 4)
-    try:
-        return {"after": after, "text": chunk.data.decode()}
-    except UnicodeDecodeError:
-        return {"after": after, "base64": base64.b64encode(chunk.data).decode()}
-
-
-def _exchange_of(document: dict[str, Any]) -> RecordedExchange:
-    response = document["response"]
-    exchange = RecordedExchange(
-        **document["request"],
-        **{name: response[name] for name in ("status", "headers", "after")},
-        chunks=tuple(map(_chunk_of, response["chunks"])),
-        cut=response.get("cut"),
-    )
-    wrong = wrong_field(exchange)
-    times = (exchange.after, *(chunk.after for chunk in exchange.chunks))
-    if wrong is not None or not all(0 <= seconds <= MAX_WAIT for seconds in times):
-        raise ValueError(wrong or "a wait that is negative or longer than a day")
-    urlsplit(exchange.url)
-    return exchange
-
-
-def _chunk_of(document: dict[str, Any]) -> RecordedChunk:
-    text = document.get("text")
-    data = base64.b64decode(document["base64"]) if text is None else text.encode()
-    return RecordedChunk(data, document["after"])
-
+__all__ = ("Recorder", "Replayer")
 
 _SECRET_FIELD = re.compile(
     "(.*[_-])?(authorization|api[_-]?key|password|secret|"
@@ -225,13 +84,6 @@ def _without_secrets(document: Any, secrets: Secrets, is_headers: bool = False) 
     return document
 
 
-def _json_of(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return text
-
-
 @frozen
 class _Built:
     """A request as `build_request` was asked for it."""
@@ -244,8 +96,12 @@ class _Built:
         """Return the request as it is written down, with no response yet."""
         url = _url(self.url, secrets)
         text = (self.more.get("content") or b"").decode(errors="replace")
+        try:
+            document = json.loads(text) if text else None
+        except ValueError:
+            document = text
         # What is learnt in one place is hidden in all.
-        body = secrets.without(_without_secrets(_json_of(text), secrets))
+        body = secrets.without(_without_secrets(document, secrets))
         return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
 
 
@@ -304,8 +160,8 @@ class Recorder:
             client = self._client
             if client is None:
                 address = urlsplit(request.url).netloc
-                lent = (await current_clients(address, "recorded", math.inf)).acquire()
-                client = await stack.enter_async_context(lent)
+                clients = await current_clients(address, "recorded", math.inf)
+                client = await stack.enter_async_context(clients.acquire())
             sent = client.build_request(request.method, request.url, **request.more)
             recording = _Recording(evolve(request, url=str(sent.url)), sent, current_time())
             # Here, since the order of requests is that of the cassette.
@@ -396,22 +252,17 @@ class _Recording:
         """Return what has been written down, without secrets."""
         asked = self._request.exchange(secrets)
         kept = {name.lower(): value for name, value in self.headers.items()}
+        # A secret may lie across the boundaries of chunks.
+        body = BytesIO(secrets.masked(b"".join(chunk.data for chunk in self._chunks)))
+        chunks = (evolve(chunk, data=body.read(len(chunk.data))) for chunk in self._chunks)
         return evolve(
             asked,
             status=self.status_code,
             headers={n: secrets.hidden(v) for n, v in kept.items() if n in _KEPT_HEADERS},
             after=self._after,
-            chunks=tuple(_masked(self._chunks, secrets)),
+            chunks=tuple(chunks),
             cut=None if self._cut is None else secrets.hidden(self._cut),
         )
-
-
-def _masked(chunks: Iterable[RecordedChunk], secrets: Secrets) -> Iterator[RecordedChunk]:
-    """Yield chunks without secrets, which may lie across their boundaries."""
-    chunks = list(chunks)
-    whole = BytesIO(secrets.masked(b"".join(chunk.data for chunk in chunks)))
-    for chunk in chunks:
-        yield evolve(chunk, data=whole.read(len(chunk.data)))
 
 
 class Replayer:
@@ -445,11 +296,11 @@ class Replayer:
     def __init__(self, cassette: Cassette | str | Path, *, timing: bool = False) -> None:
         if not isinstance(cassette, Cassette):
             cassette = Cassette.load(cassette)
-        self._exchanges = cassette.exchanges
+        self._cassette = cassette
         self._pace = 1.0 if timing else 0.0
         self._left: defaultdict[str, deque[RecordedExchange]] = defaultdict(deque)
         for exchange in cassette.exchanges:
-            self._left[_question(exchange)].append(exchange)
+            self._left[exchange.key].append(exchange)
 
     def build_request(self, method: str, url: Any, **kwargs: Any) -> Any:
         """Return a request for `send`."""
@@ -468,9 +319,9 @@ class Replayer:
         asked = request.exchange(secrets)
         try:
             # From here on no other thread can have it.
-            exchange = self._left[_question(asked)].popleft()
+            exchange = self._left[asked.key].popleft()
         except IndexError:
-            raise UserError(_unanswered(asked, self._exchanges)) from None
+            raise UserError(self._cassette.no_recording(asked)) from None
         trace = (request.more.get("extensions") or {}).get("trace")
         if trace is not None:
             # The wait for the head is none for a connection.
@@ -517,57 +368,3 @@ class _Replayed:
 
     async def aclose(self) -> None:
         self._chunks = iter(())
-
-
-def _question(exchange: RecordedExchange) -> str:
-    """Return what a request is found by."""
-    return f"{exchange} {json.dumps(exchange.body, sort_keys=True)}"
-
-
-def _unanswered(asked: RecordedExchange, recorded: Sequence[RecordedExchange]) -> str:
-    """Return what to say of a request that no recording is left for."""
-    same = [each for each in recorded if _question(each) == _question(asked)]
-    if same:
-        return (
-            f"{asked} was asked more often than recorded: each recording answers once, and "
-            f"there are {len(same)} of this request. Record the traffic again."
-        )
-    if not recorded:
-        return f"No recording answers {asked}: the cassette is empty. Record the traffic again."
-    near = min(recorded, key=lambda each: (str(each) != str(asked), len(_differences(asked, each))))
-    shown = "; ".join(_differences(asked, near)[:MAX_DIFFERENCES])
-    return (
-        f"No recording answers {asked}. The nearest is number {recorded.index(near) + 1} of "
-        f"{len(recorded)}, {near}: {shown}. Record the traffic again, or ask as it was recorded."
-    )
-
-
-def _differences(asked: RecordedExchange, recorded: RecordedExchange) -> list[str]:
-    return [
-        f"{where} is {_shown(new)}, and was {_shown(old)}"
-        for where, new, old in (
-            *_unlike("the request", str(asked), str(recorded)),
-            *_unlike("body", asked.body, recorded.body),
-        )
-    ]
-
-
-def _unlike(where: str, new: Any, old: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places where two JSON documents differ, with what each has there."""
-    if isinstance(new, dict) and isinstance(old, dict):
-        for name in new | old:
-            yield from _unlike(f"{where}.{name}", new.get(name, _ABSENT), old.get(name, _ABSENT))
-    elif isinstance(new, list) and isinstance(old, list):
-        for index, pair in enumerate(zip_longest(new, old, fillvalue=_ABSENT)):
-            yield from _unlike(f"{where}[{index}]", *pair)
-    elif repr(new) != repr(old):
-        yield where, new, old
-
-
-_ABSENT = object()
-
-
-def _shown(value: Any) -> str:
-    if value is _ABSENT:
-        return "absent"
-    return printable(json.dumps(value, ensure_ascii=False), SHOWN)

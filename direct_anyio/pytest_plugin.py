@@ -88,10 +88,20 @@ def model_traffic(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModelTraffic]:
     """Replays this test's traffic from its cassette, or records it with the option."""
-    path = _cassette_path(request)
+    # Beside the test's file, named after the test.
+    _, _, inside = request.node.nodeid.partition("::")
+    name = re.sub(r"[^\w.\-\[\]]+", ".", inside)
+    path: Path = request.path.parent / "cassettes" / request.path.stem / f"{name}.json"
     if _is_recording(request):
+        from .testing import Recorder
+
         monkeypatch.setattr(_FLAG, True)
-        yield from _recorded(path)
+        recorder = Recorder()
+        yield ModelTraffic(recorder, path, is_recorded=True)
+        cassette = recorder.cassette
+        # A test that failed before it asked anything leaves the cassette that there was.
+        if cassette.exchanges:
+            cassette.save(path)
     elif path.exists():
         from .testing import Replayer
 
@@ -104,24 +114,5 @@ def model_traffic(
         )
 
 
-def _recorded(path: Path) -> Iterator[ModelTraffic]:
-    from .testing import Recorder
-
-    recorder = Recorder()
-    yield ModelTraffic(recorder, path, is_recorded=True)
-    cassette = recorder.cassette
-    # A test that failed before it asked anything leaves the cassette that there was.
-    if cassette.exchanges:
-        cassette.save(path)
-
-
 def _is_recording(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption(_RECORD))
-
-
-def _cassette_path(request: pytest.FixtureRequest) -> Path:
-    """Return the path of the cassette: beside the test's file, named after the test."""
-    _, _, inside = request.node.nodeid.partition("::")
-    name = re.sub(r"[^\w.\-\[\]]+", ".", inside)
-    folder: Path = request.path.parent / "cassettes" / request.path.stem
-    return folder / f"{name}.json"

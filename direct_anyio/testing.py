@@ -17,11 +17,12 @@ import anyio
 from anyio.lowlevel import current_token
 from attrs import define, field, frozen
 
+from ._cassette import Cassette, RecordedChunk, RecordedExchange
 from ._core.accumulator import Accumulator
 from ._core.codec import Item, ResponseInfo, WholePart, text_chunk
 from ._io.tasks import held_open
 from ._record import Record
-from ._traffic import Cassette, RecordedChunk, RecordedExchange, Recorder, Replayer
+from ._traffic import Recorder, Replayer
 from .messages import ModelMessage, ModelResponsePart, now
 from .models import ModelCall, ModelLayer
 from .models.items import stream_items

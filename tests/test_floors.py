@@ -52,7 +52,7 @@ FLOORS: list[tuple[str, int, bool]] = [
     ("models", MODELS, True),
     ("models.*", MODELS, True),
     *((name, DOORS, True) for name in ("direct", "_blocking", "__main__")),
-    *((name, DOORS, True) for name in ("testing", "_traffic", "pytest_plugin")),
+    *((name, DOORS, True) for name in ("testing", "_cassette", "_traffic", "pytest_plugin")),
 ]
 
 

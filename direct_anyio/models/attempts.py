@@ -331,8 +331,13 @@ class RequestAttempts:
         if items is not None:
             return items
         if exchange.status < 400:
-            place = _redirect_host(exchange.headers.get("location", ""))
-            document = f"a redirect to {place}, which is not followed"
+            location = exchange.headers.get("location", "")
+            try:
+                # Without what may be a secret.
+                host = printable(urlsplit(location).hostname or "the same host", 100)
+            except ValueError:
+                host = "nowhere"
+            document = f"a redirect to {host}, which is not followed"
         near = nearest_model(self.target.system, self.target.model_name)
         hint = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
         error = http_error(exchange.status, document, self.target.model_name, hint)
@@ -353,11 +358,3 @@ class RequestAttempts:
         # Some providers, and more gateways, say what they were sent.
         self._secrets.learn(proxy_secrets())
         self._secrets.scrub(error)
-
-
-def _redirect_host(location: str) -> str:
-    """Return where a redirect leads, without what may be a secret."""
-    try:
-        return printable(urlsplit(location).hostname or "the same host", 100)
-    except ValueError:
-        return "nowhere"

@@ -41,17 +41,20 @@ def _kept(call: HTTPCall, path: str, *keys: str) -> HTTPCall:
     return attrs.evolve(call, path=path, body=body)
 
 
-def _of_anthropic(codec: AnthropicCodec, call: HTTPCall) -> HTTPCall:
+def anthropic_call(codec: AnthropicCodec, call: HTTPCall) -> HTTPCall:
+    """Return the call that counts for Anthropic's protocol."""
     keys = ("messages", "model", "system", "thinking", "tool_choice", "tools", "mcp_servers")
     return _kept(call, "/v1/messages/count_tokens", *keys, "output_config")
 
 
-def _of_responses(codec: OpenAIResponsesCodec, call: HTTPCall) -> HTTPCall:
+def responses_call(codec: OpenAIResponsesCodec, call: HTTPCall) -> HTTPCall:
+    """Return the call that counts for the Responses protocol."""
     keys = ("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning")
     return _kept(call, f"{call.path}/input_tokens", *keys, "previous_response_id", "truncation")
 
 
-def _of_gemini(codec: GeminiCodec, call: HTTPCall) -> HTTPCall:
+def gemini_call(codec: GeminiCodec, call: HTTPCall) -> HTTPCall:
+    """Return the call that counts for Gemini's protocol."""
     path = call.path.replace(":generateContent", ":countTokens")
     if codec.cloud:
         keys = ("contents", "systemInstruction", "tools", "generationConfig")
@@ -61,9 +64,9 @@ def _of_gemini(codec: GeminiCodec, call: HTTPCall) -> HTTPCall:
 
 
 _ROUTES: dict[type[Any], _Route] = {
-    AnthropicCodec: _Route(_of_anthropic, "input_tokens"),
-    GeminiCodec: _Route(_of_gemini, "totalTokens"),
-    OpenAIResponsesCodec: _Route(_of_responses, "input_tokens"),
+    AnthropicCodec: _Route(anthropic_call, "input_tokens"),
+    GeminiCodec: _Route(gemini_call, "totalTokens"),
+    OpenAIResponsesCodec: _Route(responses_call, "input_tokens"),
 }
 
 

@@ -439,6 +439,10 @@ def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
     for of_tracers, of_meters, instruments in _made:
         if of_tracers is tracers and of_meters is meters:
             return instruments
+    try:
+        from genai_prices import calc_price
+    except ImportError:
+        calc_price = None  # type: ignore[assignment]
     meter = meters.get_meter(SCOPE, __version__, SCHEMA_URL)
     seconds = partial(_histogram, meter, "s", SECOND_BUCKETS)
     instruments = _Instruments(
@@ -449,7 +453,7 @@ def _instruments_of(settings: InstrumentationSettings) -> _Instruments:
             meter, "{token}", TOKEN_BUCKETS, "gen_ai.client.token.usage", "Tokens read and written."
         ),
         _histogram(meter, "{USD}", (), COST, "What the request cost."),
-        _calc_price(),
+        calc_price,
     )
     _made = ((tracers, meters, instruments), *_made[: MAX_INSTRUMENTS - 1])
     return instruments
@@ -474,14 +478,6 @@ def _histogram(
     except TypeError:
         # OpenTelemetry before 1.30 takes no advice, and has buckets of its own.
         return meter.create_histogram(name, unit, description)
-
-
-def _calc_price() -> Callable[..., Any] | None:
-    try:
-        from genai_prices import calc_price
-    except ImportError:
-        return None
-    return calc_price
 
 
 class _Inside(Generic[ResultT]):

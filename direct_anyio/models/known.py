@@ -115,7 +115,15 @@ def types_of(settings: Mapping[str, object]) -> Mapping[str, Any]:
     """
     strange = settings.keys() - COMMON_SETTINGS.keys()
     if strange and (strange := strange - known_settings().keys()):
-        raise UserError(" ".join(map(_complaint, sorted(map(str, strange)))))
+        problems: list[str] = []
+        for key in sorted(map(str, strange)):
+            near = _nearest(key, sorted(known_settings()))
+            if key in _MEANT:
+                problems.append(f"Unknown setting: {key!r}; {_MEANT[key]}.")
+            else:
+                hint = f" Did you mean {near!r}?" if near else ""
+                problems.append(f"Unknown setting: {key!r}.{hint}")
+        raise UserError(" ".join(problems))
     return COMMON_SETTINGS if settings.keys() <= COMMON_SETTINGS.keys() else known_settings()
 
 
@@ -168,13 +176,6 @@ def check_keywords(function: str, keywords: Mapping[str, object]) -> None:
             hint = f"it is a setting: pass `model_settings={{{key!r}: ...}}`"
         suggestion = f"; {hint}" if hint else ""
         raise TypeError(f"{function}() got an unexpected keyword argument {key!r}{suggestion}.")
-
-
-def _complaint(key: str) -> str:
-    if key in _MEANT:
-        return f"Unknown setting: {key!r}; {_MEANT[key]}."
-    near = _nearest(key, sorted(known_settings()))
-    return f"Unknown setting: {key!r}." + (f" Did you mean {near!r}?" if near else "")
 
 
 def _nearest(word: str, words: Iterable[str]) -> str | None:

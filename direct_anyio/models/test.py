@@ -145,13 +145,26 @@ class TestModel(Model):
     def _answer(
         self, messages: list[ModelMessage], offered: ModelRequestParameters
     ) -> list[ModelResponsePart]:
-        tools = self._called_tools(offered)
+        tools = list(offered.function_tools)
+        if self.call_tools != "all":
+            by_name = {tool.name: tool for tool in tools}
+            unknown = [name for name in self.call_tools if name not in by_name]
+            if unknown:
+                raise UserError(f"TestModel is to call tools that are not offered: {unknown}")
+            tools = [by_name[name] for name in self.call_tools]
         if tools and not any(isinstance(message, ModelResponse) for message in messages):
             return [self._call(tool) for tool in tools]
         retried = self._retried(messages, tools, offered)
         if retried:
             return retried
-        if self._answers_with_text(offered):
+        if self.custom_output_text is not None and not offered.allow_text_output:
+            raise UserError("Plain response not allowed, but `custom_output_text` is set.")
+        needs_tool = (
+            self.custom_output_text is None
+            and self.custom_output_args is not None
+            and offered.output_object is None
+        )
+        if offered.allow_text_output and not needs_tool:
             return [TextPart(self._text(messages, offered))]
         if offered.allow_image_output:
             return [FilePart(BinaryImage(_PIXEL, media_type="image/png"))]
@@ -159,15 +172,6 @@ class TestModel(Model):
             raise UserError("TestModel has neither text nor an output tool to answer with")
         tool = offered.output_tools[self.seed % len(offered.output_tools)]
         return [self._call(tool, self._output_args(tool))]
-
-    def _called_tools(self, offered: ModelRequestParameters) -> list[ToolDefinition]:
-        if self.call_tools == "all":
-            return list(offered.function_tools)
-        by_name = {tool.name: tool for tool in offered.function_tools}
-        unknown = [name for name in self.call_tools if name not in by_name]
-        if unknown:
-            raise UserError(f"TestModel is to call tools that are not offered: {unknown}")
-        return [by_name[name] for name in self.call_tools]
 
     def _retried(
         self,
@@ -181,20 +185,15 @@ class TestModel(Model):
         outputs = [tool for tool in offered.output_tools if tool.name in names]
         return [*again, *(self._call(tool, self._output_args(tool)) for tool in outputs)]
 
-    def _answers_with_text(self, offered: ModelRequestParameters) -> bool:
-        if self.custom_output_text is not None:
-            if not offered.allow_text_output:
-                raise UserError("Plain response not allowed, but `custom_output_text` is set.")
-            return True
-        needs_tool = self.custom_output_args is not None and offered.output_object is None
-        return offered.allow_text_output and not needs_tool
-
     def _text(self, messages: list[ModelMessage], offered: ModelRequestParameters) -> str:
         """Return the text to answer with: JSON where a native or prompted output is asked for."""
         if self.custom_output_text is not None:
             return self.custom_output_text
         if offered.output_object is None:
-            return _summary(messages)
+            parts = (part for m in messages if isinstance(m, ModelRequest) for part in m.parts)
+            returns = (part for part in parts if isinstance(part, ToolReturnPart))
+            returned = {part.tool_name: part.content for part in returns}
+            return to_json(returned) if returned else "success (no tool calls)"
         if self.custom_output_args is not None:
             return to_json(self.custom_output_args)
         return to_json(sample_of(offered.output_object.json_schema, self.seed))
@@ -209,13 +208,6 @@ class TestModel(Model):
         if args is None:
             args = sample_of(tool.parameters_json_schema, self.seed)
         return ToolCallPart(tool.name, args, f"pyd_ai_tool_call_id__{tool.name}")
-
-
-def _summary(messages: list[ModelMessage]) -> str:
-    """Return what the tools returned, as JSON."""
-    parts = (part for m in messages if isinstance(m, ModelRequest) for part in m.parts)
-    returned = {part.tool_name: part.content for part in parts if isinstance(part, ToolReturnPart)}
-    return to_json(returned) if returned else "success (no tool calls)"
 
 
 async def _items(

@@ -29,7 +29,8 @@ def _openai(name: str) -> OpenAIModelProfile:
     return attrs.evolve(families.openai(name), openai_chat_supports_allowed_tools=True)
 
 
-def _local(name: str) -> OpenAIModelProfile:
+def local_profile(name: str) -> OpenAIModelProfile:
+    """Return the profile of a local model."""
     is_other = name != "smollm2"  # whose chat template leaves tools out
     return OpenAIModelProfile(
         supports_tools=is_other,
@@ -68,7 +69,7 @@ def _google_cloud_url(environ: Mapping[str, str]) -> str:
 _RESPONSES = Late("openai_responses", "OpenAIResponsesCodec")
 
 
-def _responses_at(row: Provider, url: str) -> tuple[Provider, str]:
+def responses_at(row: Provider, url: str) -> tuple[Provider, str]:
     """Return how a server of the Responses protocol is asked: OpenAI's own, or another."""
     is_own = url.rstrip("/") == row.base_url
     return (row if is_own else attrs.evolve(row, codec=_RESPONSES)), url
@@ -112,7 +113,7 @@ _ROWS = (
         _OPENAI,
         name="openai-responses",
         codec=partial(_RESPONSES, types_texts=False),
-        at_url=_responses_at,
+        at_url=responses_at,
         reported_name="openai",
     ),
     attrs.evolve(
@@ -179,7 +180,7 @@ _ROWS = (
         name="local",
         codec=OpenAIChatCodec,
         default_key="none",
-        profile=_local,
+        profile=local_profile,
         settings={"temperature": 0},
         local=True,
     ),
@@ -207,9 +208,13 @@ def provider_of(model: str) -> tuple[Provider, str]:
     """
     prefix, colon, name = model.partition(":")
     if not colon:
-        raise UserError(
-            f"Unknown model: {model}. Write it as 'provider:model'.{_provider_for(model)}"
-        )
+        own = by_name(model, _OWN, "")
+        vendor, slash, short = model.partition("/")
+        if slash and (nearest_provider(vendor) or "bedrock" in vendor.lower()):
+            hint = _suggestion(vendor, short)
+        else:
+            hint = f" Did you mean '{own}:{model}'?" if own else _all_providers()
+        raise UserError(f"Unknown model: {model}. Write it as 'provider:model'.{hint}")
     if prefix not in PROVIDERS:
         raise UserError(f"Unknown provider: {prefix}.{_suggestion(prefix, name)}")
     if not name:
@@ -289,15 +294,6 @@ def _suggestion(prefix: str, name: str) -> str:
         return f" {_BEDROCK.format(name=name)}"
     near = nearest_provider(prefix)
     return f" Did you mean '{near}:{name}'?" if near else _all_providers()
-
-
-def _provider_for(model: str) -> str:
-    """Return what to write for a name that has no colon."""
-    prefix, slash, name = model.partition("/")
-    if slash and (nearest_provider(prefix) or "bedrock" in prefix.lower()):
-        return _suggestion(prefix, name)
-    own = by_name(model, _OWN, "")
-    return f" Did you mean '{own}:{model}'?" if own else _all_providers()
 
 
 def _all_providers() -> str:

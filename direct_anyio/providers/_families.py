@@ -248,7 +248,8 @@ def plain(name: str) -> ModelProfile:
     return ModelProfile()
 
 
-def _of_openai(name: str) -> OpenAIModelProfile:
+def openai_or_oss(name: str) -> OpenAIModelProfile:
+    """Return the profile of a model of OpenAI's, or of gpt-oss."""
     return harmony(name) if name.startswith("gpt-oss") else openai(name)
 
 
@@ -269,7 +270,7 @@ VENDORS: dict[str, Family] = {
     "mistral-ai": mistral,
     "mistralai": mistral,
     "moonshotai": moonshot,
-    "openai": _of_openai,
+    "openai": openai_or_oss,
     "qwen": qwen,
     "vertex": google,
     "x-ai": grok,

@@ -46,11 +46,11 @@ class GoogleProvider(Endpoint):
         if not (bool(place) if self.vertexai is None else self.vertexai):
             return PROVIDERS["google-gla"]
         if self.api_key and not place and not callable(self.api_key):
-            return _express(PROVIDERS["google-vertex"])
+            return attrs.evolve(
+                PROVIDERS["google-vertex"],
+                base_url=_EXPRESS_URL,
+                find_url=None,
+                key_header="x-goog-api-key",
+                key_format="{}",
+            )
         return google_cloud(self.project, self.location)
-
-
-def _express(row: Provider) -> Provider:
-    return attrs.evolve(
-        row, base_url=_EXPRESS_URL, find_url=None, key_header="x-goog-api-key", key_format="{}"
-    )
