@@ -50,10 +50,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 
 
-def _nothing(*_: Any) -> Any:
-    return ()
-
-
 @frozen(kw_only=True)
 class Quirks:
     """What a gateway does beside the protocol; each is a function of what it is about.
@@ -75,7 +71,7 @@ class Quirks:
     settings: Callable[[ModelSettings, OpenAIModelProfile, str], JSONObject] = (
         lambda settings, profile, name: effort_member(settings, profile)
     )
-    thoughts: Callable[[JSONObject, str], Iterable[Item]] = _nothing
+    thoughts: Callable[[JSONObject, str], Iterable[Item]] = lambda message, provider_name: ()
     marks_tagged: bool = True
     usage: Callable[[JSONObject], RequestUsage] = lambda usage: usage_of(usage)
     details: Callable[[JSONObject, JSONObject], JSONObject] = lambda choice, document: {}

@@ -40,7 +40,6 @@ from ..events import TextPartDelta
 from ..messages import FinishReason
 from ..parts import FilePart
 from ..profiles import ModelProfile
-from ..usage import RequestUsage
 from ._chat import FINISH_REASONS, usage_of
 from ._shared import heading, logprob
 
@@ -104,7 +103,7 @@ class ChatReader(Reader):
     def frame(self, event: str, document: JSONObject) -> Iterator[Item]:
         """Read one `chat.completion.chunk`, or a whole `chat.completion` as a frame."""
         yield from self._heading(document)
-        used = self._usage(document)
+        used = self.usage(document)
         if used is not None:
             yield used
         if not document.get("choices"):
@@ -113,7 +112,7 @@ class ChatReader(Reader):
         length, had_content = self._length, self._has_content
         for choice in self._chosen(document):
             if choice.get("usage"):
-                yield ResponseInfo(usage=self._used(dictionary(choice["usage"])))
+                yield ResponseInfo(usage=usage_of(dictionary(choice["usage"])))
             yield from self._message(choice, length, had_content)
             yield from self._finish(choice, document)
         if len(self._others) > self._told_others:
@@ -138,7 +137,8 @@ class ChatReader(Reader):
         yield from self._waited()
         yield from self._tagged.end()
         yield from self._audio.end()
-        links = [each for each in self._annotations if _kind_of(each) == "url_citation"]
+        annotations = map(dictionary, self._annotations)
+        links = [each for each in annotations if each.get("type") == "url_citation"]
         if links and self._tagged.text_key is not None:
             yield text_chunk(self._tagged.text_key, "", details={"citations": links})
         if self._refusal:
@@ -162,13 +162,10 @@ class ChatReader(Reader):
         self._head = head
         return (heading(document, {name: document[name] for name in details}),)
 
-    def _usage(self, document: JSONObject) -> ResponseInfo | None:
+    def usage(self, document: JSONObject) -> ResponseInfo | None:
         """Return what has been used so far, None where a frame does not tell."""
         usage = document.get("usage")
-        return ResponseInfo(usage=self._used(usage)) if isinstance(usage, dict) else None
-
-    def _used(self, usage: JSONObject) -> RequestUsage:
-        return usage_of(usage)
+        return ResponseInfo(usage=usage_of(usage)) if isinstance(usage, dict) else None
 
     def _chosen(self, document: JSONObject) -> Iterable[JSONObject]:
         """Return the choices that are the answer: those of index 0, where there is one."""
@@ -234,7 +231,7 @@ class ChatReader(Reader):
             self._refused(message["refusal"])
         is_known = self._has_delta and (self._has_thoughts or self._tagged.has_thoughts)
         if not (repeats and is_known):
-            for item in self._thoughts(message, whole=whole):
+            for item in self.thoughts(message, whole=whole):
                 self._has_content = self._has_thoughts = True
                 yield item
         content = message.get("content") or choice.get("text")
@@ -367,16 +364,16 @@ class ChatReader(Reader):
             details["logprobs"] = self._logprobs
         yield ResponseInfo(
             finish_reason=self.finish_reasons.get(reason) if reason else None,
-            provider_details=details | self._details(choice, document),
+            provider_details=details | self.details(choice, document),
         )
         if reason:
             yield Mark.FINISHED
 
-    def _details(self, choice: JSONObject, document: JSONObject) -> JSONObject:
+    def details(self, choice: JSONObject, document: JSONObject) -> JSONObject:
         """Return more of the provider's own data, that comes with a finish reason."""
         return {}
 
-    def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
+    def thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
         """Return the thoughts that have a field of their own."""
         for name in self.thinking_fields:
             if message.get(name) and (text := text_of(message[name])):
@@ -391,10 +388,6 @@ def _index_of(choice: JSONObject) -> int:
 def has_text(item: Item) -> bool:
     """Return whether an item is a piece of a thought with text in it."""
     return isinstance(item, PartChunk) and bool(getattr(item.delta, "content_delta", None))
-
-
-def _kind_of(value: Any) -> Any:
-    return dictionary(value).get("type")
 
 
 def _url_of(image: Any) -> Any:
@@ -430,18 +423,15 @@ def _contents(content: Any) -> Iterator[tuple[str, Any]]:
             yield "image", _url_of(piece)
         elif kind == "refusal":
             yield kind, piece.get("refusal")
-        elif text := _text_in(piece):
-            yield "text", text
-        elif kind is None and piece:
-            raise TypeError("a content of no type")
-
-
-def _text_in(piece: JSONObject) -> str | None:
-    """Return the text of a piece, which some servers write as an object, or as `content`."""
-    text = piece.get("text")
-    text = text.get("value") if isinstance(text, dict) else text
-    text = piece.get("content") if text is None else text
-    return text if isinstance(text, str) else None
+        else:
+            # Some servers write it as an object, or as `content`.
+            text = piece.get("text")
+            text = text.get("value") if isinstance(text, dict) else text
+            text = piece.get("content") if text is None else text
+            if isinstance(text, str) and text:
+                yield "text", text
+            elif kind is None and piece:
+                raise TypeError("a content of no type")
 
 
 class _Audio:
@@ -471,20 +461,17 @@ class _Audio:
         sound = b"".join(self._pieces)
         if sound:
             self._pieces.clear()
-            content = BinaryContent(sound, media_type=_sound_type(sound))
+            # The answer does not say which format it has; its first bytes do.
+            formats = (name for start, name in _SOUNDS.items() if sound.startswith(start))
+            media_type = next(formats, "audio/pcm")
+            if sound[:1] == b"\xff" and sound[1:2] >= b"\xe0":
+                media_type = "audio/mpeg"
+            content = BinaryContent(sound, media_type=media_type)
             id = maybe(lambda id: expect_type(id, str), self._known.get("id"))
             yield WholePart("audio", FilePart(content, id=id, provider_details=self._known))
 
 
 _SOUNDS = {b"RIFF": "audio/wav", b"ID3": "audio/mpeg", b"OggS": "audio/ogg", b"fLaC": "audio/flac"}
-
-
-def _sound_type(sound: bytes) -> str:
-    """Return the type of a sound by its first bytes: the answer does not tell it."""
-    if sound[:1] == b"\xff" and sound[1:2] >= b"\xe0":
-        return "audio/mpeg"
-    named = (media_type for start, media_type in _SOUNDS.items() if sound.startswith(start))
-    return next(named, "audio/pcm")
 
 
 class TaggedText:
@@ -537,7 +524,10 @@ class TaggedText:
             self._in_text = False
             if self._in_thought:
                 yield self._thought("")
-        cut = len(text) - _held_back(text, at, tag)
+        # Held back is the longest end of the text that may begin the tag.
+        lengths = range(min(len(tag) - 1, len(text) - at), 0, -1)
+        held = next((length for length in lengths if text.endswith(tag[:length])), 0)
+        cut = len(text) - held
         self._held = text[cut:]
         yield from self._piece(text[at:cut])
 
@@ -562,10 +552,3 @@ class TaggedText:
     def _thought(self, text: str) -> Item:
         key = ("content", self._place)
         return thinking_chunk(key, text, id=self._id, provider_name=self._provider_name)
-
-
-def _held_back(text: str, at: int, tag: str) -> int:
-    """Return how many characters at the end of `text`, from `at` on, may begin `tag`."""
-    most = min(len(tag) - 1, len(text) - at)
-    lengths = range(most, 0, -1)
-    return next((length for length in lengths if text.endswith(tag[:length])), 0)

@@ -162,7 +162,14 @@ class GeminiWriter(MessageWriter):
     def tool_return(self, part: ToolReturnPart) -> Iterator[JSONObject]:
         """Yield the result of a function, with the files that it may hold."""
         inside, outside, rest = self._sorted(part)
-        response = _returned(attrs.evolve(part, content=rest) if inside or outside else part)
+        sent = attrs.evolve(part, content=rest) if inside or outside else part
+        if part.outcome in ("failed", "retried"):
+            response: JSONObject = {"error": sent.model_response_str()}
+        else:
+            response = sent.model_response_object()
+            if _has_ref(response):
+                # `$ref` would be read as a reference to a file of this response.
+                response = {"output": sent.model_response_str()}
         if outside:
             response = {"output": [response, *(f"See file {each.identifier}." for each in outside)]}
         written = _function_response(part.tool_name, part.tool_call_id, response)
@@ -257,14 +264,6 @@ class GeminiWriter(MessageWriter):
 
 def _function_response(name: str, call_id: str, response: JSONObject) -> JSONObject:
     return {"functionResponse": {"name": name, "response": response, "id": call_id}}
-
-
-def _returned(part: ToolReturnPart) -> JSONObject:
-    if part.outcome in ("failed", "retried"):
-        return {"error": part.model_response_str()}
-    response = part.model_response_object()
-    # `$ref` would be read as a reference to a file of this response.
-    return {"output": part.model_response_str()} if _has_ref(response) else response
 
 
 def _has_ref(value: Any) -> bool:

@@ -72,8 +72,12 @@ def _folded(schema: Schema) -> Schema:
     that of the whole.
     """
     options = schema.get("anyOf")
-    if not options or "enum" in schema or not all(_is_option(each) for each in options):
+    if not options or "enum" in schema:
         return schema
+    for option in options:
+        is_constant = isinstance(option, dict) and len(option.get("enum", ())) == 1
+        if not is_constant or not option.keys() <= {"enum", "type", "description"}:
+            return schema
     types = {option.get("type") for option in options}
     if len(types) != 1 or schema.get("type") not in (None, *types):
         return schema
@@ -87,14 +91,6 @@ def _folded(schema: Schema) -> Schema:
     if notes:
         whole["description"] = "\n".join([*filter(None, [schema.get("description")]), *notes])
     return whole
-
-
-def _is_option(schema: Any) -> bool:
-    return (
-        isinstance(schema, dict)
-        and len(schema.get("enum", ())) == 1
-        and schema.keys() <= {"enum", "type", "description"}
-    )
 
 
 def _formatted(schema: Schema) -> Schema:

@@ -82,12 +82,22 @@ class Calls:
         """Complete a call by what is told of it as a whole; all of it, where none is known."""
         was_done, known.is_done = known.is_done, True
         if known.item_type == "function_call":
-            yield from self._function_done(known, item)
+            rest = known.args.whole(item.get("arguments"))
+            if not known.is_started:
+                rest, _ = known.args.settle()
+            yield from self._tell(known, item, rest or "")
+            yield from self._settled(known)
         elif was_done:
             return
         elif known.item_type == "tool_search_call":
-            is_new = not known.is_started
-            yield self._search(known, item) if is_new else self._search_done(known, item)
+            key, args = ("item", known.key), _queries(item.get("arguments"))
+            if not known.is_started:
+                yield self._search(known, item)
+            elif item.get("execution") == "client":
+                # A call of a function as any other: its arguments are text in a stream.
+                yield tool_call_chunk(key, args=to_json(args), call_id=item.get("call_id"))
+            else:
+                yield tool_call_chunk(key, args=args, details=_search_details(item))
         else:
             yield from self._native_done(known, item)
 
@@ -136,13 +146,6 @@ class Calls:
                 id=known.id,
                 details={"namespace": news["namespace"]} if "namespace" in news else None,
             )
-
-    def _function_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
-        rest = known.args.whole(item.get("arguments"))
-        if not known.is_started:
-            rest, _ = known.args.settle()
-        yield from self._tell(known, item, rest or "")
-        yield from self._settled(known)
 
     def _settled(self, known: OutputItem) -> Iterator[Item]:
         """Tell the arguments that were held back, in the place of pieces that make no sense."""
@@ -201,13 +204,6 @@ class Calls:
             provider_details=_search_details(item),
         )
         return WholePart(key, call)
-
-    def _search_done(self, known: OutputItem, item: JSONObject) -> Item:
-        key, args = ("item", known.key), _queries(item.get("arguments"))
-        if item.get("execution") == "client":
-            # A call of a function as any other: its arguments are text in a stream.
-            return tool_call_chunk(key, args=to_json(args), call_id=item.get("call_id"))
-        return tool_call_chunk(key, args=args, details=_search_details(item))
 
     # The provider's own tools.
 

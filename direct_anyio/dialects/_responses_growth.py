@@ -150,7 +150,9 @@ class GrowingArgs(GrowingText):
         """Return what is held, None where the pieces tell it, and whether it replaces them."""
         held, self.held = self.held, ""
         is_empty = not self.length or (self.length == 2 and self.text == "{}")
-        if not held or (not is_empty and (self.is_json or self._is_cut_as(held))):
+        # What is held may make no more sense than the pieces, which begin with it.
+        is_cut = isinstance(held, str) and self.text.startswith(held) and json_of(held) is None
+        if not held or (not is_empty and (self.is_json or is_cut)):
             return None, False
         self.replace(held)
         return held, not is_empty
@@ -160,10 +162,6 @@ class GrowingArgs(GrowingText):
         self.pieces, self.length, self.head = [], 0, ""
         self._is_object, self._read = isinstance(args, dict), (0, False)
         self.add(text_of_args(args))
-
-    def _is_cut_as(self, held: Any) -> bool:
-        """Return whether what is held makes no more sense than the pieces, which begin with it."""
-        return isinstance(held, str) and self.text.startswith(held) and json_of(held) is None
 
     @property
     def is_json(self) -> bool:

@@ -160,7 +160,8 @@ class OutputItems:
 
     def learn(self, known: OutputItem, item: JSONObject) -> None:
         """Take what names a call, where it was not known."""
-        known.name = known.name or _name_or_none(item.get("name"))
+        name = item.get("name")
+        known.name = known.name or (name if isinstance(name, str) and name else None)
         if known.call_id is None and known.item_type == "function_call":
             call = known.call_id = id_of(item.get("call_id"))
             placed, named = _pair(call, known.index), _pair(known.id, call)
@@ -202,7 +203,12 @@ class OutputItems:
         known = self._find(item_type, both=_pair(id, index), id=id)
         if known is not None:
             known.is_steady = True
-            return known if _is_meant(known, index, fits) else None
+            # Some servers have one id for all items.
+            if known.is_done:
+                is_one = fits is not None and fits(known)
+            else:
+                is_one = known.is_announced or not known.is_elsewhere(index)
+            return known if is_one else None
         latest = self.all[-1] if self.all and index is None else None
         placed = self._find(item_type, output=index) or latest
         is_one = placed is not None and placed.item_type == item_type and _goes_on(placed, id, fits)
@@ -271,7 +277,10 @@ class OutputItems:
             for number, item in enumerate(output):
                 if number in found:
                     continue
-                name = (item["type"], by, _name_of(item, by, number))
+                value: int | str | None = number
+                if by != "output":
+                    value = "" if by == "any" else id_of(item.get(_ID_FIELDS[by]))
+                name = (item["type"], by, value)
                 if name not in queues:
                     same = self._named.get(name)
                     queues[name] = deque(same.all if same else ())
@@ -291,17 +300,7 @@ class OutputItems:
 _PASSES = (("id", False), ("call", False), ("output", True), ("any", True), ("output", False))
 """By what the items of the final list are found, and whether they must begin as what was seen."""
 
-
-def _name_of(item: JSONObject, by: str, number: int) -> int | str | None:
-    """Return what an item of the final list is called."""
-    if by == "output":
-        return number
-    return "" if by == "any" else id_of(item.get("id" if by == "id" else "call_id"))
-
-
-def _name_or_none(value: Any) -> str | None:
-    """Return a text that is not empty, None for anything else."""
-    return value if isinstance(value, str) and value else None
+_ID_FIELDS = {"id": "id", "call": "call_id"}
 
 
 def _differ(known: str | None, other: str | None) -> bool:
@@ -311,13 +310,6 @@ def _differ(known: str | None, other: str | None) -> bool:
 def _pair(one: Hashable, other: Hashable) -> Hashable:
     """Return two names as one, None where one is absent."""
     return None if one is None or other is None else (one, other)
-
-
-def _is_meant(known: OutputItem, index: int | None, fits: _Fits) -> bool:
-    """Return whether an event with an item's id is about it: some servers have one id for all."""
-    if known.is_done:
-        return fits is not None and fits(known)
-    return known.is_announced or not known.is_elsewhere(index)
 
 
 def _goes_on(known: OutputItem, id: str | None, fits: _Fits) -> bool:

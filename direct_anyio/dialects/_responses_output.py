@@ -306,7 +306,14 @@ class ResponsesReader(Reader):
         text = known.texts.setdefault(number, GrowingText())
         is_new = not text.pieces
         rest = text.rest(expect_type(content["text"], str))
-        details = None if text.has_details else _text_details(content)
+        details: JSONObject | None = None
+        if not text.has_details:
+            annotations = map(dictionary, listed(content.get("annotations")))
+            found = {
+                "citations": [each for each in annotations if each.get("type") in _CITATIONS],
+                "logprobs": [logprob(each) for each in listed(content.get("logprobs"))],
+            }
+            details = {key: value for key, value in found.items() if value}
         text.has_details = text.has_details or bool(details)
         if is_new and phase:
             details = (details or {}) | {"phase": phase}
@@ -441,15 +448,6 @@ def _reason(response: JSONObject) -> str:
     return expect_type(incomplete.get("reason") or response["status"], str)
 
 
-def _text_details(content: JSONObject) -> JSONObject:
-    annotations = map(dictionary, listed(content.get("annotations")))
-    details = {
-        "citations": [each for each in annotations if each.get("type") in _CITATIONS],
-        "logprobs": [logprob(each) for each in listed(content.get("logprobs"))],
-    }
-    return {key: value for key, value in details.items() if value}
-
-
 _TOTALS = ("input_tokens", "output_tokens", "total_tokens")
 
 
@@ -463,7 +461,13 @@ def _usage_of(response: JSONObject) -> RequestUsage | None:
     more = {key: value for key, value in usage.items() if key not in _TOTALS}
     details = {key: count(value) for key, value in more.items() if isinstance(value, int)}
     details["reasoning_tokens"] = count(written.get("reasoning_tokens"))
-    searches = _web_searches(response)
+    # Searches that are billed: opening a page is none.
+    billed = dictionary(dictionary(response.get("tool_usage")).get("web_search"))
+    searches = count(billed.get("num_requests"))
+    if billed.get("num_requests") is None:
+        items = map(dictionary, listed(response.get("output")))
+        actions = (each.get("action") for each in items if each.get("type") == "web_search_call")
+        searches = sum(dictionary(action).get("type") == "search" for action in actions)
     return RequestUsage(
         input_tokens=count(usage.get("input_tokens")),
         output_tokens=count(usage.get("output_tokens")),
@@ -471,13 +475,3 @@ def _usage_of(response: JSONObject) -> RequestUsage | None:
         cache_write_tokens=count(read.get("cache_write_tokens")),
         details=details | ({"web_search_requests": searches} if searches else {}),
     )
-
-
-def _web_searches(response: JSONObject) -> int:
-    """Return the number of searches that are billed: opening a page is none."""
-    usage = dictionary(dictionary(response.get("tool_usage")).get("web_search"))
-    if usage.get("num_requests") is not None:
-        return count(usage["num_requests"])
-    items = map(dictionary, listed(response.get("output")))
-    calls = (item for item in items if item.get("type") == "web_search_call")
-    return sum(1 for call in calls if dictionary(call.get("action")).get("type") == "search")

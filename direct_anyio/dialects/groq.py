@@ -210,11 +210,11 @@ class GroqReader(ChatReader):
         # A stream that has begun does not say why it ends.
         return _generated(written, None if self._head else "error")
 
-    def _usage(self, document: JSONObject) -> ResponseInfo | None:
+    def usage(self, document: JSONObject) -> ResponseInfo | None:
         usage = dictionary(document.get("x_groq")).get("usage") or document.get("usage")
         return ResponseInfo(usage=usage_of(usage)) if isinstance(usage, dict) else None
 
-    def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterator[Item]:
+    def thoughts(self, message: JSONObject, *, whole: bool) -> Iterator[Item]:
         fields = (message[name] for name in self.thinking_fields if message.get(name) is not None)
         thought = next(fields, None)
         self._thought_count += thought is not None and not self._thinks
@@ -237,7 +237,13 @@ class GroqReader(ChatReader):
         if whole or not results:
             yield WholePart(("call", "executed", key), self._call(tool, id))
         if whole or results:
-            yield WholePart(("return", "executed", key), self._return(results, id))
+            part = BuiltinToolReturnPart(
+                "web_search",
+                content=results,
+                tool_call_id=id,
+                provider_name=self._provider_name,
+            )
+            yield WholePart(("return", "executed", key), part)
 
     def _call(self, tool: JSONObject, id: str) -> BuiltinToolCallPart:
         arguments = tool.get("arguments")
@@ -246,14 +252,6 @@ class GroqReader(ChatReader):
         return BuiltinToolCallPart(
             "web_search",
             args=dictionary(arguments) or None,
-            tool_call_id=id,
-            provider_name=self._provider_name,
-        )
-
-    def _return(self, results: Any, id: str) -> BuiltinToolReturnPart:
-        return BuiltinToolReturnPart(
-            "web_search",
-            content=results,
             tool_call_id=id,
             provider_name=self._provider_name,
         )

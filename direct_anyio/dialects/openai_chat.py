@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from .._core.codec import HTTPCall, Item, JSONObject, ResponseInfo, text_of, thinking_chunk
 from .._core.tool_choice import Choice, choice_of
-from ..builtin_tools import AbstractBuiltinTool, WebSearchTool
+from ..builtin_tools import WebSearchTool
 from ..content import (
     AudioUrl,
     BinaryContent,
@@ -150,7 +150,10 @@ class OpenAIChatCodec(ChatCodec):
             "messages": OpenAIChatWriter(self).conversation(messages, parameters),
             "stream": stream,
         }
-        body |= self._stream_options(settings) if stream else {}
+        if stream:
+            options = body["stream_options"] = {"include_usage": True}
+            if settings.get("openai_continuous_usage_stats"):
+                options["continuous_usage_stats"] = True
         body |= self._tools(settings, parameters)
         body |= self._web_search(parameters)
         body |= response_format(parameters, self.profile, self._json_schema)
@@ -166,12 +169,6 @@ class OpenAIChatCodec(ChatCodec):
         """Return whether a file must be downloaded before it can be sent."""
         by_url = isinstance(item, DocumentUrl) and self.profile.openai_chat_supports_file_urls
         return item.force_download or (isinstance(item, (AudioUrl, DocumentUrl)) and not by_url)
-
-    def _stream_options(self, settings: ModelSettings) -> JSONObject:
-        options = {"include_usage": True}
-        if settings.get("openai_continuous_usage_stats"):
-            options["continuous_usage_stats"] = True
-        return {"stream_options": options}
 
     def _settings(self, settings: ModelSettings) -> JSONObject:
         newer = self.profile.openai_chat_supports_max_completion_tokens
@@ -202,25 +199,29 @@ class OpenAIChatCodec(ChatCodec):
         return written
 
     def _web_search(self, parameters: ModelRequestParameters) -> JSONObject:
-        options: JSONObject = {}
-        for tool in parameters.builtin_tools:
-            options["web_search_options"] = self._search_options(tool)
-        return options
+        """Return the options of a web search, the only tool of the provider's own.
 
-    def _search_options(self, tool: AbstractBuiltinTool) -> JSONObject:
-        if not isinstance(tool, WebSearchTool) or not self.profile.openai_chat_supports_web_search:
-            raise UserError(
-                f"{type(tool).__name__} is not supported by {self.model_name!r} in Chat "
-                "Completions; the Responses protocol ('openai-responses:') may know it."
-            )
-        refused = ("allowed_domains", "blocked_domains", "max_uses")
-        given = [name for name in refused if getattr(tool, name) is not None]
-        if given:
-            raise UserError(f"Chat Completions knows no {', '.join(given)} of a web search")
-        options: JSONObject = {"search_context_size": tool.search_context_size}
-        if tool.user_location:
-            options["user_location"] = {"type": "approximate", "approximate": tool.user_location}
-        return options
+        Raises:
+            UserError: Another one is offered, or the model does not search.
+        """
+        body: JSONObject = {}
+        for tool in parameters.builtin_tools:
+            searches = self.profile.openai_chat_supports_web_search
+            if not isinstance(tool, WebSearchTool) or not searches:
+                raise UserError(
+                    f"{type(tool).__name__} is not supported by {self.model_name!r} in Chat "
+                    "Completions; the Responses protocol ('openai-responses:') may know it."
+                )
+            refused = ("allowed_domains", "blocked_domains", "max_uses")
+            given = [name for name in refused if getattr(tool, name) is not None]
+            if given:
+                raise UserError(f"Chat Completions knows no {', '.join(given)} of a web search")
+            options: JSONObject = {"search_context_size": tool.search_context_size}
+            if tool.user_location:
+                place = {"type": "approximate", "approximate": tool.user_location}
+                options["user_location"] = place
+            body["web_search_options"] = options
+        return body
 
     def _json_schema(self, output: OutputObjectDefinition) -> JSONObject:
         schema = output_schema(output, self.profile)
@@ -341,17 +342,17 @@ class OpenAIChatReader(ChatReader):
         """Read an error document that is an answer; None for one that is an error."""
         return self._quirks.failed(document)
 
-    def _usage(self, document: JSONObject) -> ResponseInfo | None:
+    def usage(self, document: JSONObject) -> ResponseInfo | None:
         usage = document.get("usage")
         if not isinstance(usage, dict):
             return None
         details = self._quirks.details({}, document)
         return ResponseInfo(usage=self._quirks.usage(usage), provider_details=details)
 
-    def _details(self, choice: JSONObject, document: JSONObject) -> JSONObject:
+    def details(self, choice: JSONObject, document: JSONObject) -> JSONObject:
         return self._quirks.details(choice, document)
 
-    def _thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
+    def thoughts(self, message: JSONObject, *, whole: bool) -> Iterable[Item]:
         found = tuple(self._quirks.thoughts(message, self._provider_name))
         if found and any(has_text(item) for item in found):
             return found

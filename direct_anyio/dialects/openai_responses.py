@@ -6,7 +6,7 @@ of this protocol do otherwise is a key of `OpenAIModelProfile`, never a branch o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
@@ -196,27 +196,22 @@ class OpenAIResponsesCodec(ModelCodec):
     def _options(self, settings: ModelSettings, parameters: ModelRequestParameters) -> JSONObject:
         taken = taken_settings(settings, self.profile)
         options = mapped_settings(taken, _SETTINGS)
-        more = {
-            "include": self._include(taken),
-            "reasoning": self._reasoning(settings),
-            "text": self._text(settings, parameters),
-        }
-        options |= {key: value for key, value in more.items() if value}
-        return options | self._tools(settings, parameters)
-
-    def _include(self, settings: Mapping[str, Any]) -> list[str]:
-        encrypted = self.profile.openai_supports_encrypted_reasoning_content
-        asked = [included for key, included in _INCLUDES.items() if settings.get(key)]
-        return (["reasoning.encrypted_content"] if encrypted else []) + asked
-
-    def _reasoning(self, settings: ModelSettings) -> JSONObject:
+        include = [included for key, included in _INCLUDES.items() if taken.get(key)]
+        if self.profile.openai_supports_encrypted_reasoning_content:
+            include.insert(0, "reasoning.encrypted_content")
         all_turns = self.profile.openai_supports_reasoning_context
         reasoning = {
             "effort": reasoning_effort(settings, self.profile),
             "context": settings.get("openai_reasoning_context") or (all_turns and "all_turns"),
             "summary": settings.get("openai_reasoning_summary"),
         }
-        return {key: value for key, value in reasoning.items() if value}
+        more = {
+            "include": include,
+            "reasoning": {key: value for key, value in reasoning.items() if value},
+            "text": self._text(settings, parameters),
+        }
+        options |= {key: value for key, value in more.items() if value}
+        return options | self._tools(settings, parameters)
 
     def _is_prompted(self, parameters: ModelRequestParameters) -> bool:
         return parameters.output_mode == "prompted" and self.profile.supports_json_object_output
@@ -280,7 +275,8 @@ def _builtin_tools(parameters: ModelRequestParameters) -> Iterator[JSONObject]:
         yield {"type": "image_generation"}
 
 
-def _web_search(tool: WebSearchTool) -> JSONObject:
+def web_search(tool: WebSearchTool) -> JSONObject:
+    """Return a search of the web."""
     written: JSONObject = {"type": "web_search", "search_context_size": tool.search_context_size}
     if tool.user_location:
         written["user_location"] = {"type": "approximate", **tool.user_location}
@@ -289,18 +285,16 @@ def _web_search(tool: WebSearchTool) -> JSONObject:
     return written
 
 
-def _file_search(tool: FileSearchTool) -> JSONObject:
+def file_search(tool: FileSearchTool) -> JSONObject:
+    """Return a search in files."""
     return {"type": "file_search", "vector_store_ids": list(tool.file_store_ids)}
-
-
-def _code_execution(tool: CodeExecutionTool) -> JSONObject:
-    return {"type": "code_interpreter", "container": {"type": "auto"}}
 
 
 _CONNECTOR = "x-openai-connector:"
 
 
-def _mcp_server(tool: MCPServerTool) -> JSONObject:
+def mcp_server(tool: MCPServerTool) -> JSONObject:
+    """Return an MCP server."""
     by_url = not tool.url.startswith(_CONNECTOR)
     optional = {
         "authorization": tool.authorization_token,
@@ -318,7 +312,23 @@ _SIZES = ("auto", "1024x1024", "1024x1536", "1536x1024")
 _SIZE_OF_RATIO = {"1:1": "1024x1024", "2:3": "1024x1536", "3:2": "1536x1024"}
 
 
-def _image_generation(tool: ImageGenerationTool) -> JSONObject:
+def image_generation(tool: ImageGenerationTool) -> JSONObject:
+    """Return what makes images.
+
+    Raises:
+        UserError: OpenAI makes none of that size or aspect ratio.
+    """
+    size: str = tool.size or "auto"
+    ratio = tool.aspect_ratio
+    if ratio is None and size not in _SIZES:
+        raise UserError(f"OpenAI makes images of size {', '.join(_SIZES)}, not {size!r}.")
+    if ratio is not None:
+        if ratio not in _SIZE_OF_RATIO:
+            known = ", ".join(_SIZE_OF_RATIO)
+            raise UserError(f"OpenAI makes images of aspect ratio {known}, not {ratio!r}.")
+        if size not in ("auto", _SIZE_OF_RATIO[ratio]):
+            raise UserError(f"An image of aspect ratio {ratio!r} has not the size {size!r}.")
+        size = _SIZE_OF_RATIO[ratio]
     compression = tool.output_compression
     return {
         "type": "image_generation",
@@ -329,28 +339,14 @@ def _image_generation(tool: ImageGenerationTool) -> JSONObject:
         "output_format": tool.output_format or "png",
         "partial_images": tool.partial_images,
         "quality": tool.quality,
-        "size": _image_size(tool),
+        "size": size,
     }
 
 
-def _image_size(tool: ImageGenerationTool) -> str:
-    size, ratio = tool.size, tool.aspect_ratio
-    if ratio is None:
-        if size not in (None, *_SIZES):
-            raise UserError(f"OpenAI makes images of size {', '.join(_SIZES)}, not {size!r}.")
-        return size or "auto"
-    if ratio not in _SIZE_OF_RATIO:
-        known = ", ".join(_SIZE_OF_RATIO)
-        raise UserError(f"OpenAI makes images of aspect ratio {known}, not {ratio!r}.")
-    if size not in (None, "auto", _SIZE_OF_RATIO[ratio]):
-        raise UserError(f"An image of aspect ratio {ratio!r} has not the size {size!r}.")
-    return _SIZE_OF_RATIO[ratio]
-
-
 _BUILTIN_TOOLS: dict[type[AbstractBuiltinTool], Callable[[Any], JSONObject]] = {
-    CodeExecutionTool: _code_execution,
-    FileSearchTool: _file_search,
-    ImageGenerationTool: _image_generation,
-    MCPServerTool: _mcp_server,
-    WebSearchTool: _web_search,
+    CodeExecutionTool: lambda tool: {"type": "code_interpreter", "container": {"type": "auto"}},
+    FileSearchTool: file_search,
+    ImageGenerationTool: image_generation,
+    MCPServerTool: mcp_server,
+    WebSearchTool: web_search,
 }
