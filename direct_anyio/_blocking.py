@@ -479,7 +479,11 @@ def wait(future: Future[Any], host: _Host | None, timeout: float | None = None) 
         return True
     until = math.inf if timeout is None else time.monotonic() + timeout
     while True:
-        tick = TICK if _has_host() else LOOK
+        try:
+            check_cancelled()  # where a task waits for this thread and is cancelled, it raises
+            tick = TICK
+        except RuntimeError:
+            tick = LOOK
         has_ended = is_finalizing() or (host is not None and host.has_ended)
         if _done_within(future, min(tick, until - time.monotonic())):
             return True
@@ -498,12 +502,3 @@ def _done_within(future: Future[Any], seconds: float | None) -> bool:
     done.acquire()
     future.add_done_callback(lambda _: done.release())
     return done.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
-
-
-def _has_host() -> bool:
-    """Return whether a task waits for this thread; where it is cancelled, raise so."""
-    try:
-        check_cancelled()
-    except RuntimeError:
-        return False
-    return True

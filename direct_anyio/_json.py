@@ -90,7 +90,13 @@ def loads(data: bytes) -> Any:
         raise ResponseTooLarge(f"A JSON document has more than {MAX_VALUES:,} values")
     document = _read(data, _read_sent)
     # Few documents have so many brackets that their depth must be looked at.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(document):
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+        level = [document]
+        for _ in range(MAX_DEPTH):
+            inner = (value.values() if isinstance(value, dict) else value for value in level)
+            level = [each for held in inner for each in held if isinstance(each, (dict, list))]
+            if not level:
+                return document
         raise RecursionError("nested too deeply")
     return document
 
@@ -153,16 +159,6 @@ def _read_sent(data: bytes) -> Any:
     document = _finite_decoder.decode(data.decode())
     # Only an escape can bring a surrogate through strict UTF-8.
     return mended(document) if b"\\ud" in data.lower() else document
-
-
-def _is_deep(document: Any) -> bool:
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        inner = (value.values() if isinstance(value, dict) else value for value in level)
-        level = [each for values in inner for each in values if isinstance(each, (dict, list))]
-        if not level:
-            return False
-    return True
 
 
 def mended(value: Any) -> Any:

@@ -312,16 +312,11 @@ def kind_of_arguments(function: Any) -> tuple[Class, Kind | None]:
         elif each.kind is each.VAR_KEYWORD:
             more = resolver.kind(dict[str, hint])  # type: ignore[valid-type]
         elif each.kind is not each.VAR_POSITIONAL:
-            members.append(_parameter(each, hint, descriptions.get(each.name), resolver))
+            default, required = each.default, each.default is each.empty
+            if callable(getattr(default, "is_required", None)):  # pydantic's `Field`
+                hint = Annotated[hint, default]
+                required, default = default.is_required(), default.default
+            description = descriptions.get(each.name)
+            members.append(Member(each.name, resolver.kind(hint), required, default, description))
     name = described(function)[0] or "the function"
     return Class(written, name, dict, lambda: tuple(members)), more
-
-
-def _parameter(
-    parameter: inspect.Parameter, hint: Any, descriptions: str | None, resolver: Resolver
-) -> Member:
-    default, required = parameter.default, parameter.default is parameter.empty
-    if callable(getattr(default, "is_required", None)):  # pydantic's `Field`
-        hint = Annotated[hint, default]
-        required, default = default.is_required(), default.default
-    return Member(parameter.name, resolver.kind(hint), required, default, descriptions)

@@ -55,7 +55,9 @@ def structured(annotation: Any, text: str | None, call: str | None = None) -> An
         except (ValueError, RecursionError) as exc:
             problem = exc
             continue
-        if is_text and written is text and not _says_text(document) and _is_plain(written):
+        is_wrapped = isinstance(document, dict) and OUTER_KEY in document
+        has_text = isinstance(document, str) or is_wrapped
+        if is_text and written is text and not has_text and _is_plain(written):
             break
         return _fitted(of_type, document, written)
     if takes_text and text and _is_plain(text):
@@ -73,11 +75,6 @@ def _texts_of(kind: Kind) -> tuple[bool, bool]:
         case Union(members=members):
             return any(_texts_of(each)[0] for each in members), False
     return False, False
-
-
-def _says_text(document: Any) -> bool:
-    """Return whether JSON is a text, or an object that holds one as its schema asks for it."""
-    return isinstance(document, str) or (isinstance(document, dict) and OUTER_KEY in document)
 
 
 def _is_plain(text: str) -> bool:

@@ -100,7 +100,7 @@ def refuse(wanted: str, value: object) -> NoReturn:
 
 
 def each(read: Callable[..., Any], values: Iterable[Any], *args: Any) -> list[Any]:
-    """Return what `read` gives for each value; a invalid in one is inside of its index."""
+    """Return what `read` gives for each value; a `ValidationError` in one gets its index."""
     done: list[Any] = []
     try:
         for value in values:
@@ -112,7 +112,7 @@ def each(read: Callable[..., Any], values: Iterable[Any], *args: Any) -> list[An
 
 
 def at(step: Any, hook: Callable[..., Any], *args: Any) -> Any:
-    """Return what `hook` gives; a invalid in it is one step further inside."""
+    """Return what `hook` gives; a `ValidationError` in it gets one more step."""
     try:
         return hook(*args)
     except ValidationError as invalid:

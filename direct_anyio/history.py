@@ -297,7 +297,7 @@ def _record_reader(converter: Converter, cls: Any) -> Reader:
 
 
 def _misfit(error: Exception) -> ValidationError:
-    """Return the invalid that cattrs tells of: the error of a field, noted on it, or of a class."""
+    """Return the error inside of one of cattrs: that of a field, noted on it, or of a class."""
     problem = "is missing" if isinstance(error, KeyError) else str(error)
     invalid = error if isinstance(error, ValidationError) else ValidationError(problem)
     note = next(reversed(getattr(error, "__notes__", ())), None)

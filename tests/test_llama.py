@@ -221,13 +221,13 @@ async def test_a_server_that_is_killed_in_a_request(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_no_file(tmp_path: Path, installed: None) -> None:
     """A pipe or a folder with a model's name is told at once, and not waited for."""
     for make in (os.mkfifo, os.mkdir):
         path = str(tmp_path / f"{make.__name__}.gguf")
         make(path)
         with pytest.raises(UserError, match="is not a file"):
-            llama._check_magic(Path(path))
+            llama.find_weights(path)
 
 
 @local

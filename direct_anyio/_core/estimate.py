@@ -11,8 +11,6 @@ from ..parts import (
     BuiltinToolCallPart,
     BuiltinToolReturnPart,
     FilePart,
-    ModelRequestPart,
-    ModelResponsePart,
     RetryPromptPart,
     SystemPromptPart,
     TextPart,
@@ -35,27 +33,24 @@ def estimated_usage(messages: Iterable[ModelMessage]) -> RequestUsage:
     """Return what a conversation may have used."""
     read, written = OVERHEAD, 0
     for message in messages:
-        tokens = sum(_of_part(part) for part in message.parts)
+        tokens = 0
+        for part in message.parts:
+            match part:
+                case SystemPromptPart() | UserPromptPart() | TextPart() | ThinkingPart():
+                    tokens += estimated_tokens(part.content)
+                case ToolReturnPart() | BuiltinToolReturnPart():
+                    tokens += estimated_tokens(part.model_response_str())
+                case RetryPromptPart():
+                    tokens += estimated_tokens(part.model_response())
+                case ToolCallPart() | BuiltinToolCallPart():
+                    tokens += 1 + estimated_tokens(part.args_as_json_str())
+                case FilePart():
+                    tokens += estimated_tokens([part.content])
         if isinstance(message, ModelRequest):
             read += tokens
         else:
             written += tokens
     return RequestUsage(input_tokens=read, output_tokens=written)
-
-
-def _of_part(part: ModelRequestPart | ModelResponsePart) -> int:
-    match part:
-        case SystemPromptPart() | UserPromptPart() | TextPart() | ThinkingPart():
-            return estimated_tokens(part.content)
-        case ToolReturnPart() | BuiltinToolReturnPart():
-            return estimated_tokens(part.model_response_str())
-        case RetryPromptPart():
-            return estimated_tokens(part.model_response())
-        case ToolCallPart() | BuiltinToolCallPart():
-            return 1 + estimated_tokens(part.args_as_json_str())
-        case FilePart():
-            return estimated_tokens([part.content])
-    return 0
 
 
 def estimated_tokens(content: str | Sequence[UserContent]) -> int:

@@ -397,7 +397,15 @@ def _category_of(document: Any, status: int | None) -> _Category | None:
     """
     found: list[_Category] = []
     for level in _levels(document):
-        found += _categories_of_details(level.get("details"))
+        # Google's `details` have a reason, or the quota that is used up.
+        details = level.get("details")
+        for detail in details if isinstance(details, list) else ():
+            category = _by_code(_get(detail, "reason"))
+            violations = _get(detail, "violations")
+            for violation in violations if isinstance(violations, list) else ():
+                if "PerDay" in str(_get(violation, "quotaId")):
+                    category = _QUOTA
+            found += [category] if category else []
         # Mistral gives the code of a long prompt to other arguments, too.
         is_other = level.get("type") == "invalid_request_invalid_args"
         names = ("type",) if is_other else _CODES
@@ -442,19 +450,6 @@ def _by_code(code: Any) -> _Category | None:
 def _canonical(code: str) -> str:
     """Return a code in lower case without what its spellings differ in: `RateLimitError`."""
     return re.sub("[^a-z0-9]", "", code[:100].lower()).removesuffix("error")
-
-
-def _categories_of_details(details: Any) -> list[_Category]:
-    """Return what Google's `details` of an error tell: a reason, or the quota that is used up."""
-    found: list[_Category] = []
-    for detail in details if isinstance(details, list) else ():
-        category = _by_code(_get(detail, "reason"))
-        violations = _get(detail, "violations")
-        for violation in violations if isinstance(violations, list) else ():
-            if "PerDay" in str(_get(violation, "quotaId")):
-                category = _QUOTA
-        found += [category] if category else []
-    return found
 
 
 def _messages_of(document: Any) -> list[str]:

@@ -83,15 +83,12 @@ def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
     files = [item for item in items if isinstance(item, FILES)]
     if not files:
         return part.model_response_str(), []
-    texts = [_text_for(item) for item in items]
+    texts = [
+        f"See file {item.identifier}." if isinstance(item, FILES) else as_text(item)
+        for item in items
+    ]
     message = [piece for file in files for piece in _marked(part, file)]
     return to_json(texts) if many else texts[0], message
-
-
-def _text_for(item: object) -> str:
-    if isinstance(item, FILES):
-        return f"See file {item.identifier}."
-    return as_text(item)
 
 
 def _marked(part: ToolReturnPart, file: File) -> tuple[UserContent, ...]:

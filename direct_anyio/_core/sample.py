@@ -89,22 +89,20 @@ class _Sampler:
             if schema.get(key):
                 return schema[key][self._seed % len(schema[key])]
         if "$ref" in schema:
-            return self._defined(schema["$ref"])
+            reference = schema["$ref"]
+            if reference in self._open:
+                raise _Endless(reference)
+            self._open.append(reference)
+            try:
+                return self.of(resolve_pointer(self._root, reference))
+            finally:
+                self._open.pop()
         if schema.get("allOf"):
             return self.of(self._merged(schema))
         for union in ("anyOf", "oneOf"):
             if schema.get(union):
                 return self._one_of(schema, union)
         return self._of_type(schema)
-
-    def _defined(self, reference: str) -> Any:
-        if reference in self._open:
-            raise _Endless(reference)
-        self._open.append(reference)
-        try:
-            return self.of(resolve_pointer(self._root, reference))
-        finally:
-            self._open.pop()
 
     def _merged(self, schema: JSONSchema) -> JSONSchema:
         """Return a schema with all that its `allOf` demands."""

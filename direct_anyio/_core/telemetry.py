@@ -144,25 +144,23 @@ def request_attributes(
         "gen_ai.provider.name": _PROVIDERS.get(system, system),
         "gen_ai.system": system,
         "gen_ai.request.model": model_name,
-        **_server(base_url),
         **_asked(settings),
     }
+    try:
+        url = urlsplit(base_url or "")
+        port = url.port or _PORTS.get(url.scheme)
+    except ValueError:
+        pass
+    else:
+        if url.hostname is not None:
+            attributes["server.address"] = url.hostname
+            if port is not None:
+                attributes["server.port"] = port
     if stream:
         attributes["gen_ai.request.stream"] = True
     if parameters.output_mode in _OUTPUT_TYPES:
         attributes["gen_ai.output.type"] = _OUTPUT_TYPES[parameters.output_mode]
     return attributes
-
-
-def _server(base_url: str | None) -> Attributes:
-    try:
-        parts = urlsplit(base_url or "")
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
-        return {}
-    if parts.hostname is None:
-        return {}
-    return {"server.address": parts.hostname} | ({} if port is None else {"server.port": port})
 
 
 def _asked(settings: Mapping[str, Any]) -> Attributes:

@@ -37,7 +37,23 @@ def requestable(url: str, schemes: Collection[str] = ("http", "https")) -> Split
         raise ValueError(f"it does not start with {' or '.join(f'{s}://' for s in schemes)}")
     if not parts.hostname:
         raise ValueError("it has no host")
-    if not _is_host(parts.hostname, parts.netloc.rpartition("@")[2]):
+    host, authority = parts.hostname, parts.netloc.rpartition("@")[2]
+    try:
+        if authority.startswith("["):
+            is_host = _BRACKETED.fullmatch(authority) is not None and ip_address(host).version == 6
+        elif _IPV4_LIKE.fullmatch(host):
+            is_host = ip_address(host).version == 4
+        else:
+            # The codec knows how long a name and its labels may be, and httpx's library which
+            # characters may be in them.
+            is_host = _NAME.fullmatch(host.encode("idna").decode("ascii")) is not None
+            if not host.isascii() or "xn--" in host:
+                import idna  # slow to import, and seldom needed
+
+                idna.encode(host)
+    except ValueError:
+        is_host = False
+    if not is_host:
         raise ValueError("its host is not a valid name or address")
     try:
         port = parts.port
@@ -52,21 +68,3 @@ def has_user(url: str) -> bool:
     """Return whether a URL, valid or not, holds a user name or a password."""
     authority = re.split(r"[/?#\\]", url.partition("://")[2], maxsplit=1)[0]
     return "@" in authority
-
-
-def _is_host(host: str, authority: str) -> bool:
-    try:
-        if authority.startswith("["):
-            return _BRACKETED.fullmatch(authority) is not None and ip_address(host).version == 6
-        if _IPV4_LIKE.fullmatch(host):
-            return ip_address(host).version == 4
-        # The codec knows how long a name and its labels may be, and httpx's library which
-        # characters may be in them.
-        ascii_host = host.encode("idna").decode("ascii")
-        if not host.isascii() or "xn--" in host:
-            import idna  # Slow to import, and seldom needed.
-
-            idna.encode(host)
-    except ValueError:
-        return False
-    return _NAME.fullmatch(ascii_host) is not None

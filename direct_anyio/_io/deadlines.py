@@ -78,26 +78,20 @@ def limits_of(settings: ModelSettings, *, stream: bool) -> Limits:
     Raises:
         UserError: A timeout is not a number above zero.
     """
-    asked = _steps(settings.get("timeout"))
+    timeout: Any = settings.get("timeout")
+    asked: dict[str, Seconds] = {}
+    if isinstance(timeout, TimeoutLike):
+        for step in ("pool", "connect", "write"):
+            asked[step] = _seconds(f"timeout.{step}", getattr(timeout, step))
+        read = _seconds("timeout.read", timeout.read)
+        asked |= dict.fromkeys(("headers", "first_event", "idle"), read)
+    elif timeout is not None:
+        steps = ("connect", "write", "headers", "first_event", "idle")
+        asked = dict.fromkeys(steps, _seconds("timeout", timeout))
     for key, limit in (("first_event_timeout", "first_event"), ("request_timeout", "total")):
         if key in settings:
             asked[limit] = _seconds(key, settings[key])  # type: ignore[literal-required]
     return evolve(STREAMED if stream else UNARY, **asked)
-
-
-def _steps(timeout: Any) -> dict[str, Seconds]:
-    if timeout is None:
-        return {}
-    if isinstance(timeout, TimeoutLike):
-        read = _seconds("timeout.read", timeout.read)
-        return {
-            "pool": _seconds("timeout.pool", timeout.pool),
-            "connect": _seconds("timeout.connect", timeout.connect),
-            "write": _seconds("timeout.write", timeout.write),
-            **dict.fromkeys(("headers", "first_event", "idle"), read),
-        }
-    steps = ("connect", "write", "headers", "first_event", "idle")
-    return dict.fromkeys(steps, _seconds("timeout", timeout))
 
 
 def _seconds(name: str, value: Any) -> Seconds:

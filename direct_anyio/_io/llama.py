@@ -69,11 +69,6 @@ def find_weights(model_name: str) -> str:
         path = next((each for each in paths if each.exists()), None)
     if path is None or find_spec("xllamacpp") is None:
         raise UserError(f"Model {model_name!r} runs on this machine and needs: {INSTALL}")
-    _check_magic(path)
-    return str(path)
-
-
-def _check_magic(path: Path) -> None:
     try:
         if not path.exists():
             raise UserError(
@@ -88,6 +83,7 @@ def _check_magic(path: Path) -> None:
         raise UserError(f"Cannot read the model: {error}") from error
     if magic != b"GGUF":
         raise UserError(f"{str(path)!r} is not a GGUF file: it starts with {magic!r}")
+    return str(path)
 
 
 class _Child(subprocess.Popen[bytes]):

@@ -102,7 +102,13 @@ class Trace:
         self.via = info.get("host", self.via)
         if step.makes:
             self.made = info["return_value"]
-            _keep_alive(self.made)
+            # Have the system probe a silent connection, so that no router forgets it.
+            with suppress(AttributeError, OSError):  # a stream of another kind
+                connected = self.made.get_extra_info("socket")
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in _PROBES.items():
+                    if hasattr(socket, option):
+                        connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         await self._guard(step)
         # What is said to a proxy first is a part of connecting.
         if getattr(info.get("request"), "method", None) == b"CONNECT":
@@ -147,13 +153,3 @@ class Trace:
                 await self.made.aclose()
         if self.shared is not None:
             await self.shared.reset(seconds)
-
-
-def _keep_alive(made: Any) -> None:
-    """Have the system probe a silent connection, so that no router forgets it."""
-    with suppress(AttributeError, OSError):  # A stream of another kind.
-        connected = made.get_extra_info("socket")
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _PROBES.items():
-            if hasattr(socket, name):
-                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

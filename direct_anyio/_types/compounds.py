@@ -45,7 +45,7 @@ def _read_each(
 
 
 def _made(make: Callable[..., Any], /, *args: Any, **members: Any) -> Any:
-    """Return what a class makes of values; whatever it raises is a invalid."""
+    """Return what a class makes of values; whatever it raises is a `ValidationError`."""
     try:
         return make(*args, **members)
     except RecursionError:
@@ -181,7 +181,16 @@ class Union(Kind):
         return found
 
     def _first_fit(self, value: Any, tried: Tried, exact: bool) -> Any:
-        members = self._likely(value)
+        members = list(self.members)
+        if type(value) is dict:
+            # Of classes first those that know more of the keys.
+            classes = {each: bare(each) for each in members}
+            known = {each: cls for each, cls in classes.items() if isinstance(cls, Class)}
+            tagged = [each for each, cls in known.items() if cls.is_tagged(value)]
+            members = tagged or sorted(
+                members,
+                key=lambda each: -len(known[each].names & value.keys()) if each in known else 0,
+            )
         errors: list[ValidationError] = []
         for exactly in (True,) if exact else (True, False):
             errors.clear()
@@ -198,18 +207,6 @@ class Union(Kind):
         if len(fitting) == 1:  # which says more
             return fitting[0]
         return unfit(self._wanted, value)
-
-    def _likely(self, value: Any) -> list[Kind]:
-        """Return the members to try, of classes those that know more of the keys first."""
-        if type(value) is not dict:
-            return list(self.members)
-        classes = {each: bare(each) for each in self.members}
-        known = {each: cls for each, cls in classes.items() if isinstance(cls, Class)}
-        tagged = [each for each, cls in known.items() if cls.is_tagged(value)]
-        return tagged or sorted(
-            self.members,
-            key=lambda each: -len(known[each].names & value.keys()) if each in known else 0,
-        )
 
     def read_key(self, text: str, tried: Tried) -> Any:
         for member in self.members:

@@ -49,20 +49,17 @@ def _fitted(schema: Schema) -> Schema:
         value = schema["const"]
         types = [{"type": name} for cls, name in _TYPES if isinstance(value, cls)]
         fitted = {"enum": [value], **(types[0] if types else {}), **fitted}
-    return _referring(_formatted(_folded(fitted)))
-
-
-def _referring(schema: Schema) -> Schema:
-    """Return a schema in which only keys that start with `$` stand beside a `$ref`.
-
-    Others are refused there; a union of one takes them.
-    """
-    beside = {key: value for key, value in schema.items() if not key.startswith("$")}
-    if "$ref" not in schema or not beside:
-        return schema
-    union = "allOf" if "anyOf" in beside else "anyOf"
-    rest = {key: value for key, value in schema.items() if key != "$ref"}
-    return rest | {union: [{"$ref": schema["$ref"]}, *beside.get(union, ())]}
+    fitted = _folded(fitted)
+    if fitted.get("type") == "string" and fitted.get("format"):
+        # In words.
+        text, form = fitted.get("description"), fitted.pop("format")
+        fitted["description"] = f"{text} (format: {form})" if text else f"Format: {form}"
+    beside = {key: value for key, value in fitted.items() if not key.startswith("$")}
+    if "$ref" in fitted and beside:
+        # Beside a `$ref` only keys are taken that start with `$`; a union of one takes others.
+        union = "allOf" if "anyOf" in beside else "anyOf"
+        fitted[union] = [{"$ref": fitted.pop("$ref")}, *beside.get(union, ())]
+    return fitted
 
 
 def _folded(schema: Schema) -> Schema:
@@ -91,15 +88,3 @@ def _folded(schema: Schema) -> Schema:
     if notes:
         whole["description"] = "\n".join([*filter(None, [schema.get("description")]), *notes])
     return whole
-
-
-def _formatted(schema: Schema) -> Schema:
-    """Return a string's format in words."""
-    if schema.get("type") != "string" or not schema.get("format"):
-        return schema
-    description = schema.get("description")
-    form = schema["format"]
-    rest = {key: value for key, value in schema.items() if key != "format"}
-    return rest | {
-        "description": f"{description} (format: {form})" if description else f"Format: {form}"
-    }

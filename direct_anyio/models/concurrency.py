@@ -54,7 +54,13 @@ class ConcurrencyLimiter:
         limiter = self._here()
         # A borrower of its own: the slot of a stream may be left by another task.
         borrower = object()
-        self._check_queue(limiter)
+        waiting = limiter.statistics().tasks_waiting
+        is_full = limiter.available_tokens <= 0 and self.max_queued is not None
+        if is_full and waiting >= (self.max_queued or 0):
+            raise ConcurrencyLimitExceeded(
+                f"The concurrency limit {self.name or ''} has {self.max_running} requests running "
+                f"and {waiting} waiting; raise `max_queued`, or send fewer at once."
+            )
         with queued(self.name or "concurrency"):
             await limiter.acquire_on_behalf_of(borrower)
         try:
@@ -71,15 +77,6 @@ class ConcurrencyLimiter:
     def queued(self) -> int:
         """Requests waiting in this event loop."""
         return self._here().statistics().tasks_waiting
-
-    def _check_queue(self, limiter: CapacityLimiter) -> None:
-        waiting = limiter.statistics().tasks_waiting
-        full = limiter.available_tokens <= 0 and self.max_queued is not None
-        if full and waiting >= (self.max_queued or 0):
-            raise ConcurrencyLimitExceeded(
-                f"The concurrency limit {self.name or ''} has {self.max_running} requests running "
-                f"and {waiting} waiting; raise `max_queued`, or send fewer at once."
-            )
 
     def _here(self) -> CapacityLimiter:
         return in_this_run(self, partial(CapacityLimiter, self.max_running))
