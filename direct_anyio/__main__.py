@@ -33,7 +33,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="direct-anyio", description="Direct requests to language models."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    ask = commands.add_parser("ask", help="ask a model and print its answer")
+    ask.add_argument(
+        "prompt",
+        nargs="*",
+        help="what to ask; what is piped in, or redirected from a file, is added below it",
+    )
+    ask.add_argument("-m", "--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    ask.add_argument("--system", default=DEFAULT_SYSTEM, help="system prompt: %(default)r")
+    ask.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="print tokens as they arrive",
+    )
+    ask.add_argument("--max-tokens", type=int, help="the most tokens that the answer may have")
+    ask.add_argument("--json", action="store_true", help="print the whole response as JSON")
+    ask.set_defaults(run=ask_command)
+    models = commands.add_parser("models", help="list the providers, or the models of one")
+    models.add_argument("provider", nargs="?", help="whose models to list, by asking it")
+    models.set_defaults(run=models_command)
     arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments, parser)
@@ -61,55 +85,24 @@ def _failed(error: Exception) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="direct-anyio", description="Direct requests to language models."
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    ask = commands.add_parser("ask", help="ask a model and print its answer")
-    ask.add_argument(
-        "prompt",
-        nargs="*",
-        help="what to ask; what is piped in, or redirected from a file, is added below it",
-    )
-    ask.add_argument("-m", "--model", default=DEFAULT_MODEL, help="default: %(default)s")
-    ask.add_argument("--system", default=DEFAULT_SYSTEM, help="system prompt: %(default)r")
-    ask.add_argument(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="print tokens as they arrive",
-    )
-    ask.add_argument("--max-tokens", type=int, help="the most tokens that the answer may have")
-    ask.add_argument("--json", action="store_true", help="print the whole response as JSON")
-    ask.set_defaults(run=_ask)
-    models = commands.add_parser("models", help="list the providers, or the models of one")
-    models.add_argument("provider", nargs="?", help="whose models to list, by asking it")
-    models.set_defaults(run=_models)
-    return parser
-
-
-def _ask(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def ask_command(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Ask a model and print its answer."""
     words = arguments.prompt
     wants_input = words[-1:] == ["-"]  # elsewhere a `-` is a minus
     if wants_input:
         words = words[:-1]
-    reads = wants_input or (_is_piped() and (not words or _has_input()))
+    try:
+        # A pipe or a file, and not a terminal, a device or nothing.
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        is_piped = stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+    except (AttributeError, OSError, ValueError):
+        is_piped = False
+    reads = wants_input or (is_piped and (not words or _has_input()))
     piped = sys.stdin.read().strip() if reads else ""
     prompt = "\n\n".join((" ".join(words), piped)).strip()
     if not prompt:
         parser.error("the prompt is empty: pass it as an argument or on standard input")
     return _exit_code(lambda: _answer(prompt, arguments))
-
-
-def _is_piped() -> bool:
-    """Return whether standard input is a pipe or a file, not a terminal, a device or closed."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 def _has_input() -> bool:
@@ -165,7 +158,8 @@ def _answer(prompt: str, arguments: argparse.Namespace) -> None:
     print()
 
 
-def _models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def models_command(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """List the providers, or the models of one."""
     from .providers import PROVIDERS
 
     if arguments.provider:

@@ -37,7 +37,7 @@ def core_schema_of(cls: type[Record]) -> core_schema.CoreSchema:
     validated.__name__ = cls.__name__  # what pydantic's errors call it
     return core_schema.no_info_plain_validator_function(
         validated,
-        serialization=core_schema.plain_serializer_function_ser_schema(_serialized, info_arg=True),
+        serialization=core_schema.plain_serializer_function_ser_schema(serialized, info_arg=True),
     )
 
 
@@ -63,7 +63,8 @@ def _tags(cls: type[Record]) -> tuple[str, list[str]]:
     return "", []
 
 
-def _serialized(value: Any, info: core_schema.SerializationInfo) -> Any:
+def serialized(value: Any, info: core_schema.SerializationInfo) -> Any:
+    """Return a record as pydantic serializes it."""
     if not isinstance(value, Record):
         return value
     try:

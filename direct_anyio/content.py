@@ -295,16 +295,13 @@ class FileUrl(Record):
         Raises:
             ValueError: None was given and the URL does not tell it.
         """
-        guess = self._media_type or self._guess_media_type()
+        guess = self._media_type or _type_of_url(self.url)
         if guess is None:
             raise ValueError(
                 f"Could not infer media type from {self._noun} URL: {self.url[:200]}. "
                 "Explicitly provide a `media_type` instead."
             )
         return guess
-
-    def _guess_media_type(self) -> str | None:
-        return _type_of_url(self.url)
 
     @property
     def identifier(self) -> str:
@@ -352,9 +349,14 @@ class VideoUrl(FileUrl):
     kind: Literal["video-url"] = field(default="video-url", kw_only=True)
     _noun: ClassVar[str] = "video"
 
-    def _guess_media_type(self) -> str | None:
-        # A YouTube URL has no suffix to guess from, and Gemini takes it as a video.
-        return "video/mp4" if self.is_youtube else _type_of_url(self.url)
+    @property
+    def media_type(self) -> str:
+        """The MIME type; a YouTube URL tells none, and Gemini takes it as a video.
+
+        Raises:
+            ValueError: None was given and the URL does not tell it.
+        """
+        return "video/mp4" if self.is_youtube and not self._media_type else super().media_type
 
     @property
     def is_youtube(self) -> bool:

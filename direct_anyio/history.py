@@ -135,7 +135,8 @@ def _text(value: Any, _: Any) -> str:
     return value if isinstance(value, str) else refuse("text", value)
 
 
-def _text_or_null(value: Any, _: Any) -> str:
+def read_text_or_null(value: Any, _: Any) -> str:
+    """Read a text, or null for none."""
     # pydantic-ai 1 took null for the text of some streams, and wrote it.
     return "" if value is None else _text(value, _)
 
@@ -271,15 +272,15 @@ def _converter() -> Converter:
 
 def _record_reader(converter: Converter, cls: Any) -> Reader:
     if cls is OpaquePart:
-        return _read_opaque
+        return read_opaque
     # Any: mypy would take the overrides for the options that stand before them.
     known: dict[str, Any] = {
         field.name: override(omit=True) for field in attrs.fields(cls) if field.name in TAGS
     }
     if cls in (TextPart, ThinkingPart):
-        known["content"] = override(struct_hook=_text_or_null)
+        known["content"] = override(struct_hook=read_text_or_null)
     make: Any = make_dict_structure_fn(cls, converter, _cattrs_use_alias=True, **known)
-    prepare = _dated if cls is ModelResponse else renamed
+    prepare = with_time if cls is ModelResponse else renamed
 
     def read_record(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
@@ -332,7 +333,7 @@ def _union_reader(converter: Converter, union: Union) -> Reader:
     return read_member
 
 
-def _read_opaque(value: Any, _: Any) -> OpaquePart:
+def read_opaque(value: Any, _: Any) -> OpaquePart:
     """Read a part or a piece of content of no known kind."""
     if isinstance(value, OpaquePart):
         return value
@@ -344,7 +345,7 @@ def _read_opaque(value: Any, _: Any) -> OpaquePart:
     return OpaquePart(VERBATIM.tree(value))
 
 
-def _dated(value: dict[str, Any]) -> dict[str, Any]:
+def with_time(value: dict[str, Any]) -> dict[str, Any]:
     """Return a response whose details tell when it was made as a time, as it was."""
     value = renamed(value)
     details: Any = value.get("provider_details")

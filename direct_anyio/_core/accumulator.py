@@ -202,7 +202,18 @@ class Accumulator:
         if isinstance(item, PartChunk):
             return self._grow(item)
         if isinstance(item, ResponseInfo):
-            self._learn(item)
+            self.model_name = item.model_name or self.model_name
+            self.provider_response_id = item.provider_response_id or self.provider_response_id
+            if item.finish_reason or "finish_reason" in (item.provider_details or ()):
+                self.finish_reason = item.finish_reason  # the last one counts, also an unknown one
+            if item.usage is not None:
+                self.usage = _later(self.usage, item.usage)
+            if item.suspended is not None:
+                self.suspended = item.suspended
+            if item.provider_details:
+                self.provider_details = (self.provider_details or {}) | item.provider_details
+            if item.notes:
+                self.note(**item.notes)
         elif isinstance(item, WholePart):
             return self._place(item)
         else:
@@ -265,20 +276,6 @@ class Accumulator:
             if growth.announced and not isinstance(part, ToolCallPartDelta):
                 yield part
 
-    def _learn(self, info: ResponseInfo) -> None:
-        self.model_name = info.model_name or self.model_name
-        self.provider_response_id = info.provider_response_id or self.provider_response_id
-        if info.finish_reason or "finish_reason" in (info.provider_details or ()):
-            self.finish_reason = info.finish_reason  # the last one counts, also an unknown one
-        if info.usage is not None:
-            self.usage = _later(self.usage, info.usage)
-        if info.suspended is not None:
-            self.suspended = info.suspended
-        if info.provider_details:
-            self.provider_details = (self.provider_details or {}) | info.provider_details
-        if info.notes:
-            self.note(**info.notes)
-
     def _grow(self, chunk: PartChunk) -> Iterable[ModelResponseStreamEvent]:
         key, delta = chunk.key, chunk.delta
         index = self._latest(delta) if key is None else self._indexes.get(key)
@@ -338,7 +335,22 @@ class Accumulator:
             yield from self._part_end(before, part.part_kind)
         growth.announced = True
         yield PartStartEvent(index=index, part=part, previous_part_kind=previous_kind)
-        final = None if self.final_result_event else self._final_result(part)
+        if self.final_result_event is not None:
+            return
+        final: FinalResultEvent | None = None
+        offered = self.parameters
+        match part:
+            case TextPart() if offered.allow_text_output:
+                final = FinalResultEvent(tool_name=None, tool_call_id=None)
+            case FilePart(content=BinaryImage()) if offered.allow_image_output:
+                final = FinalResultEvent(tool_name=None, tool_call_id=None)
+            case ToolCallPart():
+                tool = offered.tool_defs.get(part.tool_name)
+                if tool is not None and tool.kind == "output":
+                    name, id = part.tool_name, part.tool_call_id
+                    final = FinalResultEvent(tool_name=name, tool_call_id=id)
+                elif tool is not None and tool.defer:
+                    final = FinalResultEvent(tool_name=None, tool_call_id=None)
         if final is not None:
             self.final_result_event = final
             yield final
@@ -348,22 +360,6 @@ class Accumulator:
         if not isinstance(part, _ENDING):
             return ()
         return (PartEndEvent(index=index, part=part, next_part_kind=next_kind),)
-
-    def _final_result(self, part: ModelResponsePart) -> FinalResultEvent | None:
-        offered = self.parameters
-        match part:
-            case TextPart() if offered.allow_text_output:
-                return FinalResultEvent(tool_name=None, tool_call_id=None)
-            case FilePart(content=BinaryImage()) if offered.allow_image_output:
-                return FinalResultEvent(tool_name=None, tool_call_id=None)
-            case ToolCallPart():
-                tool = offered.tool_defs.get(part.tool_name)
-                if tool is not None and tool.kind == "output":
-                    name, id = part.tool_name, part.tool_call_id
-                    return FinalResultEvent(tool_name=name, tool_call_id=id)
-                if tool is not None and tool.defer:
-                    return FinalResultEvent(tool_name=None, tool_call_id=None)
-        return None
 
 
 _MAX_DETAILS = 100

@@ -362,7 +362,16 @@ class _Fitting:
             if len(schema) > 1:
                 # A reference may have no siblings, a union may.
                 schema["anyOf"] = [{"$ref": schema.pop("$ref")}]
-        self._describe_unknown(schema)
+        # What strict mode does not take goes into the description.
+        unknown = [key for key in schema if key not in _TAKEN]
+        if schema.get("format") and schema["format"] not in _FORMATS:
+            unknown.append("format")
+        if isinstance(schema.get("pattern"), str) and _LOOKAROUND.match(schema["pattern"]):
+            unknown.append("pattern")
+        if unknown and self._refuses():
+            limits = ", ".join(f"{key}={schema.pop(key)}" for key in unknown)
+            described = schema.get("description")
+            schema["description"] = f"{described} ({limits})" if described else limits
         types = _types(schema)
         if len(types) > 1 and "object" in types and self._refuses():
             return self._split(schema)
@@ -374,18 +383,6 @@ class _Fitting:
         """Return whether something that strict mode does not know must go."""
         self.fits = self.fits and self._strict is True
         return self._strict is True
-
-    def _describe_unknown(self, schema: Schema) -> None:
-        """Write what strict mode does not take into the description."""
-        unknown = [key for key in schema if key not in _TAKEN]
-        if schema.get("format") and schema["format"] not in _FORMATS:
-            unknown.append("format")
-        if isinstance(schema.get("pattern"), str) and _LOOKAROUND.match(schema["pattern"]):
-            unknown.append("pattern")
-        if unknown and self._refuses():
-            limits = ", ".join(f"{key}={schema.pop(key)}" for key in unknown)
-            described = schema.get("description")
-            schema["description"] = f"{described} ({limits})" if described else limits
 
     def _split(self, schema: Schema) -> Schema:
         """Return a schema of several types as a union of one for each."""

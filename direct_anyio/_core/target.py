@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import is_
@@ -280,8 +280,19 @@ class _Ids:
         if not use and id in self._taken:
             return id
         if (id, use) not in self._new:
-            new = next((n for n in self._candidates(id, use) if n not in self._taken), None)
-            if new is None:
+            head, joined, _ = id.partition("|")
+            alphabet, length = _writable(self._pattern)
+            new = head
+            is_free = bool(joined) and not use and self._fits(head) and head not in self._taken
+            for salt in range(0 if is_free else MAX_ID_TRIES):
+                text = f"{use} {salt} {id}".encode(errors="surrogatepass")
+                # No alphabet divides 256, but an id need only differ from others.
+                hashed = hashlib.sha256(text).digest()[:length]
+                new = "".join([alphabet[byte % len(alphabet)] for byte in hashed])
+                if new not in self._taken:
+                    is_free = True
+                    break
+            if not is_free:
                 raise UserError(
                     f"The profile's `tool_call_id_pattern` {self._pattern!r} has too few ids"
                 )
@@ -292,17 +303,6 @@ class _Ids:
     def _fits(self, id: str) -> bool:
         # No target can tell calls apart by ids that are empty.
         return id != "" and (self._pattern is None or bool(re.fullmatch(self._pattern, id)))
-
-    def _candidates(self, id: str, use: int) -> Iterator[str]:
-        head, joined, _ = id.partition("|")
-        if joined and not use and self._fits(head):
-            yield head
-        alphabet, length = _writable(self._pattern)
-        for salt in range(MAX_ID_TRIES):
-            text = f"{use} {salt} {id}".encode(errors="surrogatepass")
-            # No alphabet divides 256, but an id need only differ from others.
-            hashed = hashlib.sha256(text).digest()[:length]
-            yield "".join([alphabet[byte % len(alphabet)] for byte in hashed])
 
 
 _ALPHABETS = (digits + ascii_letters, digits + ascii_lowercase, digits)

@@ -10,7 +10,6 @@ import os
 import re
 import socket
 from base64 import b64encode
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote
@@ -61,7 +60,27 @@ def proxies(host: str) -> dict[str, str | None]:
         for scheme in ("http", "https", "all")
         if found_proxies.get(scheme, "").strip()
     }
-    return found | dict.fromkeys(_patterns(excepted)) if found else {}
+    if not found:
+        return {}
+    for entry in excepted:
+        scheme, mark, host = entry.rpartition("://")
+        if not mark:
+            scheme = "all"
+            host = entry.removeprefix("[").removesuffix("]").partition("/")[0]
+            try:
+                host = host if ip_address(host).version == 4 else f"[{host}]"
+            except ValueError:
+                # A domain stands for all of its hosts.
+                is_exact = entry.lower() == "localhost" or entry[0] in "[*" or not entry.isascii()
+                host = entry if is_exact else f"*{entry}"
+        try:
+            requestable(f"{scheme}://{host.removeprefix('*').removeprefix('.')}", (scheme,))
+        except ValueError:
+            continue  # it names no host
+        # httpx knows a domain and all of its hosts, but none with other letters than ASCII's.
+        if host.isascii() or host[0] not in "*.":
+            found[f"{scheme}://{host}"] = None
+    return found
 
 
 def proxy_secrets() -> dict[str, str]:
@@ -90,28 +109,6 @@ def _proxy(scheme: str, value: str) -> str:
             f"No HTTP client can be made: the proxy of the {where} cannot be used: {exc}."
         ) from exc
     return url
-
-
-def _patterns(excepted: list[str]) -> Iterator[str]:
-    """Yield httpx's patterns for the entries of `NO_PROXY`; what names no host is left out."""
-    for entry in excepted:
-        scheme, mark, host = entry.rpartition("://")
-        if not mark:
-            scheme = "all"
-            host = entry.removeprefix("[").removesuffix("]").partition("/")[0]
-            try:
-                host = host if ip_address(host).version == 4 else f"[{host}]"
-            except ValueError:
-                # A domain stands for all of its hosts.
-                is_exact = entry.lower() == "localhost" or entry[0] in "[*" or not entry.isascii()
-                host = entry if is_exact else f"*{entry}"
-        try:
-            requestable(f"{scheme}://{host.removeprefix('*').removeprefix('.')}", (scheme,))
-        except ValueError:
-            continue
-        # httpx knows a domain and all of its hosts, but none with other letters than ASCII's.
-        if host.isascii() or host[0] not in "*.":
-            yield f"{scheme}://{host}"
 
 
 def certificates() -> str | None:

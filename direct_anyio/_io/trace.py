@@ -109,7 +109,17 @@ class Trace:
                 for option, value in _PROBES.items():
                     if hasattr(socket, option):
                         connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        await self._guard(step)
+        # A cancellation is kept out of a step that must not be cut short.
+        limiting = self.limiting
+        if step.forgets:
+            # Here it is still forgotten in good order. A shield is none against the scope's
+            # own deadline.
+            await checkpoint_if_cancelled()
+            self._limit, limiting.deadline = limiting.deadline, math.inf
+        else:
+            limiting.deadline = min(limiting.deadline, self._limit)
+            self._limit = math.inf
+        limiting.shield = step.forgets or step.breaks
         # What is said to a proxy first is a part of connecting.
         if getattr(info.get("request"), "method", None) == b"CONNECT":
             return
@@ -127,19 +137,6 @@ class Trace:
             fields = next(each for each in returned if isinstance(each, list))
             names = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
             self.head = status, {name.lower(): value for name, value in names}
-
-    async def _guard(self, step: _Step) -> None:
-        """Keep cancellations out of a step that must not be cut short."""
-        limiting = self.limiting
-        if step.forgets:
-            # Here it is still forgotten in good order. A shield is none against the scope's
-            # own deadline.
-            await checkpoint_if_cancelled()
-            self._limit, limiting.deadline = limiting.deadline, math.inf
-        else:
-            limiting.deadline = min(limiting.deadline, self._limit)
-            self._limit = math.inf
-        limiting.shield = step.forgets or step.breaks
 
     async def abandon(self, seconds: float, *, connecting: bool) -> None:
         """End what httpcore only forgets, in so many seconds.

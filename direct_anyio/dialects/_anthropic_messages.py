@@ -78,16 +78,14 @@ class AnthropicWriter(MessageWriter):
 
     def messages(self, messages: Iterable[ModelMessage]) -> Iterator[JSONObject]:
         """Yield the messages from the last summary on, which stands for what was before it."""
-        return super().messages(_without_open_calls(self._since_summary([*messages])))
-
-    def _since_summary(self, messages: Sequence[ModelMessage]) -> Sequence[ModelMessage]:
-        for at in reversed(range(len(messages))):
-            parts = messages[at].parts
-            summaries = [n for n, part in enumerate(parts) if self._is_summary(part)]
+        kept = [*messages]
+        for at in reversed(range(len(kept))):
+            summaries = [n for n, part in enumerate(kept[at].parts) if self._is_summary(part)]
             if summaries:
-                rest: Any = parts[summaries[-1] :]
-                return [attrs.evolve(messages[at], parts=rest), *messages[at + 1 :]]
-        return messages
+                rest: Any = kept[at].parts[summaries[-1] :]
+                kept[: at + 1] = [attrs.evolve(kept[at], parts=rest)]
+                break
+        return super().messages(_without_open_calls(kept))
 
     def _is_summary(self, part: Any) -> bool:
         return (
@@ -240,7 +238,12 @@ class AnthropicWriter(MessageWriter):
             yield result | {"is_error": content.get("is_error", False)}
         elif part.tool_name in _SENT_BACK:
             if part.tool_name == "tool_search":
-                content = _found_tools(part)
+                error = (part.provider_details or {}).get("error_code")
+                names = [each["name"] for each in plain(part.content).get("discovered_tools") or ()]
+                found = [{"type": "tool_reference", "tool_name": name} for name in names]
+                content = {"type": "tool_search_tool_search_result", "tool_references": found}
+                if error:
+                    content = {"type": "tool_search_tool_result_error", "error_code": error}
             yield _result(_provider_tool_name(part), part, content) | _caller(part)
 
     def opaque(self, part: OpaquePart, message: ModelResponse) -> Iterator[JSONObject]:
@@ -340,16 +343,3 @@ def _caller(part: BuiltinToolCallPart | BuiltinToolReturnPart) -> JSONObject:
 
 def _result(name: str, part: BuiltinToolReturnPart, content: Any) -> JSONObject:
     return {"type": f"{name}_tool_result", "tool_use_id": part.tool_call_id, "content": content}
-
-
-def _found_tools(part: BuiltinToolReturnPart) -> JSONObject:
-    error = (part.provider_details or {}).get("error_code")
-    if error:
-        return {"type": "tool_search_tool_result_error", "error_code": error}
-    found = plain(part.content).get("discovered_tools") or ()
-    return {
-        "type": "tool_search_tool_search_result",
-        "tool_references": [
-            {"type": "tool_reference", "tool_name": each["name"]} for each in found
-        ],
-    }

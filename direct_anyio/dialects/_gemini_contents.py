@@ -89,7 +89,12 @@ class GeminiWriter(MessageWriter):
         """
         parts = list(super().request(message))
         returns = (part for part in message.parts if isinstance(part, ToolReturnPart))
-        outside = [item for part in returns for item in self._outside_of(part)]
+        outside: list[UserContent] = []
+        for returned in returns:
+            _, files, _ = self._sorted(returned)
+            if files:
+                # With marks around them.
+                outside += text_and_files(attrs.evolve(returned, content=files))[1]
         if outside:
             responses = [at for at, part in enumerate(parts) if "functionResponse" in part]
             after = responses[-1] + 1
@@ -177,11 +182,6 @@ class GeminiWriter(MessageWriter):
             self.check_file(item)
             written["functionResponse"].setdefault("parts", []).append(self._data(item))
         yield written
-
-    def _outside_of(self, part: ToolReturnPart) -> list[UserContent]:
-        """Return the files of a result that a prompt must hold, with marks around them."""
-        _, outside, _ = self._sorted(part)
-        return text_and_files(attrs.evolve(part, content=outside))[1] if outside else []
 
     def _sorted(self, part: ToolReturnPart) -> tuple[list[File], list[File], Any]:
         """Return a result's files that go inside the response, those that do not, and the rest."""

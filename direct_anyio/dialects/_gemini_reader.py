@@ -125,8 +125,16 @@ class GeminiReader(Reader):
         """Read one frame of a stream."""
         yield from self._heading(document)
         candidates = expect_type(document.get("candidates") or [], list)
-        if not candidates:
-            yield from self._blocked(dictionary(document.get("promptFeedback")))
+        feedback = dictionary(document.get("promptFeedback"))
+        if not candidates and feedback.get("blockReason"):
+            details = {
+                "block_reason": feedback["blockReason"],
+                "block_reason_message": feedback.get("blockReasonMessage"),
+                "safety_ratings": feedback.get("safetyRatings"),
+            }
+            known = {key: value for key, value in details.items() if value}
+            yield ResponseInfo(finish_reason="content_filter", provider_details=known)
+            yield Mark.FINISHED
         for candidate in candidates:
             if candidate is None:
                 continue
@@ -178,19 +186,6 @@ class GeminiReader(Reader):
                 model_name=head[0], provider_response_id=head[1], provider_details=known or None
             )
 
-    def _blocked(self, feedback: JSONObject) -> Iterator[Item]:
-        reason = feedback.get("blockReason")
-        if not reason:
-            return
-        details = {
-            "block_reason": reason,
-            "block_reason_message": feedback.get("blockReasonMessage"),
-            "safety_ratings": feedback.get("safetyRatings"),
-        }
-        known = {key: value for key, value in details.items() if value}
-        yield ResponseInfo(finish_reason="content_filter", provider_details=known)
-        yield Mark.FINISHED
-
     def _candidate(self, candidate: JSONObject) -> Iterator[Item]:
         content = expect_type(dictionary(candidate.get("content")).get("parts") or [], list)
         parts = [part for part in content if part is not None]
@@ -199,7 +194,16 @@ class GeminiReader(Reader):
             self._grounding = merged(self._grounding, grounding)
         self._tells_tools = self._tells_tools or any(_tool_type(part) for part in parts)
         if not self._tells_tools:
-            yield from self._fetched(dictionary(candidate.get("urlContextMetadata")))
+            context = dictionary(candidate.get("urlContextMetadata"))
+            fetched = maybe(list, context.get("urlMetadata")) or ()
+            new = {repr(page): page for page in fetched if isinstance(page, dict)}
+            pages = [page for text, page in new.items() if text not in self._pages]
+            self._pages.update(new)
+            if pages:
+                call_id = new_tool_call_id()
+                urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]
+                yield self._invoked("web_fetch", {"urls": urls} if urls else None, call_id)
+                yield self._answered("web_fetch", snake_case(pages), call_id)
         web = (part for part in reversed(parts) if _tool_type(part) == TOOL_TYPES["web_search"])
         self._last_search = next(web, None)
         for part in parts:
@@ -339,17 +343,6 @@ class GeminiReader(Reader):
             if sources and isinstance(content, dict):
                 content = content | {"sources": sources}
             yield WholePart(key, self._answer("web_search", content, call_id, details))
-
-    def _fetched(self, metadata: JSONObject) -> Iterator[Item]:
-        fetched = maybe(list, metadata.get("urlMetadata")) or ()
-        new = {repr(page): page for page in fetched if isinstance(page, dict)}
-        pages = [page for text, page in new.items() if text not in self._pages]
-        self._pages.update(new)
-        if pages:
-            call_id = new_tool_call_id()
-            urls = [page["retrievedUrl"] for page in pages if page.get("retrievedUrl")]
-            yield self._invoked("web_fetch", {"urls": urls} if urls else None, call_id)
-            yield self._answered("web_fetch", snake_case(pages), call_id)
 
     def _file_search(self, contexts: list[JSONObject]) -> Iterator[Item]:
         if contexts and not self._file_searches:

@@ -71,7 +71,19 @@ class Calls:
         elif known.item_type == "tool_search_call":
             yield self._search(known, item, started=True)
         else:
-            yield from self._native_started(known, item)
+            known.is_started = True
+            item_type, key = known.item_type, ("item", known.key)
+            known.fields = _kept(item)
+            if item_type not in ARGS_CUT:
+                call = self._native(known, item).call
+                is_late = item_type in ARGS_LATE
+                yield WholePart(key, attrs.evolve(call, args=None) if is_late else call)
+                return
+            # What the arguments hold may still come in pieces.
+            call = self._native(known, item | {INNER[item_type]: None}).call
+            yield WholePart(key, attrs.evolve(call, args=None))
+            text = call.args_as_json_str().removesuffix(ARGS_CUT[item_type])
+            yield self._more_args(known, text)
 
     def repeated(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         """Read the start of a call of which something came before."""
@@ -209,19 +221,6 @@ class Calls:
 
     def _native(self, known: OutputItem, item: JSONObject) -> Native:
         return NATIVE_ITEMS[known.item_type](item | {"id": known.id}, self._provider)
-
-    def _native_started(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
-        known.is_started = True
-        item_type, key = known.item_type, ("item", known.key)
-        known.fields = _kept(item)
-        if item_type not in ARGS_CUT:
-            call = self._native(known, item).call
-            yield WholePart(key, attrs.evolve(call, args=None) if item_type in ARGS_LATE else call)
-            return
-        # What the arguments hold may still come in pieces.
-        call = self._native(known, item | {INNER[item_type]: None}).call
-        yield WholePart(key, attrs.evolve(call, args=None))
-        yield self._more_args(known, call.args_as_json_str().removesuffix(ARGS_CUT[item_type]))
 
     def _native_done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
         if not known.is_started:

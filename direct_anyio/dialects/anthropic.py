@@ -170,6 +170,8 @@ class AnthropicCodec(ModelCodec):
         if written and settings.get("anthropic_cache_messages"):
             cache(written[-1]["content"], settings.get("anthropic_cache_messages"))
         limit_cache_points([*(system if isinstance(system, list) else ()), *tools], written)
+        summaries = [block for block in _blocks(written) if block["type"] == "compaction"]
+        is_own = bool(summaries) and not any("signature" in block for block in summaries)
         service_tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
         optional: JSONObject = {
             "system": system,
@@ -183,7 +185,8 @@ class AnthropicCodec(ModelCodec):
             "thinking": thinking,
             "container": self._container(messages, settings, parameters),
             "output_config": self._output_config(settings, parameters),
-            "context_management": _context_management(written),
+            # Lets the provider take back a summary that it made by itself.
+            "context_management": {"edits": [{"type": "compact_20260112"}]} if is_own else None,
             "service_tier": settings.get("anthropic_service_tier") or service_tier,
         }
         refused = () if self.profile.anthropic_supports_sampling else _SAMPLING
@@ -471,14 +474,6 @@ def _betas(
             yield _COMPACTION_ON_DEMAND if "signature" in block else _COMPACTION
     own: Any = settings.get("anthropic_betas")
     yield from own or ()
-
-
-def _context_management(messages: Iterable[JSONObject]) -> JSONObject:
-    """Return what lets the provider take back a summary that it made by itself."""
-    summaries = [block for block in _blocks(messages) if block["type"] == "compaction"]
-    if not summaries or any("signature" in block for block in summaries):
-        return {}
-    return {"edits": [{"type": "compact_20260112"}]}
 
 
 def _blocks(messages: Iterable[JSONObject]) -> Iterator[JSONObject]:

@@ -223,27 +223,24 @@ class GroqReader(ChatReader):
             yield thinking_chunk(("reasoning", self._thought_count), text_of(thought))
         tools = message.get("executed_tools")
         for number, tool in enumerate(tools if isinstance(tools, list) else ()):
-            yield from self._executed(dictionary(tool).get("index", number), tool, whole=whole)
-
-    def _executed(self, key: int, tool: JSONObject, *, whole: bool) -> Iterator[Item]:
-        """Read a search; a stream has its call first and its results later."""
-        if dictionary(tool).get("type") != "search":
-            return
-        found = dictionary(tool.get("search_results"))
-        some = found.get("results") or found.get("images")
-        results = {"images": None, "results": None} | found if some else tool.get("output")
-        id = self._search_id or new_tool_call_id()
-        self._search_id = None if whole or results else id
-        if whole or not results:
-            yield WholePart(("call", "executed", key), self._call(tool, id))
-        if whole or results:
-            part = BuiltinToolReturnPart(
-                "web_search",
-                content=results,
-                tool_call_id=id,
-                provider_name=self._provider_name,
-            )
-            yield WholePart(("return", "executed", key), part)
+            if dictionary(tool).get("type") != "search":
+                continue
+            found = dictionary(tool.get("search_results"))
+            some = found.get("results") or found.get("images")
+            results = {"images": None, "results": None} | found if some else tool.get("output")
+            key, id = tool.get("index", number), self._search_id or new_tool_call_id()
+            # A stream has the call first, and its results later.
+            self._search_id = None if whole or results else id
+            if whole or not results:
+                yield WholePart(("call", "executed", key), self._call(tool, id))
+            if whole or results:
+                part = BuiltinToolReturnPart(
+                    "web_search",
+                    content=results,
+                    tool_call_id=id,
+                    provider_name=self._provider_name,
+                )
+                yield WholePart(("return", "executed", key), part)
 
     def _call(self, tool: JSONObject, id: str) -> BuiltinToolCallPart:
         arguments = tool.get("arguments")

@@ -6,7 +6,6 @@ Facts: Mistral's API reference for `POST /v1/chat/completions`, and recorded tra
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -96,10 +95,16 @@ class MistralCodec(ChatCodec):
             UserError: A message holds something that this protocol cannot say.
         """
         refuse_builtin_tools(parameters, "Mistral's chat protocol")
-        written = MistralWriter(self).conversation(messages, parameters)
+        written: list[JSONObject] = []
+        for message in MistralWriter(self).conversation(messages, parameters):
+            if message["role"] == "user" and written and written[-1]["role"] == "tool":
+                # Mistral requires a message of the assistant between a tool's and the user's.
+                content = [text_piece("OK")]
+                written.append({"role": "assistant", "content": content, "prefix": False})
+            written.append(message)
         body: JSONObject = {
             "model": self.model_name,
-            "messages": list(_with_answers(written)),
+            "messages": written,
             "stream": stream,
         }
         tools = offer(settings, parameters)
@@ -125,14 +130,6 @@ class MistralCodec(ChatCodec):
         if thinking is None or not self.profile.supports_thinking:
             return {}
         return {"reasoning_effort": "none" if thinking is False else "high"}
-
-
-def _with_answers(messages: list[JSONObject]) -> Iterator[JSONObject]:
-    """Put a message of the assistant between a tool's and the user's, which Mistral requires."""
-    for message, following in pairwise([*messages, {"role": "end"}]):
-        yield message
-        if message["role"] == "tool" and following["role"] == "user":
-            yield {"role": "assistant", "content": [text_piece("OK")], "prefix": False}
 
 
 class MistralWriter(ChatWriter):

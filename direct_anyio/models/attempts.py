@@ -185,12 +185,6 @@ class RequestAttempts:
             self._describe(error, {})
             raise
 
-    async def _key_headers(self) -> dict[str, str]:
-        """Return the header with the key for an attempt."""
-        headers = self.target.key_headers(await self._keys.next())
-        self._secrets.learn(headers)
-        return headers
-
     async def _back_off(self, error: ModelAPIError) -> None:
         """Wait before the next attempt; one with another key follows at once.
 
@@ -261,13 +255,19 @@ class RequestAttempts:
         self, group: TaskGroup, library: Any, prepared: PreparedRequest
     ) -> StreamedResponse:
         clients = await self.target.clients()
+
+        async def key_headers() -> dict[str, str]:
+            headers = self.target.key_headers(await self._keys.next())
+            self._secrets.learn(headers)
+            return headers
+
         request: Request = library.Request(
             self.target.model_name,
             "GET" if prepared.body is None else "POST",
             prepared.url,
             prepared.headers,
             prepared.body,
-            late_headers=self._key_headers,
+            late_headers=key_headers,
         )
         try:
             exchange: Exchange = await library.open_exchange(

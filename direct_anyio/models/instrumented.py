@@ -341,7 +341,16 @@ class _RequestSpan:
             self.record_content(output_attributes, answer)
         if error is not None:
             attributes |= error_attributes(error)
-            self._record_error(error)
+            from opentelemetry.trace import StatusCode
+
+            text = error_text(error, content=self._settings.include_content)
+            self._span.set_status(StatusCode.ERROR, text)
+            if self._settings.include_content:
+                self._span.record_exception(error)
+            else:
+                shown = {"exception.type": attributes["error.type"]}
+                shown |= {"exception.message": text} if text else {}
+                self._span.add_event("exception", shown)
         self._attributes |= attributes
         self._span.set_attributes(attributes)
         # What we have to say takes its time, but none of the request's.
@@ -360,19 +369,6 @@ class _RequestSpan:
         if self._stream is not None:
             return self._stream.get()
         return getattr(error, "response", None)
-
-    def _record_error(self, error: Exception) -> None:
-        from opentelemetry.trace import StatusCode
-
-        text = error_text(error, content=self._settings.include_content)
-        self._span.set_status(StatusCode.ERROR, text)
-        if self._settings.include_content:
-            self._span.record_exception(error)
-        else:
-            attributes = {"exception.type": error_attributes(error)["error.type"]}
-            self._span.add_event(
-                "exception", attributes | ({"exception.message": text} if text else {})
-            )
 
     def _record_metrics(self, seconds: float, answer: ModelResponse | None) -> None:
         about = metric_attributes(self._attributes)

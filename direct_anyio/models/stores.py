@@ -153,9 +153,15 @@ class SQLiteCache:
 
     async def _run(self, statement: str, *values: Any) -> list[Any]:
         limiter = in_this_run(self, partial(CapacityLimiter, 1))
-        return await run_in_thread(self._execute, statement, values, limiter=limiter)
+        return await run_in_thread(self.execute, statement, values, limiter=limiter)
 
-    def _execute(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+    def execute(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        """Run a statement in this thread, and return its rows.
+
+        Raises:
+            OSError: The database cannot be used.
+            UserError: The file is damaged, or holds something else.
+        """
         with self._lock:
             self._leave_inherited()
             try:
