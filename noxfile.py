@@ -35,7 +35,7 @@ def numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def floors() -> list[str]:
+def lowest_versions() -> list[str]:
     """The lowest version that `pyproject.toml` allows of each dependency, as constraints."""
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
@@ -78,7 +78,7 @@ def no_trio(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The lowest allowed version of every dependency."""
     constraints = Path(session.create_tmp()) / "constraints.txt"
-    constraints.write_text("".join(floors()))
+    constraints.write_text("".join(lowest_versions()))
     session.install(
         "--editable", ".[speed,trio]", "--group", "test", "--constraint", str(constraints)
     )

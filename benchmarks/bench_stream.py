@@ -92,14 +92,14 @@ def main() -> None:
         "sync": (_bare_sync, _ours_sync),
     }
     print(f"{events} events, one an HTTP chunk; {rounds} rounds; medians")
-    print(f"{'door':<16} {'bare httpx':>12} {'direct_anyio':>13} {'ratio':>6} {'us/event':>9}")
+    print(f"{'caller':<16} {'bare httpx':>12} {'direct_anyio':>13} {'ratio':>6} {'us/event':>9}")
     with serving(events) as url:
-        for door, pair in cases.items():
+        for caller, pair in cases.items():
             medians = _alternated(pair, url, rounds)
             bare, ours = medians
             each = ours / events * 1e6
             print(
-                f"{door:<16} {bare * 1e3:>9.1f} ms {ours * 1e3:>10.1f} ms "
+                f"{caller:<16} {bare * 1e3:>9.1f} ms {ours * 1e3:>10.1f} ms "
                 f"{ours / bare:>6.2f} {each:>9.1f}"
             )
 

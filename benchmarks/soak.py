@@ -3,7 +3,7 @@
     python benchmarks/soak.py [minutes] [seed] [--trace]
 
 Half of the time (10 minutes by default) runs on asyncio, half on trio. Twenty workers, four
-of them through the blocking door, ask for streams and whole answers, leave early and are
+of them through the blocking function, ask for streams and whole answers, leave early and are
 cancelled at random. Every few seconds each reads one answer, all at once, so that the pools
 hold the same connections each time, and rests while open files, threads, tasks and memory are
 counted; Python's own blocks with `--trace`, which slows everything. A line each 10 s tells.
@@ -140,13 +140,13 @@ def _ask_blocking(model: Any, portal: Any, settings: Any, wanted: float) -> Any:
             stream.close()
 
 
-async def _work(door: Any, model: Any, portal: Any, until: float) -> None:
+async def _work(caller: Any, model: Any, portal: Any, until: float) -> None:
     while monotonic() < until:
         how, settings = "done", {"timeout": 0.2, "max_retries": chance.choice((0, 0, 2))}
         delay = chance.choice((chance.uniform(0, 0.03), LONG, LONG))
         with anyio.move_on_after(delay) as scope:
             try:
-                await door(model, portal, settings, chance.choice((0, 1, 5, 99, 99)))
+                await caller(model, portal, settings, chance.choice((0, 1, 5, 99, 99)))
             except (ours.ModelAPIError, ours.UserError) as exc:
                 how = type(exc).__name__
             except Exception:
@@ -164,14 +164,14 @@ async def _soak(backend: str, url: str, seconds: float, portal: Any, table: arra
         else:  # in a thread that nobody's task waits for
             await run_sync(pool.submit(_ask_blocking, *args).result)
 
-    doors, ends, told = [_ask] * WORKERS + [blocking] * BLOCKING, monotonic() + seconds, 0.0
+    callers, ends, told = [_ask] * WORKERS + [blocking] * BLOCKING, monotonic() + seconds, 0.0
     while monotonic() < ends:
         async with anyio.create_task_group() as group:
-            for door in doors:
-                group.start_soon(_work, door, model, portal, monotonic() + ROUND)
+            for caller in callers:
+                group.start_soon(_work, caller, model, portal, monotonic() + ROUND)
         async with anyio.create_task_group() as group:
-            for door in doors:
-                group.start_soon(door, model, portal, LEVEL, LONG)
+            for caller in callers:
+                group.start_soon(caller, model, portal, LEVEL, LONG)
         await anyio.sleep(0.1)
         gc.collect()
         now = _counts(TASKS[backend]() + await run_sync(portal.call, TASKS[backend]))

@@ -313,7 +313,7 @@ def open_portal(
 ) -> Iterator[BlockingPortal]:
     """Open a portal of your own: an event loop in a thread, for as long as the block lasts.
 
-    Pass it as `portal=` to the blocking doors, for trio or for a lifetime that you choose.
+    Pass it as `portal=` to the blocking functions, for trio or for a lifetime that you choose.
 
     Args:
         backend: 'asyncio' or 'trio'.

@@ -1,4 +1,4 @@
-"""The doors: a request to any model, streamed or not, from async or blocking code.
+"""The functions: a request to any model, streamed or not, from async or blocking code.
 
 The only abstraction is the translation of what goes in and what comes out, so that all
 models share one API.

@@ -1,6 +1,6 @@
 """A response in the making: a source that waits, a fold that does not.
 
-`StreamedResponse` is what the doors yield. It ends when the answer does, raises what
+`StreamedResponse` is what the functions yield. It ends when the answer does, raises what
 cut it short, and keeps what it has delivered readable, however it was left.
 """
 

@@ -70,8 +70,8 @@ from direct_anyio.messages import (
     now,
 )
 
+from .callers import CALLERS
 from .chunkings import cuts, every_chunking, every_line_end
-from .doors import DOORS
 from .folding import fed
 
 JSONObject = dict[str, Any]
@@ -1137,8 +1137,8 @@ local = pytest.mark.skipif(
 
 
 @local
-@pytest.mark.parametrize("door", ["unary", "streamed"])
-async def test_against_a_server(door: str) -> None:
+@pytest.mark.parametrize("caller", ["unary", "streamed"])
+async def test_against_a_server(caller: str) -> None:
     """llama.cpp's server, which speaks the protocol too, is asked and understood."""
     server = await llama.serve("smollm2")
     url = server.url
@@ -1151,7 +1151,7 @@ async def test_against_a_server(door: str) -> None:
             ]
         )
     ]
-    response = await DOORS[door](model, history, model_settings={"temperature": 0})
+    response = await CALLERS[caller](model, history, model_settings={"temperature": 0})
     assert response.text == "The capital of France is Paris."
     assert response.finish_reason == "stop"
     assert response.usage.input_tokens > 10

@@ -1,4 +1,4 @@
-"""The blocking door: one portal, any thread, Ctrl-C, exit, and where it refuses."""
+"""The blocking function: one portal, any thread, Ctrl-C, exit, and where it refuses."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_a_thread_beside_the_loop_is_fine() -> None:
 
 
 def test_a_blocking_call_on_the_portal_is_refused() -> None:
-    """A model's function that calls a blocking door would wait for itself: it is told."""
+    """A model's function that calls a blocking function would wait for itself: it is told."""
 
     async def nested(messages: Any, info: Any) -> ModelResponse:
         return model_request_sync("test", messages)

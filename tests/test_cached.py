@@ -37,7 +37,7 @@ from direct_anyio import (
     model_request_stream,
 )
 
-from .doors import streamed, unary
+from .callers import streamed, unary
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 

@@ -47,7 +47,7 @@ from direct_anyio._io.tasks import _lone, open_task_group, open_task_group_apart
 from direct_anyio._io.trace import Trace
 from direct_anyio.models.http import HTTPModel
 
-from .doors import DOORS
+from .callers import CALLERS
 from .serving import (
     PATIENCE,
     SSE_HEAD,
@@ -682,10 +682,10 @@ def test_ctrl_c_in_a_task_wins() -> None:
     assert _lone(errors) is interrupt
 
 
-@pytest.mark.parametrize("door", ["unary", "streamed"])
+@pytest.mark.parametrize("caller", ["unary", "streamed"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_native_cancellation_in_the_step_of_a_limit(
-    door: str, first: bool, monkeypatch: pytest.MonkeyPatch
+    caller: str, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not lost: the caller is cancelled or told of the limit, and gets no partial answer."""
 
@@ -708,7 +708,7 @@ def test_a_native_cancellation_in_the_step_of_a_limit(
 
         monkeypatch.setattr(loop, "call_at", with_cancellation)
         settings: Any = {"request_timeout": 0.05, "max_retries": 0}
-        return await DOORS[door](model, MESSAGES, model_settings=settings)
+        return await CALLERS[caller](model, MESSAGES, model_settings=settings)
 
     def begin(connection: Connection) -> None:
         connection.stream(delta(content="one "), end=False)

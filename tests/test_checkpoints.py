@@ -29,11 +29,11 @@ from direct_anyio import (
 from direct_anyio.models.stores import MemoryCache
 from direct_anyio.testing import Gate, ScriptedModel
 
-from .doors import Door, streamed, unary
+from .callers import Caller, streamed, unary
 from .serving import answering, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
-DOORS = pytest.mark.parametrize("door", [unary, streamed])
+CALLERS = pytest.mark.parametrize("caller", [unary, streamed])
 
 
 async def _answer_stream(messages: Any, info: Any) -> AsyncIterator[str]:
@@ -58,27 +58,27 @@ MODELS: dict[str, Callable[[Any], Model]] = {
 }
 
 
-@DOORS
+@CALLERS
 @pytest.mark.parametrize("name", MODELS)
-async def test_a_request_is_a_checkpoint(name: str, door: Door, tmp_path: Any) -> None:
+async def test_a_request_is_a_checkpoint(name: str, caller: Caller, tmp_path: Any) -> None:
     """It can be cancelled before it answers; a second time too, as from a cache."""
     model = MODELS[name](tmp_path)
     for _ in range(2):
-        await door(model, MESSAGES)
+        await caller(model, MESSAGES)
         with CancelScope() as scope:
             scope.cancel()
-            await door(model, MESSAGES)
+            await caller(model, MESSAGES)
         assert scope.cancelled_caught
 
 
-@DOORS
-async def test_a_real_request_is_a_checkpoint(door: Door) -> None:
+@CALLERS
+async def test_a_real_request_is_a_checkpoint(caller: Caller) -> None:
     """One that goes out over a socket can be cancelled before it does."""
     with serving(answering("a")) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
         with CancelScope() as scope:
             scope.cancel()
-            await door(model, MESSAGES)
+            await caller(model, MESSAGES)
     assert scope.cancelled_caught
     assert not server.received
 
@@ -100,10 +100,10 @@ SLOW: dict[str, Callable[[], Model]] = {
 }
 
 
-@DOORS
+@CALLERS
 @pytest.mark.parametrize("name", SLOW)
-async def test_doubles_heed_the_limit_on_all_of_a_request(name: str, door: Door) -> None:
+async def test_doubles_heed_the_limit_on_all_of_a_request(name: str, caller: Caller) -> None:
     """`request_timeout` ends a request to a test double, as it ends one to a provider."""
     with pytest.raises(ModelTimeoutError, match="`request_timeout`") as caught:
-        await door(SLOW[name](), MESSAGES, model_settings={"request_timeout": 0.01})
+        await caller(SLOW[name](), MESSAGES, model_settings={"request_timeout": 0.01})
     assert caught.value.limit == "total"

@@ -27,18 +27,18 @@ from direct_anyio import (
     model_request_stream,
 )
 
-from .doors import DOORS, Door, failing, saying
+from .callers import CALLERS, Caller, failing, saying
 from .serving import Connection, answering, delta, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-async def test_conditions_may_be_async(door: Door) -> None:
+async def test_conditions_may_be_async(caller: Caller) -> None:
     """An async function of an exception is awaited; what it returns counts."""
 
     async def on(exc: Exception) -> bool:
@@ -46,13 +46,13 @@ async def test_conditions_may_be_async(door: Door) -> None:
         return "yes" in str(exc)
 
     yes = FallbackModel(failing(ValueError("yes")), saying("second"), fallback_on=on)
-    assert (await door(yes, MESSAGES)).text == "second"
+    assert (await caller(yes, MESSAGES)).text == "second"
     no = FallbackModel(failing(ValueError("no")), saying("second"), fallback_on=[on])
     with pytest.raises(ValueError, match="no"):
-        await door(no, MESSAGES)
+        await caller(no, MESSAGES)
 
 
-async def test_conditions_on_responses(door: Door) -> None:
+async def test_conditions_on_responses(caller: Caller) -> None:
     """They are asked of whole responses, and of streams as far as these have come."""
 
     async def refuses(response: ModelResponse) -> bool:
@@ -60,13 +60,13 @@ async def test_conditions_on_responses(door: Door) -> None:
         return (response.text or "").startswith("Sorry")
 
     model = FallbackModel(saying("Sorry, no."), saying("Sure."), fallback_on=[refuses])
-    response = await door(model, MESSAGES)
+    response = await caller(model, MESSAGES)
     assert response.text == "Sure."
     assert response.provider_details is not None
     (told,) = response.provider_details["direct_anyio"]["fallback_from"]
     assert told.startswith("RejectedResponse")
     with pytest.raises(FallbackExceptionGroup) as caught:
-        await door(FallbackModel(saying("Sorry, no."), fallback_on=refuses), MESSAGES)
+        await caller(FallbackModel(saying("Sorry, no."), fallback_on=refuses), MESSAGES)
     (rejected,) = caught.value.exceptions
     assert isinstance(rejected, RejectedResponse)
 
@@ -110,7 +110,7 @@ async def test_a_rejected_stream_is_closed_before_the_next_model_is_asked() -> N
             assert (await stream.drain()).text == "Sure."
 
 
-async def test_each_model_has_its_time(door: Door) -> None:
+async def test_each_model_has_its_time(caller: Caller) -> None:
     """A model that does not answer in time is followed by the next."""
 
     async def hang(messages: Any, info: Any) -> ModelResponse:
@@ -123,10 +123,10 @@ async def test_each_model_has_its_time(door: Door) -> None:
 
     slow = FunctionModel(hang, stream_function=hang_stream, model_name="slow")
     model = FallbackModel(slow, saying("second"), model_timeout=0.01)
-    response = await door(model, MESSAGES)
+    response = await caller(model, MESSAGES)
     assert response.text == "second"
     with pytest.raises(FallbackExceptionGroup) as caught:
-        await door(FallbackModel(slow, slow, model_timeout=0.01), MESSAGES)
+        await caller(FallbackModel(slow, slow, model_timeout=0.01), MESSAGES)
     for exc in caught.value.exceptions:
         assert isinstance(exc, ModelTimeoutError)
         assert "0.01 s, the `model_timeout`" in str(exc)
@@ -167,7 +167,7 @@ async def test_all_that_were_entered_are_left(fails: str) -> None:
     assert (len(entered), len(told)) == ((2, 3) if fails == "enter" else (3, 6))
 
 
-async def test_each_attempt_has_a_span(door: Door) -> None:
+async def test_each_attempt_has_a_span(caller: Caller) -> None:
     """A failed attempt is an error in a child span; the request names who answered."""
     pytest.importorskip("opentelemetry.sdk")
     from opentelemetry.sdk.metrics import MeterProvider
@@ -185,7 +185,7 @@ async def test_each_attempt_has_a_span(door: Door) -> None:
     with serving(answering("Sure.")) as server:
         second = infer_model("groq:y", api_key="k", base_url=server.url)
         model = FallbackModel(failing(ModelHTTPError(500, "m")), second)
-        assert (await door(InstrumentedModel(model, settings), MESSAGES)).text == "Sure."
+        assert (await caller(InstrumentedModel(model, settings), MESSAGES)).text == "Sure."
     spans: Any = exporter.get_finished_spans()
     failed, answered, request = spans
     assert failed.parent is not None

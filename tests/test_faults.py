@@ -1,7 +1,7 @@
 """Faults of a network and of a server: each is one typed error, in time, with nothing left.
 
 A row is what a loopback server does, and what must come of it. Every row runs through an
-async door on both backends and through the blocking stream; after it the same client
+async function on both backends and through the blocking stream; after it the same client
 answers the next request, and no place of the limiter is held. How long each limit is, to
 the instant, is in `test_deadlines`; what cancellation leaves behind in `test_cancellation`.
 
@@ -47,7 +47,7 @@ from direct_anyio._io import retry, transport
 from direct_anyio._io.deadlines import _ABOUT
 from direct_anyio.models.http import HTTPModel
 
-from .doors import streamed, streamed_sync, unary
+from .callers import streamed, streamed_sync, unary
 from .serving import (
     PATIENCE,
     SSE_HEAD,
@@ -81,7 +81,7 @@ async def _portal(model: Any, messages: Any, **more: Any) -> ModelResponse:
 
 
 @pytest.fixture(params=[unary, streamed, _portal], ids=["unary", "streamed", "streamed_sync"])
-def door(request: pytest.FixtureRequest) -> Any:
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -98,10 +98,10 @@ def _model(url: str) -> HTTPModel:
     return model
 
 
-async def _works_again(door: Ask, model: HTTPModel, server: Server) -> None:
+async def _works_again(caller: Ask, model: HTTPModel, server: Server) -> None:
     """The next request of the same client is answered, and the limiter is free."""
     server.greet, server.handler = None, answering("well")
-    assert (await door(model, MESSAGES)).text == "well"
+    assert (await caller(model, MESSAGES)).text == "well"
     limiter = (await model.clients()).limiter
     assert limiter.borrowed_tokens == 0
 
@@ -390,30 +390,30 @@ def test_an_odd_redirect_behind_a_mock_is_the_servers() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_is_one_typed_error(door: Ask, name: str) -> None:
+async def test_a_fault_is_one_typed_error(caller: Ask, name: str) -> None:
     """It is raised as itself after as many attempts as it is worth; the next request works."""
     fault = FAULTS[name]
     settings: Any = fault.settings
     with serving(fault.handler, fault.greet) as server:
         model = _model(server.url)
         with pytest.raises(fault.raises, match=fault.text) as caught:
-            await door(model, fault.messages, model_settings=settings)
+            await caller(model, fault.messages, model_settings=settings)
         error: Any = caught.value
         if fault.phase is not None:
             assert error.phase == fault.phase
         if fault.limit is not None:
             assert error.limit == fault.limit
         assert max(server.connections, len(server.received)) == fault.attempts
-        await _works_again(door, model, server)
+        await _works_again(caller, model, server)
 
 
 @pytest.mark.parametrize("then", [_closes, _begins(_closes)], ids=["head", "body"])
-async def test_an_error_names_its_cause(door: Ask, then: Handler) -> None:
+async def test_an_error_names_its_cause(caller: Ask, then: Handler) -> None:
     """What the HTTP library raised is the cause of ours, for those who have to look deeper."""
     settings: Any = {"max_retries": 0}
     with serving(then) as server:
         with pytest.raises(ModelConnectionError) as caught:
-            await door(_model(server.url), MESSAGES, model_settings=settings)
+            await caller(_model(server.url), MESSAGES, model_settings=settings)
     assert isinstance(caught.value.__cause__, httpx.HTTPError)
 
 
@@ -592,18 +592,18 @@ UNREACHABLE = {
 
 @pytest.mark.parametrize("name", UNREACHABLE)
 async def test_a_place_that_cannot_be_reached(
-    door: Ask, name: str, monkeypatch: pytest.MonkeyPatch
+    caller: Ask, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is an error of the connect phase with the reason, tried again where that may help."""
     row = UNREACHABLE[name]
-    if row.place is _slow_lookup and door is _portal:
+    if row.place is _slow_lookup and caller is _portal:
         # A portal waits for its threads as it ends, and this one's is held up.
-        door = streamed_sync
+        caller = streamed_sync
     with ExitStack() as stack:
         model = _model(row.place(stack, monkeypatch))
         settings: Any = {"timeout": SHORT} if row.limit else {}
         with pytest.raises(ModelConnectionError, match=row.text) as caught:
-            await door(model, MESSAGES, model_settings=settings)
+            await caller(model, MESSAGES, model_settings=settings)
         assert caught.value.phase == "connect"
         assert getattr(caught.value, "limit", None) == row.limit
         assert len(caught.value.attempts) == row.attempts - 1
@@ -611,15 +611,15 @@ async def test_a_place_that_cannot_be_reached(
         assert limiter.borrowed_tokens == 0
 
 
-async def test_a_good_certificate(door: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_good_certificate(caller: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate of an authority that is trusted, for this address, is accepted."""
     _trusted(monkeypatch)
     with serving(answering("well"), tls("127.0.0.1")) as server:
         model = _model(server.url.replace("http:", "https:"))
-        assert (await door(model, MESSAGES)).text == "well"
+        assert (await caller(model, MESSAGES)).text == "well"
 
 
-async def test_the_second_address_is_tried(door: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_second_address_is_tried(caller: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name whose first address is dead is reached by its second."""
     with ExitStack() as stack:
         server = stack.enter_context(serving(answering("well")))
@@ -635,7 +635,7 @@ async def test_the_second_address_is_tried(door: Ask, monkeypatch: pytest.Monkey
         _lookup(monkeypatch, lambda: addresses)
         model = _model(f"http://model.test:{server.port}/v1")
         settings: Any = {"timeout": 2}
-        assert (await door(model, MESSAGES, model_settings=settings)).text == "well"
+        assert (await caller(model, MESSAGES, model_settings=settings)).text == "well"
 
 
 def _in_both_ways(connection: Connection) -> None:
@@ -796,19 +796,19 @@ UNSAYABLE: dict[str, tuple[list[Any], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", UNSAYABLE)
-async def test_what_cannot_be_said_is_never_sent(door: Ask, name: str) -> None:
+async def test_what_cannot_be_said_is_never_sent(caller: Ask, name: str) -> None:
     """It is the caller's error, told before a connection is made, without the value."""
     messages, settings, text = UNSAYABLE[name]
     with serving(answering("unused")) as server:
         with pytest.raises(UserError, match=text) as caught:
-            await door(_model(server.url), messages, model_settings=settings)
+            await caller(_model(server.url), messages, model_settings=settings)
         assert server.connections == 0
     assert "secret" not in str(caught.value)
 
 
-async def test_a_lone_surrogate_is_replaced(door: Ask) -> None:
+async def test_a_lone_surrogate_is_replaced(caller: Ask) -> None:
     """Half a character, as a model may have produced it, does not poison a conversation."""
     with serving(answering("well")) as server:
         said = [ModelRequest.user_text_prompt("a\ud800b")]
-        assert (await door(_model(server.url), said)).text == "well"
+        assert (await caller(_model(server.url), said)).text == "well"
     assert server.received[0].json["messages"][0]["content"] == "a\ufffdb"

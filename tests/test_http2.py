@@ -24,7 +24,7 @@ from direct_anyio._io.pump import BUFFER
 from direct_anyio.models.http import HTTPModel
 
 from . import test_cancellation
-from .doors import streamed, unary
+from .callers import streamed, unary
 from .serving import DONE, PATIENCE, Server, answering, completion, delta, serving
 from .test_cancellation import MESSAGES, MOST, Act, Stage, Suspensions, pumps_driven_by
 
@@ -162,8 +162,8 @@ async def test_requests_at_once(library: str) -> None:
 
     async with staged(library, hold) as stage:
         async with anyio.create_task_group() as group:
-            for door in [unary, streamed] * 4:
-                group.start_soon(door, stage.model, MESSAGES)
+            for caller in [unary, streamed] * 4:
+                group.start_soon(caller, stage.model, MESSAGES)
         assert stage.server.connections == 1
 
 

@@ -63,8 +63,8 @@ from direct_anyio.models.instrumented import (
 from direct_anyio.models.rate_limit import RateLimitedModel, RateLimiter
 from direct_anyio.models.test import TestModel
 
+from .callers import CALLERS
 from .conftest import BACKENDS
-from .doors import DOORS
 from .serving import (
     Connection,
     Handler,
@@ -567,33 +567,34 @@ def exported(bodies: list[bytes]) -> list[Any]:
     ]
 
 
-# --- the four doors ----------------------------------------------------------------------
+# --- the four functions ----------------------------------------------------------------------
 
 
-async def ask(model: Model, door: str, seen: Seen) -> None:
-    await DOORS[door](model, ASKED, instrument=seen.settings())
+async def ask(model: Model, caller: str, seen: Seen) -> None:
+    await CALLERS[caller](model, ASKED, instrument=seen.settings())
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_every_door_traces(seen: Seen, door: str) -> None:
-    """Each door makes one span, under the caller's, of kind CLIENT, with the metrics."""
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_every_function_traces(seen: Seen, caller: str) -> None:
+    """Each function makes one span, under the caller's, of kind CLIENT, with the metrics."""
     tracer = seen.tracers.get_tracer("test")
     with serving(answering("one", " two")) as server:
         model = infer_model("openai:gpt-4.1-mini", api_key="none", base_url=server.url)
-        with tracer.start_as_current_span("caller") as caller:
-            await DOORS[door](
+        with tracer.start_as_current_span("outer") as outer:
+            await CALLERS[caller](
                 model,
                 ASKED,
                 model_settings={"temperature": 0.5, "max_tokens": 9, "stop_sequences": ["."]},
                 instrument=seen.settings(),
             )
-            assert trace.get_current_span() is caller
+            assert trace.get_current_span() is outer
     span, told = seen.span, attributes(seen.span)
     assert (span.name, span.kind) == ("chat gpt-4.1-mini", trace.SpanKind.CLIENT)
     assert span.parent is not None
-    assert span.parent.span_id == caller.get_span_context().span_id
+    assert span.parent.span_id == outer.get_span_context().span_id
     first = told.pop("gen_ai.response.time_to_first_chunk", None)
-    assert (first is not None) is (told.pop("gen_ai.request.stream", False)) is ("streamed" in door)
+    is_streamed = "streamed" in caller
+    assert (first is not None) is told.pop("gen_ai.request.stream", False) is is_streamed
     tokens = 2
     assert told == {
         "gen_ai.operation.name": "chat",
@@ -617,14 +618,14 @@ async def test_every_door_traces(seen: Seen, door: str) -> None:
         for point in seen.metrics["gen_ai.client.token.usage"]
     }
     assert counts == {"input": 3, "output": tokens}
-    assert ("gen_ai.client.operation.time_to_first_chunk" in seen.metrics) is ("streamed" in door)
+    assert ("gen_ai.client.operation.time_to_first_chunk" in seen.metrics) is ("streamed" in caller)
 
 
 CALLER: ContextVar[str] = ContextVar("CALLER")
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_the_callers_context_reaches_the_model(seen: Seen, door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_the_callers_context_reaches_the_model(seen: Seen, caller: str) -> None:
     """A model sees the caller's variables, with the request's span as the current one."""
     told: list[object] = []
 
@@ -638,13 +639,13 @@ async def test_the_callers_context_reaches_the_model(seen: Seen, door: str) -> N
 
     CALLER.set("me")
     model = FunctionModel(answer, stream_function=stream)
-    await DOORS[door](model, ASKED, instrument=seen.settings())
+    await CALLERS[caller](model, ASKED, instrument=seen.settings())
     assert told[0] == "me"
     assert told[1].get_span_context() == seen.span.context  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("door", ["unary", "streamed"])
-async def test_the_transport_is_inside_the_span(seen: Seen, door: str) -> None:
+@pytest.mark.parametrize("caller", ["unary", "streamed"])
+async def test_the_transport_is_inside_the_span(seen: Seen, caller: str) -> None:
     """Instrumentation of the HTTP client makes its spans under that of the request."""
     current: list[Any] = []
 
@@ -654,7 +655,7 @@ async def test_the_transport_is_inside_the_span(seen: Seen, door: str) -> None:
     with serving(answering("one")) as server:
         async with httpx.AsyncClient(event_hooks={"request": [sent]}) as client:
             model = infer_model("openai:x", api_key="none", base_url=server.url, http_client=client)
-            await DOORS[door](model, ASKED, instrument=seen.settings())
+            await CALLERS[caller](model, ASKED, instrument=seen.settings())
     assert current == [seen.span.context]
 
 
@@ -670,8 +671,8 @@ async def test_many_at_once_do_not_mix(seen: Seen) -> None:
     assert (len(seen.spans), parents) == (5, {caller.get_span_context().span_id})
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_cancelled_door_ends_its_span(seen: Seen, door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_a_cancelled_function_ends_its_span(seen: Seen, caller: str) -> None:
     """A request that is cancelled before any answer is interrupted, and no error."""
     arrived = threading.Event()
 
@@ -681,11 +682,11 @@ async def test_a_cancelled_door_ends_its_span(seen: Seen, door: str) -> None:
 
     with serving(silent) as server, start_blocking_portal() as portal:
         model = infer_model("openai:x", api_key="none", base_url=server.url)
-        if "sync" in door:
-            portal_asks(portal, door, model, seen, arrived)
+        if "sync" in caller:
+            portal_asks(portal, caller, model, seen, arrived)
         else:
             async with anyio.create_task_group() as group:
-                group.start_soon(ask, model, door, seen)
+                group.start_soon(ask, model, caller, seen)
                 await anyio.to_thread.run_sync(arrived.wait)
                 group.cancel_scope.cancel()
     told = attributes(seen.span)
@@ -693,13 +694,13 @@ async def test_a_cancelled_door_ends_its_span(seen: Seen, door: str) -> None:
 
 
 def portal_asks(
-    portal: BlockingPortal, door: str, model: Model, seen: Seen, arrived: threading.Event
+    portal: BlockingPortal, caller: str, model: Model, seen: Seen, arrived: threading.Event
 ) -> None:
-    """Ask through a door of blocking code, and cancel what the portal runs."""
+    """Ask through a function of blocking code, and cancel what the portal runs."""
 
     def ask() -> None:
         with suppress(UserError, BaseException):
-            if door == "unary_sync":
+            if caller == "unary_sync":
                 model_request_sync(model, ASKED, instrument=seen.settings(), portal=portal)
             else:
                 read_all_sync(
@@ -956,8 +957,8 @@ async def test_an_older_api_has_buckets_of_its_own(
     assert seen.metrics["gen_ai.client.operation.duration"][0].count == 1
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_collector_receives_spans_and_metrics(door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_a_collector_receives_spans_and_metrics(caller: str) -> None:
     """The real exporters send to a server shaped like a collector what the request did."""
     with serving(reply(b"", kind="application/x-protobuf")) as collector:
         tracers = TracerProvider()
@@ -971,7 +972,7 @@ async def test_a_collector_receives_spans_and_metrics(door: str) -> None:
         )
         with serving(answering("one", " two")) as server:
             model = infer_model("openai:x", api_key="none", base_url=server.url)
-            await DOORS[door](model, ASKED, instrument=traced)
+            await CALLERS[caller](model, ASKED, instrument=traced)
         await anyio.to_thread.run_sync(tracers.shutdown)
         await anyio.to_thread.run_sync(meters.shutdown)
     (span,) = exported(bodies(collector, "/traces"))
@@ -995,12 +996,12 @@ def bodies(collector: Server, path: str) -> list[bytes]:
 # --- switches ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_instrument_all_is_the_default(traced_by_default: Seen, door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_instrument_all_is_the_default(traced_by_default: Seen, caller: str) -> None:
     """A request that says nothing is traced as `instrument_all` was told; False is not."""
-    await DOORS[door](TestModel(), ASKED, instrument=False)
+    await CALLERS[caller](TestModel(), ASKED, instrument=False)
     assert traced_by_default.spans == []
-    await DOORS[door](TestModel(), ASKED)
+    await CALLERS[caller](TestModel(), ASKED)
     assert len(traced_by_default.spans) == 1
 
 
@@ -1042,7 +1043,7 @@ def test_version_1_is_refused() -> None:
     assert attrs.evolve(InstrumentationSettings(), version=3).version == 3
 
 
-def test_importing_the_doors_imports_no_opentelemetry() -> None:
+def test_importing_the_functions_imports_no_opentelemetry() -> None:
     """Who does not trace does not pay."""
     code = (
         "from direct_anyio import model_request, ModelRequest; import sys; "

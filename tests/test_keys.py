@@ -42,7 +42,7 @@ from direct_anyio.providers.google import GoogleProvider
 from direct_anyio.providers.openai import OpenAIProvider
 from direct_anyio.testing import Recorder
 
-from .doors import DOORS, streamed, unary
+from .callers import CALLERS, streamed, unary
 from .serving import (
     Connection,
     Handler,
@@ -185,16 +185,16 @@ async def test_a_dead_connection_is_no_attempt() -> None:
         assert sent(server) == [ONE, TWO, TWO]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_a_new_key_after_a_401(door: str, kind: str) -> None:
+async def test_a_new_key_after_a_401(caller: str, kind: str) -> None:
     """The function is asked once more, and the request is sent again; that is no retry."""
     asked = Asked(ONE, TWO)
     told: list[Any] = []
     settings: Any = {"max_retries": 0, "on_retry": told.append}
     with serving(by_key({ONE: failing(401)})) as server:
         model = model_with(server, asked if kind == "sync" else asked.later)
-        response = await DOORS[door](model, MESSAGES, model_settings=settings)
+        response = await CALLERS[caller](model, MESSAGES, model_settings=settings)
         assert sent(server) == [ONE, TWO]
     assert (response.text, asked.times) == ("Yes.", 2)
     assert [(type(each.error), each.attempt, each.delay) for each in told] == [
@@ -526,24 +526,24 @@ async def _unreachable_later() -> str:
 
 
 @pytest.mark.parametrize("function", [_unreachable, _unreachable_later])
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("caller", CALLERS)
 async def test_what_a_function_raises_stays_what_it_is(
-    door: str, function: Callable[[], Any]
+    caller: str, function: Callable[[], Any]
 ) -> None:
     """It is raised by the request, or is a reason to ask the next model."""
     with serving(answering("Yes.")) as server:
         model = model_with(server, function)
         with pytest.raises(Unreachable):
-            await DOORS[door](model, MESSAGES)
+            await CALLERS[caller](model, MESSAGES)
         either = FallbackModel(
             model, TestModel(custom_output_text="Other."), fallback_on=Unreachable
         )
-        assert (await DOORS[door](either, MESSAGES)).text == "Other."
+        assert (await CALLERS[caller](either, MESSAGES)).text == "Other."
         assert server.received == []
 
 
-@pytest.mark.parametrize("door", [unary, streamed])
-async def test_what_ends_a_program_is_raised_by_the_task_that_asks(door: Any) -> None:
+@pytest.mark.parametrize("caller", [unary, streamed])
+async def test_what_ends_a_program_is_raised_by_the_task_that_asks(caller: Any) -> None:
     """It goes through no other task, in which it would end the event loop."""
 
     async def function() -> str:
@@ -551,7 +551,7 @@ async def test_what_ends_a_program_is_raised_by_the_task_that_asks(door: Any) ->
 
     with serving(answering("Yes.")) as server:
         with pytest.raises(SystemExit, match="cannot log in"):
-            await door(model_with(server, function), MESSAGES)
+            await caller(model_with(server, function), MESSAGES)
 
 
 async def test_what_a_function_raises_after_a_401_has_it_as_context() -> None:
@@ -564,8 +564,8 @@ async def test_what_a_function_raises_after_a_401_has_it_as_context() -> None:
     assert isinstance(caught.value.__context__, ModelAuthenticationError)
 
 
-@pytest.mark.parametrize("door", [unary, streamed])
-async def test_a_cancellation_reaches_an_async_function(door: Any) -> None:
+@pytest.mark.parametrize("caller", [unary, streamed])
+async def test_a_cancellation_reaches_an_async_function(caller: Any) -> None:
     """Whoever asks is cancelled, and with it the function, whose own cleaning up runs."""
     seen: list[str] = []
 
@@ -578,7 +578,7 @@ async def test_a_cancellation_reaches_an_async_function(door: Any) -> None:
 
     with serving(answering("Yes.")) as server:
         async with anyio.create_task_group() as group:
-            group.start_soon(door, model_with(server, function), MESSAGES)
+            group.start_soon(caller, model_with(server, function), MESSAGES)
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
         assert (seen, server.received) == (["cancelled"], [])

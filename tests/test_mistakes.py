@@ -31,14 +31,14 @@ from direct_anyio import (
     model_request_sync,
 )
 
-from .doors import DOORS, Door, unary
+from .callers import CALLERS, Caller, unary
 from .serving import answering, reply, serving, tls
 
 MESSAGES = [ModelRequest.user_text_prompt("Hello")]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -53,25 +53,25 @@ MESSAGES_OF_WRONG_TYPE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("mistake", MESSAGES_OF_WRONG_TYPE)
-async def test_messages_of_a_wrong_type(door: Door, mistake: str) -> None:
+async def test_messages_of_a_wrong_type(caller: Caller, mistake: str) -> None:
     """Whatever is passed as messages, the error shows how they are written."""
     with pytest.raises(UserError, match=r"ModelRequest\.user_text_prompt"):
-        await door("test", MESSAGES_OF_WRONG_TYPE[mistake])
+        await caller("test", MESSAGES_OF_WRONG_TYPE[mistake])
 
 
 @pytest.mark.parametrize("model", [None, TestModel, MESSAGES])
-async def test_a_model_of_a_wrong_type(door: Door, model: Any) -> None:
+async def test_a_model_of_a_wrong_type(caller: Caller, model: Any) -> None:
     """A class, or arguments that were swapped, are told from a model."""
     with pytest.raises(UserError, match="A model is a Model or a name"):
-        await door(model, MESSAGES)
+        await caller(model, MESSAGES)
 
 
-async def test_settings_and_parameters_of_a_wrong_type(door: Door) -> None:
+async def test_settings_and_parameters_of_a_wrong_type(caller: Caller) -> None:
     """Both are told apart from what they look like."""
     with pytest.raises(UserError, match="`model_settings` is a dict"):
-        await door("test", MESSAGES, model_settings="fast")
+        await caller("test", MESSAGES, model_settings="fast")
     with pytest.raises(UserError, match="is a ModelRequestParameters"):
-        await door("test", MESSAGES, model_request_parameters={"function_tools": []})
+        await caller("test", MESSAGES, model_request_parameters={"function_tools": []})
 
 
 def test_a_blocking_http_client() -> None:
@@ -247,10 +247,10 @@ STRANGE: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("key", "message"), STRANGE)
-async def test_a_setting_of_another_library(door: Door, key: str, message: str) -> None:
+async def test_a_setting_of_another_library(caller: Caller, key: str, message: str) -> None:
     """The error names what is meant, and not what is spelt alike."""
     with pytest.raises(UserError, match=re.escape(message)):
-        await door("test", MESSAGES, model_settings={key: 1})
+        await caller("test", MESSAGES, model_settings={key: 1})
 
 
 KEYWORDS: list[tuple[str, str]] = [
@@ -312,19 +312,19 @@ def test_a_message_does_not_change(message: Any) -> None:
     assert pickle.loads(pickle.dumps(message)) == message
 
 
-async def test_a_web_page_in_the_place_of_an_answer(door: Door) -> None:
+async def test_a_web_page_in_the_place_of_an_answer(caller: Caller) -> None:
     """A login page with status 200 is told from a broken answer."""
     with serving(reply(b"<html>Please sign in.</html>", kind="text/html")) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
         with pytest.raises(UnexpectedModelBehavior, match="web page: is the base URL right"):
-            await door(model, MESSAGES)
+            await caller(model, MESSAGES)
 
 
-async def test_a_certificate_that_is_not_trusted(door: Door) -> None:
+async def test_a_certificate_that_is_not_trusted(caller: Caller) -> None:
     """The server is there, so nobody is told to look whether it runs."""
     with serving(answering("a"), tls("localhost")) as server:
         url = f"https://localhost:{server.port}/v1"
         model = infer_model("openai:x", api_key="k", base_url=url, settings={"max_retries": 0})
         with pytest.raises(ModelConnectionError, match=r"not trusted.* SSL_CERT_FILE") as caught:
-            await door(model, MESSAGES)
+            await caller(model, MESSAGES)
     assert "running" not in str(caught.value)

@@ -73,8 +73,8 @@ from direct_anyio.messages import ModelResponseStreamEvent
 from direct_anyio.parts import FilePart, ModelRequestPart, OpaquePart
 from direct_anyio.providers import PROVIDERS
 
+from .callers import CALLERS
 from .chunkings import cuts, every_chunking, every_line_end
-from .doors import DOORS
 from .folding import fed
 
 WIRE = Path(__file__).parent / "wire" / "openai-responses"
@@ -871,8 +871,8 @@ local = pytest.mark.skipif(
 
 
 @local
-@pytest.mark.parametrize("door", ["unary", "streamed"])
-async def test_a_real_server_answers(door: str) -> None:
+@pytest.mark.parametrize("caller", ["unary", "streamed"])
+async def test_a_real_server_answers(caller: str) -> None:
     """The server of the local model, which speaks this protocol, is asked and understood."""
     assert find_weights("smollm2")
     server = await serve("smollm2")
@@ -881,7 +881,7 @@ async def test_a_real_server_answers(door: str) -> None:
     )
     system = SystemPromptPart("You are a helpful assistant.")
     prompt = ModelRequest([system, UserPromptPart("What is the capital of France?")])
-    response = await DOORS[door](model, [prompt], model_settings={"temperature": 0})
+    response = await CALLERS[caller](model, [prompt], model_settings={"temperature": 0})
     assert response.text == "The capital of France is Paris."
     assert (response.finish_reason, response.state) == ("stop", "complete")
     assert response.provider_name == "openai"

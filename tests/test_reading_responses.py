@@ -69,7 +69,7 @@ class Told:
 
     Attributes:
         events: The events of a stream, between those of the response.
-        output: The output of the response, which the unary door gets.
+        output: The output of the response, which the unary function gets.
         final: The output that the last event tells; None for `output`.
         parts: What both become.
         args: The arguments of the built-in calls.

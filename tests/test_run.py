@@ -298,12 +298,12 @@ async def test_leftover_bytes_are_no_answer_to_the_next_request() -> None:
         else:
             answering("yours")(connection)
 
-    from .doors import DOORS
+    from .callers import CALLERS
 
     with serving(overfull) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
-        assert (await DOORS["streamed"](model, MESSAGES)).text == "mine"
-        assert (await DOORS["streamed"](model, MESSAGES)).text == "yours"
+        assert (await CALLERS["streamed"](model, MESSAGES)).text == "mine"
+        assert (await CALLERS["streamed"](model, MESSAGES)).text == "yours"
         assert server.connections == 2
 
 

@@ -1,4 +1,4 @@
-"""Answers by script, and real traffic recorded and replayed, through all four doors."""
+"""Answers by script, and real traffic recorded and replayed, through all four functions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from direct_anyio.testing import (
     ScriptedModel,
 )
 
-from .doors import DOORS, Door
+from .callers import CALLERS, Caller
 from .serving import (
     DONE,
     PATIENCE,
@@ -65,8 +65,8 @@ CANARY = 'sk-canary/"quoted"+0123456789'
 """A key whose forms in JSON and in URLs differ from it."""
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -83,12 +83,12 @@ def text_of(event: ModelResponseStreamEvent) -> str | None:
 # -- scripts
 
 
-async def test_a_script_is_the_answer_at_every_door(door: Door) -> None:
+async def test_a_script_is_the_answer_at_every_function(caller: Caller) -> None:
     """Texts join up to a part, parts come whole, and the last usage counts."""
     call = ToolCallPart("lookup", {"city": "Paris"}, "call-1")
     usage = RequestUsage(input_tokens=3, output_tokens=5)
     model = ScriptedModel("Let me ", RequestUsage(input_tokens=3), "look.", call, "Done.", usage)
-    response = await door(model, MESSAGES)
+    response = await caller(model, MESSAGES)
     assert response.parts == (TextPart("Let me look."), call, TextPart("Done."))
     assert response.usage == usage
     assert (response.model_name, response.provider_name) == ("scripted", "scripted")
@@ -103,13 +103,13 @@ async def test_a_text_is_a_delta() -> None:
     assert texts == ["a", "b", "c"]
 
 
-async def test_a_script_is_played_anew_for_each_request(door: Door) -> None:
+async def test_a_script_is_played_anew_for_each_request(caller: Caller) -> None:
     """Each request has the same answer, and is kept with its settings and parameters."""
     model = ScriptedModel("Yes.", model_name="mine", settings={"temperature": 0.5})
     offered = ModelRequestParameters(function_tools=[ToolDefinition(name="f")])
     for top_p in (0.1, 0.2):
         settings: Any = {"top_p": top_p}
-        response = await door(
+        response = await caller(
             model, MESSAGES, model_settings=settings, model_request_parameters=offered
         )
         assert (response.text, response.model_name) == ("Yes.", "mine")
@@ -120,17 +120,17 @@ async def test_a_script_is_played_anew_for_each_request(door: Door) -> None:
     assert [tool.name for tool in second.model_request_parameters.function_tools] == ["f"]
 
 
-async def test_an_empty_script_is_an_empty_answer(door: Door) -> None:
+async def test_an_empty_script_is_an_empty_answer(caller: Caller) -> None:
     """A script of nothing makes a response without parts."""
-    response = await door(ScriptedModel(), MESSAGES)
+    response = await caller(ScriptedModel(), MESSAGES)
     assert (response.parts, response.state) == ((), "complete")
 
 
-async def test_a_script_may_fail(door: Door) -> None:
+async def test_a_script_may_fail(caller: Caller) -> None:
     """The very exception of the script is raised, with what came before it."""
     failure = ModelConnectionError("scripted", "gone")
     with pytest.raises(ModelConnectionError) as caught:
-        await door(ScriptedModel("Almost", failure, "never"), MESSAGES)
+        await caller(ScriptedModel("Almost", failure, "never"), MESSAGES)
     assert caught.value is failure
     assert failure.response is not None
     assert failure.response.parts == (TextPart("Almost"),)
@@ -169,12 +169,12 @@ async def test_nothing_passes_a_gate_before_it_opens() -> None:
     assert stream.response.text == "ab"
 
 
-async def test_a_gate_is_reached_and_opened_in_another_task(door: Door) -> None:
-    """Every door's answer waits at the gate, wherever its event loop is."""
+async def test_a_gate_is_reached_and_opened_in_another_task(caller: Caller) -> None:
+    """Every function's answer waits at the gate, wherever its event loop is."""
     gate, answers = Gate(), []
 
     async def ask() -> None:
-        answers.append((await door(ScriptedModel("a", gate, "b"), MESSAGES)).text)
+        answers.append((await caller(ScriptedModel("a", gate, "b"), MESSAGES)).text)
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
@@ -286,16 +286,16 @@ def asked(model: Any, stream: bool) -> dict[str, Any]:
     return body
 
 
-async def test_recorded_traffic_is_replayed_at_every_door(door: Door, tmp_path: Path) -> None:
+async def test_recorded_traffic_is_replayed(caller: Caller, tmp_path: Path) -> None:
     """What a server said once is said again by the file, with the server gone."""
     path = tmp_path / "new" / "cassette.json"
     recorder = Recorder()
     with serving(answering("The capital ", "is Paris.")) as server:
         model = infer_model("openai:x", api_key=CANARY, base_url=server.url, http_client=recorder)
-        live = await door(model, MESSAGES)
+        live = await caller(model, MESSAGES)
     recorder.cassette.save(path)
     again = infer_model("openai:x", api_key="k", base_url=server.url, http_client=Replayer(path))
-    replayed = await door(again, MESSAGES)
+    replayed = await caller(again, MESSAGES)
     assert replayed.parts == live.parts == (TextPart("The capital is Paris."),)
     assert (replayed.usage, replayed.provider_response_id) == (live.usage, "chat-1")
 
@@ -483,7 +483,7 @@ async def test_a_broken_response_breaks_again() -> None:
             client: Any = make()
             model = infer_model("openai:x", api_key="k", base_url=server.url, http_client=client)
             with pytest.raises(StreamInterrupted, match=r"incomplete|peer closed"):
-                await DOORS["streamed"](model, MESSAGES)
+                await CALLERS["streamed"](model, MESSAGES)
     assert len(server.received) == 1
 
 
@@ -502,17 +502,17 @@ async def test_an_error_is_replayed_with_its_status() -> None:
     assert caught.value.retry_after == 7
 
 
-async def test_an_unrecorded_request_is_a_user_error(door: Door) -> None:
+async def test_an_unrecorded_request_is_a_user_error(caller: Caller) -> None:
     """The error names the request, the nearest recording, and where they differ."""
     model: Any = infer_model("openai:x", api_key="k")
-    stream = door in (DOORS["streamed"], DOORS["streamed_sync"])
+    stream = caller in (CALLERS["streamed"], CALLERS["streamed_sync"])
     near = asked(model, stream) | {"temperature": 0.5}
     far = near | {"model": "y", "top_p": 1}
     client = recorded(exchange(far, DONE), exchange(near, DONE))
     model = infer_model("openai:x", api_key="k", http_client=client)
     settings: Any = {"temperature": 1.0}
     with pytest.raises(UserError) as caught:
-        await door(model, MESSAGES, model_settings=settings)
+        await caller(model, MESSAGES, model_settings=settings)
     text = str(caught.value)
     assert "No recording answers POST /v1/chat/completions" in text
     assert "number 2 of 2, POST /v1/chat/completions: " in text
@@ -584,15 +584,15 @@ async def test_a_replayed_wait_for_the_head_is_no_wait_for_a_connection() -> Non
     client = Replayer(Cassette((slow,)), timing=True)
     model = infer_model("openai:x", api_key="k", http_client=client)
     settings: Any = {"timeout": httpx.Timeout(5, connect=0.001), "max_retries": 0}
-    response = await DOORS["streamed"](model, MESSAGES, model_settings=settings)
+    response = await CALLERS["streamed"](model, MESSAGES, model_settings=settings)
     assert response.text == "a"
 
 
-async def test_a_replay_is_no_real_request(door: Door) -> None:
+async def test_a_replay_is_no_real_request(caller: Caller) -> None:
     """Where real requests are forbidden, a replay is allowed and a recording is not."""
     model: Any = infer_model("openai:x", api_key="k")
     client = recorded(*(exchange(asked(model, True), *streamed("a")) for _ in range(2)))
-    stream = DOORS["streamed"] if "sync" not in door.__name__ else DOORS["streamed_sync"]
+    stream = CALLERS["streamed"] if "sync" not in caller.__name__ else CALLERS["streamed_sync"]
     replayed = infer_model("openai:x", api_key="k", http_client=client)
     real = infer_model("openai:x", api_key="k", http_client=Recorder())
     with override_allow_model_requests(False):

@@ -37,7 +37,7 @@ from direct_anyio import (
 from direct_anyio.exceptions import FallbackExceptionGroup
 from direct_anyio.models.whole import RequestedWhole
 
-from .doors import failing, streamed, unary
+from .callers import failing, streamed, unary
 from .serving import Connection, answering, delta, reply, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]

@@ -47,22 +47,22 @@ from direct_anyio.models.stores import MemoryCache, SQLiteCache
 from direct_anyio.models.wrapper import WrapperModel
 from direct_anyio.providers.openai import OpenAIProvider
 
-from .doors import DOORS, Door, failing, saying
+from .callers import CALLERS, Caller, failing, saying
 from .serving import Connection, answering, delta, reply, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-async def test_a_wrapper_passes_everything_on(door: Door) -> None:
-    """A bare wrapper is the model that it wraps, through every door."""
+async def test_a_wrapper_passes_everything_on(caller: Caller) -> None:
+    """A bare wrapper is the model that it wraps, through every function."""
     inner = saying("inner words")
     outer = WrapperModel(inner)
-    response = await door(outer, MESSAGES)
+    response = await caller(outer, MESSAGES)
     assert response.text == "inner words"
     assert (outer.model_name, outer.system, outer.base_url) == ("inner words", "test", None)
     assert outer.profile == inner.profile
@@ -70,46 +70,46 @@ async def test_a_wrapper_passes_everything_on(door: Door) -> None:
     assert repr(outer) == "WrapperModel(TestModel('inner words'))"
 
 
-async def test_the_next_model_answers_for_one_that_fails(door: Door) -> None:
+async def test_the_next_model_answers_for_one_that_fails(caller: Caller) -> None:
     """A failing model is followed by the next, and the response tells so."""
     model = FallbackModel(failing(ModelHTTPError(500, "m")), saying("second"))
-    response = await door(model, MESSAGES)
+    response = await caller(model, MESSAGES)
     assert response.text == "second"
     assert response.provider_details is not None
     (told,) = response.provider_details["direct_anyio"]["fallback_from"]
     assert told.startswith("ModelHTTPError: status_code: 500")
 
 
-async def test_all_models_may_fail(door: Door) -> None:
+async def test_all_models_may_fail(caller: Caller) -> None:
     """When nobody is left there is one group with an error for each."""
     model = FallbackModel(failing(ModelHTTPError(500, "a")), failing(ModelHTTPError(503, "b")))
     with pytest.raises(FallbackExceptionGroup, match="All models") as caught:
-        await door(model, MESSAGES)
+        await caller(model, MESSAGES)
     assert [getattr(exc, "status_code", None) for exc in caught.value.exceptions] == [500, 503]
 
 
-async def test_another_kind_of_error_is_raised(door: Door) -> None:
+async def test_another_kind_of_error_is_raised(caller: Caller) -> None:
     """What `fallback_on` does not name leaves as itself."""
     with pytest.raises(UserError, match="mine"):
-        await door(FallbackModel(failing(UserError("mine")), saying("second")), MESSAGES)
+        await caller(FallbackModel(failing(UserError("mine")), saying("second")), MESSAGES)
     with pytest.raises(ModelAPIError):
         model = FallbackModel(
             failing(ModelAPIError("m", "x")), saying("s"), fallback_on=(KeyError,)
         )
-        await door(model, MESSAGES)
+        await caller(model, MESSAGES)
 
 
-async def test_a_function_decides_on_the_exception(door: Door) -> None:
+async def test_a_function_decides_on_the_exception(caller: Caller) -> None:
     """A function of the exception may stand where a type may."""
 
     def on(exc: Exception) -> bool:
         return "yes" in str(exc)
 
     yes = FallbackModel(failing(ValueError("yes")), saying("second"), fallback_on=on)
-    assert (await door(yes, MESSAGES)).text == "second"
+    assert (await caller(yes, MESSAGES)).text == "second"
     no = FallbackModel(failing(ValueError("no")), saying("second"), fallback_on=on)
     with pytest.raises(ValueError, match="no"):
-        await door(no, MESSAGES)
+        await caller(no, MESSAGES)
 
 
 async def test_a_function_decides_on_the_response() -> None:
@@ -260,15 +260,15 @@ async def test_tokens_are_charged_afterwards(monkeypatch: pytest.MonkeyPatch) ->
     assert clock.slept == [60.0, 60.0]
 
 
-async def test_a_429_pauses_all_who_share(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_429_pauses_all_who_share(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """One model's Retry-After holds back the other models of its limiter."""
     clock = _Clock(monkeypatch)
     limiter = RateLimiter(requests_per_minute=1000, clock=clock)
     error = ModelRateLimitError(429, "m")
     error.retry_after = 12.0
     with pytest.raises(ModelRateLimitError):
-        await door(RateLimitedModel(failing(error), limiter), MESSAGES)
-    assert (await door(RateLimitedModel(saying("a"), limiter), MESSAGES)).text == "a"
+        await caller(RateLimitedModel(failing(error), limiter), MESSAGES)
+    assert (await caller(RateLimitedModel(saying("a"), limiter), MESSAGES)).text == "a"
     assert clock.slept == [12.0]
 
 
@@ -311,20 +311,20 @@ CACHES: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("cache", CACHES)
-async def test_the_same_request_is_asked_once(door: Door, cache: str, tmp_path: Path) -> None:
+async def test_the_same_request_is_asked_once(caller: Caller, cache: str, tmp_path: Path) -> None:
     """An equal request is answered from the cache, at whatever time it is made."""
     text = "A long answer that is streamed in more than one piece, or so one would think."
     inner, asked = _counting([TextPart(text)])
     model = CachedModel(inner, CACHES[cache](tmp_path))
-    first = await door(model, [ModelRequest.user_text_prompt("Go on.")])
-    second = await door(model, [ModelRequest.user_text_prompt("Go on.")])
+    first = await caller(model, [ModelRequest.user_text_prompt("Go on.")])
+    second = await caller(model, [ModelRequest.user_text_prompt("Go on.")])
     assert (first.text, second.text) == (text, text)
     assert second.usage == first.usage
     assert second.provider_details is not None
     assert second.provider_details["direct_anyio"]["cached"]
     assert len(asked) == 1
-    await door(model, [ModelRequest.user_text_prompt("Go on!")])
-    await door(model, MESSAGES, model_settings={"temperature": 1})
+    await caller(model, [ModelRequest.user_text_prompt("Go on!")])
+    await caller(model, MESSAGES, model_settings={"temperature": 1})
     assert len(asked) == 3
 
 
@@ -372,9 +372,9 @@ NESTINGS: dict[str, Callable[[Model], Model]] = {
 
 
 @pytest.mark.parametrize("nesting", NESTINGS)
-async def test_they_nest_in_any_order(door: Door, nesting: str) -> None:
+async def test_they_nest_in_any_order(caller: Caller, nesting: str) -> None:
     """Wrappers of wrappers answer as the model inside does."""
-    response = await door(NESTINGS[nesting](saying("inside")), MESSAGES)
+    response = await caller(NESTINGS[nesting](saying("inside")), MESSAGES)
     assert response.text == "inside"
 
 
@@ -396,7 +396,7 @@ class _Redacting(WrapperModel):
 
 
 def test_a_wrapper_of_ones_own_works_in_blocking_code() -> None:
-    """A subclass with one method is enough, and the doors do the rest."""
+    """A subclass with one method is enough, and the functions do the rest."""
     model = _Redacting(saying("Call 555-1234."))
     assert model_request_sync(model, MESSAGES).text == "Call #-#."
     with model_request_stream_sync(model, MESSAGES) as stream:

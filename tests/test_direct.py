@@ -1,4 +1,4 @@
-"""The four doors against real sockets: the same answers, and the same errors."""
+"""The four functions against real sockets: the same answers, and the same errors."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from direct_anyio import (
     infer_model,
 )
 
-from .doors import DOORS, Door
+from .callers import CALLERS, Caller
 from .serving import Handler, answering, completion, delta, reply, serving
 
 MESSAGES = [ModelRequest.user_text_prompt("What is the capital of France?")]
 
 
-@pytest.fixture(params=DOORS.values(), ids=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=CALLERS.values(), ids=list(CALLERS))
+def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-async def test_all_doors_give_the_same_response(door: Door) -> None:
-    """Whichever door is taken, the response has the same parts, usage and head."""
+async def test_all_functions_give_the_same_response(caller: Caller) -> None:
+    """Whichever function is taken, the response has the same parts, usage and head."""
     with serving(answering("The capital ", "is Paris.")) as server:
         model = infer_model("openai:asked", api_key="k", base_url=server.url)
-        response = await door(model, MESSAGES)
+        response = await caller(model, MESSAGES)
     assert response.parts == (TextPart("The capital is Paris."),)
     assert response.usage == RequestUsage(input_tokens=3, output_tokens=2)
     assert (response.model_name, response.provider_name) == ("served-model", "openai")
@@ -51,7 +51,7 @@ async def test_all_doors_give_the_same_response(door: Door) -> None:
     assert response.provider_response_id == "chat-1"
 
 
-async def test_the_request_goes_out_as_documented(door: Door) -> None:
+async def test_the_request_goes_out_as_documented(caller: Caller) -> None:
     """Method, path, key, messages and settings are on the wire; a unary request is unary."""
     with serving(answering("Oui.")) as server:
         model = infer_model("openai:asked", api_key="secret", base_url=server.url)
@@ -60,7 +60,7 @@ async def test_the_request_goes_out_as_documented(door: Door) -> None:
             "extra_headers": {"X-Mine": "1"},
             "extra_body": {"top_k": 3},
         }
-        await door(model, MESSAGES, model_settings=settings)
+        await caller(model, MESSAGES, model_settings=settings)
     (request,) = server.received
     assert request.line == "POST /v1/chat/completions HTTP/1.1"
     assert request.headers["authorization"] == "Bearer secret"
@@ -71,7 +71,7 @@ async def test_the_request_goes_out_as_documented(door: Door) -> None:
     assert request.json["model"] == "asked"
     assert request.json["max_completion_tokens"] == 5
     assert request.json["top_k"] == 3
-    assert request.json["stream"] is (door in (DOORS["streamed"], DOORS["streamed_sync"]))
+    assert request.json["stream"] is (caller in (CALLERS["streamed"], CALLERS["streamed_sync"]))
 
 
 def _cut(connection: Any) -> None:
@@ -111,27 +111,27 @@ BAD_ANSWERS: dict[str, tuple[Handler, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("fault", BAD_ANSWERS)
-async def test_a_bad_answer_is_one_typed_error(door: Door, fault: str) -> None:
+async def test_a_bad_answer_is_one_typed_error(caller: Caller, fault: str) -> None:
     """Each fault of a server is one error of ours with the fix, and no group of it."""
     handler, kind, text = BAD_ANSWERS[fault]
     with serving(handler) as server:
         model = infer_model("openai:asked", api_key="k", base_url=server.url)
         with pytest.raises(kind, match=text) as caught:
-            await door(model, MESSAGES)
+            await caller(model, MESSAGES)
     error = caught.value
     assert isinstance(error, ModelAPIError)
     assert (error.model_name, error.provider) == ("asked", "openai") or error.model_name
     assert error.phase in ("headers", "body")
 
 
-async def test_a_closed_port_is_a_connection_error(door: Door) -> None:
+async def test_a_closed_port_is_a_connection_error(caller: Caller) -> None:
     """Nobody listening is told as such, with the host and the phase."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     settings: Any = {"max_retries": 0}
     model = infer_model("openai:asked", api_key="k", base_url=f"http://127.0.0.1:{port}/v1")
     with pytest.raises(ModelConnectionError, match=f"127.0.0.1:{port}.*base URL right") as caught:
-        await door(model, MESSAGES, model_settings=settings)
+        await caller(model, MESSAGES, model_settings=settings)
     assert caught.value.phase == "connect"
 
 
@@ -146,14 +146,14 @@ USER_ERRORS = {
 
 @pytest.mark.parametrize("mistake", USER_ERRORS)
 async def test_a_mistake_is_one_user_error(
-    door: Door, mistake: str, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, mistake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each mistake of the caller is one UserError that names the fix."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     name, messages, text = USER_ERRORS[mistake]
     with pytest.raises(UserError, match=text):
-        await door(name, messages)
+        await caller(name, messages)
 
 
 async def test_a_partial_response_travels_with_the_error() -> None:
@@ -161,13 +161,13 @@ async def test_a_partial_response_travels_with_the_error() -> None:
     with serving(_cut) as server:
         model = infer_model("openai:asked", api_key="k", base_url=server.url)
         with pytest.raises(StreamInterrupted) as caught:
-            await DOORS["streamed"](model, MESSAGES)
+            await CALLERS["streamed"](model, MESSAGES)
     assert caught.value.response is not None
     assert caught.value.response.parts == (TextPart("The capital"),)
     assert caught.value.response.state == "incomplete"
 
 
-async def test_a_tool_call_and_its_return(door: Door) -> None:
+async def test_a_tool_call_and_its_return(caller: Caller) -> None:
     """A tool is offered and called, and its return is sent back."""
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
@@ -186,11 +186,11 @@ async def test_a_tool_call_and_its_return(door: Door) -> None:
 
     with serving(answer) as server:
         model = infer_model("openai:asked", api_key="k", base_url=server.url)
-        first = await door(model, MESSAGES)
+        first = await caller(model, MESSAGES)
         assert first.parts == (ToolCallPart("f", '{"a":1}', "call_1"),)
         assert first.finish_reason == "tool_call"
         returned = ModelRequest([ToolReturnPart("f", {"answer": 1}, "call_1")])
-        second = await door(model, [*MESSAGES, first, returned])
+        second = await caller(model, [*MESSAGES, first, returned])
     assert second.text == "It is 1."
     said = server.received[-1].json["messages"]
     assert said[1]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
@@ -222,21 +222,21 @@ OWN_MODELS = {
 
 
 @pytest.mark.parametrize("name", OWN_MODELS)
-async def test_every_model_works_through_every_door(door: Door, name: str) -> None:
-    """Test doubles and a user's own models go through all doors."""
+async def test_every_model_works_through_every_function(caller: Caller, name: str) -> None:
+    """Test doubles and a user's own models go through all functions."""
     model, text = OWN_MODELS[name]
-    response = await door(model, MESSAGES)
+    response = await caller(model, MESSAGES)
     assert response.text == text
 
 
 async def test_a_users_own_model_class() -> None:
     """A subclass of Model needs no more than its methods."""
-    assert (await DOORS["unary"](_Echo(), MESSAGES)).text == "mine"
-    assert (await DOORS["unary_sync"](_Echo(), MESSAGES)).text == "mine"
+    assert (await CALLERS["unary"](_Echo(), MESSAGES)).text == "mine"
+    assert (await CALLERS["unary_sync"](_Echo(), MESSAGES)).text == "mine"
 
 
-async def test_a_function_model_raises_what_its_function_raises(door: Door) -> None:
-    """The user's own exception leaves every door as itself."""
+async def test_a_function_model_raises_what_its_function_raises(caller: Caller) -> None:
+    """The user's own exception leaves every function as itself."""
 
     async def fail(messages: Any, info: Any) -> ModelResponse:
         raise KeyError("mine")
@@ -246,9 +246,9 @@ async def test_a_function_model_raises_what_its_function_raises(door: Door) -> N
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        await door(FunctionModel(fail, stream_function=fail_stream), MESSAGES)
+        await caller(FunctionModel(fail, stream_function=fail_stream), MESSAGES)
 
 
 def test_the_stream_type_is_public() -> None:
-    """`StreamedResponse` is what the async door yields."""
+    """`StreamedResponse` is what the async function yields."""
     assert StreamedResponse.__module__ == "direct_anyio.streaming"

@@ -19,7 +19,7 @@ from direct_anyio import (
     model_request_sync,
 )
 
-Door = Callable[..., Awaitable[ModelResponse]]
+Caller = Callable[..., Awaitable[ModelResponse]]
 
 
 async def unary(model: Model | str, messages: Sequence[ModelMessage], **more: Any) -> ModelResponse:
@@ -53,7 +53,7 @@ async def streamed_sync(
     return await anyio.to_thread.run_sync(ask)
 
 
-DOORS: dict[str, Door] = {
+CALLERS: dict[str, Caller] = {
     "unary": unary,
     "streamed": streamed,
     "unary_sync": unary_sync,

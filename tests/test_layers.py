@@ -1,4 +1,4 @@
-"""The architecture as a test: a module imports only from floors below it, and keeps to its room."""
+"""The architecture as a test: what each module may import, and which packages it may use."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ import direct_anyio
 PACKAGE = Path(direct_anyio.__file__).parent
 NAME = "direct_anyio"
 
-GROUND, CORE, SHARED, DIALECTS, PROVIDERS, OUTSIDE, STREAMING, MODELS, DOORS = range(9)
+DATA, CORE, SHARED, DIALECTS, PROVIDERS, IO, STREAMING, MODELS, ENTRY = range(9)
 
-# The first pattern that fits counts. On a floor marked True a module may import its neighbours.
-FLOORS: list[tuple[str, int, bool]] = [
-    ("__init__", DOORS + 1, False),
-    ("exceptions", GROUND, True),
-    ("_record", GROUND, True),
-    *((name, GROUND, True) for name in ("_annotations", "_docstrings", "_json", "_validation")),
-    *((name, GROUND, True) for name in ("_prices", "_pydantic", "_schema", "_stored")),
-    *((name, GROUND, True) for name in ("_structure", "_values")),
-    ("_types", GROUND, True),
-    ("_types.*", GROUND, True),
-    ("usage", GROUND, True),
-    ("settings", GROUND, True),
-    ("builtin_tools", GROUND, True),
-    ("tools", GROUND, True),
-    ("profiles", GROUND, True),
-    ("content", GROUND, True),
-    ("parts", GROUND, True),
-    ("events", GROUND, True),
-    ("messages", GROUND, True),
-    ("output", GROUND, True),
-    ("history", GROUND, True),
+# The first pattern that fits counts. On a layer marked True a module may import its siblings.
+LAYERS: list[tuple[str, int, bool]] = [
+    ("__init__", ENTRY + 1, False),
+    ("exceptions", DATA, True),
+    ("_record", DATA, True),
+    *((name, DATA, True) for name in ("_annotations", "_docstrings", "_json", "_validation")),
+    *((name, DATA, True) for name in ("_prices", "_pydantic", "_schema", "_stored")),
+    *((name, DATA, True) for name in ("_structure", "_values")),
+    ("_types", DATA, True),
+    ("_types.*", DATA, True),
+    ("usage", DATA, True),
+    ("settings", DATA, True),
+    ("builtin_tools", DATA, True),
+    ("tools", DATA, True),
+    ("profiles", DATA, True),
+    ("content", DATA, True),
+    ("parts", DATA, True),
+    ("events", DATA, True),
+    ("messages", DATA, True),
+    ("output", DATA, True),
+    ("history", DATA, True),
     ("_core", CORE, True),
     ("_core.*", CORE, True),
     ("dialects", SHARED, True),
@@ -46,13 +46,13 @@ FLOORS: list[tuple[str, int, bool]] = [
     *((f"providers._{name}", PROVIDERS, True) for name in ("row", "families", "gateways")),
     ("providers.*", MODELS, True),  # the constructors that porters know
     ("profiles.*", MODELS, True),  # and the profiles
-    ("_io", OUTSIDE, True),
-    ("_io.*", OUTSIDE, True),
+    ("_io", IO, True),
+    ("_io.*", IO, True),
     ("streaming", STREAMING, False),
     ("models", MODELS, True),
     ("models.*", MODELS, True),
-    *((name, DOORS, True) for name in ("direct", "_blocking", "__main__")),
-    *((name, DOORS, True) for name in ("testing", "_cassette", "_traffic", "pytest_plugin")),
+    *((name, ENTRY, True) for name in ("direct", "_blocking", "__main__")),
+    *((name, ENTRY, True) for name in ("testing", "_cassette", "_traffic", "pytest_plugin")),
 ]
 
 
@@ -65,18 +65,18 @@ MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 
-def floor_of(name: str) -> tuple[int, bool]:
-    for pattern, floor, neighbours in FLOORS:
+def layer_of(name: str) -> tuple[int, bool]:
+    for pattern, layer, siblings in LAYERS:
         if fnmatch(name, pattern):
-            return floor, neighbours
-    raise AssertionError(f"{name} stands on no floor: give it one in FLOORS")
+            return layer, siblings
+    raise AssertionError(f"{name} is in no layer: give it one in LAYERS")
 
 
 def is_placed(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern, _, _ in FLOORS)
+    return any(fnmatch(name, pattern) for pattern, _, _ in LAYERS)
 
 
-PURE = [name for name in MODULES if is_placed(name) and floor_of(name)[0] < OUTSIDE]
+PURE = [name for name in MODULES if is_placed(name) and layer_of(name)[0] < IO]
 
 
 def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
@@ -138,20 +138,20 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert needs == {}
 
 
-def test_every_module_has_a_floor() -> None:
-    """A new module is given a floor before it is given anything else."""
+def test_every_module_has_a_layer() -> None:
+    """A new module is given a layer before it is given anything else."""
     assert [name for name in MODULES if not is_placed(name)] == []
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_imports_go_downstairs(name: str) -> None:
-    """A module imports from floors below its own, and neighbours only where they may talk."""
-    floor, neighbours = floor_of(name)
+def test_imports_go_down(name: str) -> None:
+    """A module imports from layers below its own, and siblings only where they may talk."""
+    layer, siblings = layer_of(name)
     for imported in imports(name):
         top, _, rest = imported.partition(".")
         if top == NAME and rest and rest != name:
-            below, _ = floor_of(rest)
-            assert below < floor or (below == floor and neighbours), f"{name} imports {rest}"
+            below, _ = layer_of(rest)
+            assert below < layer or (below == layer and siblings), f"{name} imports {rest}"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -169,14 +169,14 @@ def test_modules_say_what_they_promise(name: str) -> None:
 
 @pytest.mark.parametrize("name", PURE)
 def test_nothing_waits_below_the_outside_world(name: str) -> None:
-    """The pure floors have no `async`, no `await`, no clock, no thread and no network."""
+    """The pure layers have no `async`, no `await`, no clock, no thread and no network."""
     waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     assert not [node for node in ast.walk(TREES[name]) if isinstance(node, waiting)]
     assert not uses(name, "anyio", "asyncio", "trio", "httpx", "time", "random", "socket", "ssl")
 
 
-# What only some rooms may use at run time.
-ROOMS: dict[str, tuple[set[str], set[str]]] = {
+# Packages that only these modules may import at run time.
+USERS: dict[str, tuple[set[str], set[str]]] = {
     "the HTTP library": ({"httpx", "httpx2", "httpcore", "h11"}, {"_io.transport"}),
     "threads": (
         {"threading"},
@@ -193,11 +193,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("what", ROOMS)
-def test_some_things_are_used_in_one_room(what: str) -> None:
+@pytest.mark.parametrize("what", USERS)
+def test_some_packages_are_used_in_few_modules(what: str) -> None:
     """What is hard to get right is done in one place."""
-    packages, rooms = ROOMS[what]
-    assert {name for name in MODULES if uses(name, *packages)} <= rooms
+    packages, users = USERS[what]
+    assert {name for name in MODULES if uses(name, *packages)} <= users
 
 
 def test_the_environment_is_read_in_one_place() -> None:
