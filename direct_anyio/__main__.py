@@ -108,7 +108,7 @@ def ask_command(arguments: argparse.Namespace, parser: argparse.ArgumentParser) 
 def _has_input() -> bool:
     """Wait for standard input to have something, or to end, and return whether it has.
 
-    Services and remote shells may leave a pipe open that nobody ever writes to.
+    Services and remote shells may leave a pipe open that is never written to.
     """
     try:
         has_input = bool(select.select([sys.stdin], [], [], PIPE_SECONDS)[0])

@@ -209,7 +209,7 @@ class _LateExecutor(ThreadPoolExecutor):
         try:
             threading.Thread(target=work, daemon=True).start()
         except RuntimeError:
-            work()  # The last handlers run, so there is nobody else to keep waiting.
+            work()  # The last exit handlers run: blocking here holds up nothing else.
         return future
 
 

@@ -66,7 +66,7 @@ def counts_in(
 
     Args:
         data: The response, as JSON was read.
-        providers: The provider's name, and others that count alike.
+        providers: The provider's name, and others that count in the same way.
         provider_url: Its base URL, which is tried first.
         flavor: The provider's protocol, such as 'chat' or 'responses'.
 

@@ -16,7 +16,7 @@ ItemT = TypeVar("ItemT")
 
 
 class _Frozen(tuple[ItemT, ...]):
-    """The items of a record, with an error for whoever takes it for a list."""
+    """The items of a record; iterating over it is an error that says so."""
 
     __slots__ = ()
 

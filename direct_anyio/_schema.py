@@ -1,6 +1,6 @@
 """The JSON schema of a type, and of a function's arguments.
 
-Promises:
+Guarantees:
 
 1.  Known are attrs classes, dataclasses, TypedDicts, named tuples, models and types of pydantic's,
     generics of these, type aliases, enums, literals, unions, lists, sets, tuples, dicts whose keys
@@ -178,11 +178,11 @@ def known(annotation: Any) -> Known:
         UserError: The type has no JSON schema.
     """
     try:
-        # Unions that differ in their order are equal, but are not written alike.
+        # Unions that differ in their order are equal, but have different schemas.
         written = repr(annotation)
         try:
             return _known(annotation, written)
-        except TypeError:  # what is said in an `Annotated` may have no hash
+        except TypeError:  # metadata of an `Annotated` may have no hash
             return _known.__wrapped__(annotation, written)
     except RecursionError:
         raise UserError("The type is nested too deeply") from None

@@ -59,11 +59,11 @@ class Union:
 
     Args:
         kind: The union, as its type alias.
-        tag: The field that tells them apart.
+        tag: The field that says which one it is.
         others: What may stand there beside its members.
 
     Attributes:
-        tag: The field that tells them apart.
+        tag: The field that says which one it is.
         members: All that may stand there; an `OpaquePart` has any other tag.
         classes: The class of each tag.
     """

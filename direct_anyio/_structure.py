@@ -1,6 +1,6 @@
 """Values of types, read from what a model wrote.
 
-Promises:
+Guarantees:
 
 1.  Every type that has a JSON schema (`_schema`) is read, and no other.
 2.  Nothing is guessed; `_types.kinds` says what fits. Unknown keys are ignored.

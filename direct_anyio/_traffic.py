@@ -58,7 +58,7 @@ def _url(url: str, secrets: Secrets) -> str:
 def _without_secrets(document: Any, secrets: Secrets, is_headers: bool = False) -> Any:
     """Return a request's JSON without its secrets, which are learnt.
 
-    They stand under a name that tells so, among the headers for another server, or in a URL.
+    They have a name of a secret, are headers for another server, or are in a URL.
     """
     match document:
         case dict():
@@ -172,7 +172,7 @@ class Recorder:
         return recording
 
     async def aclose(self) -> None:
-        """Do nothing: whoever made the client that sends closes it."""
+        """Do nothing: the client that sends is closed by the user."""
 
 
 @define(eq=False)
@@ -283,7 +283,7 @@ class Replayer:
 
     Attributes:
         any_loop: Whether every event loop may use it; always.
-        offline: Whether it reaches nobody, so that it may be used where real requests are
+        offline: Whether it sends nothing, so that it may be used where real requests are
             forbidden; always.
 
     Raises:
@@ -312,7 +312,7 @@ class Replayer:
         """Return the recorded response.
 
         Raises:
-            UserError: There is none for this request.
+            UserError: There is no recording for this request.
         """
         secrets = Secrets()
         secrets.learn(request.more.get("headers") or {})
@@ -324,7 +324,7 @@ class Replayer:
             raise UserError(self._cassette.no_recording(asked)) from None
         trace = (request.more.get("extensions") or {}).get("trace")
         if trace is not None:
-            # The wait for the head is none for a connection.
+            # Waiting for the head is not waiting for a connection.
             await trace("http11.receive_response_headers.started", {})
         await anyio.sleep(exchange.after * self._pace)
         return _Replayed(exchange, self._pace)

@@ -221,7 +221,7 @@ class Values:
             return self.other(value)
         except ValidationError:
             raise
-        except Exception as exc:  # whatever the value's own methods raise
+        except Exception as exc:  # a value's own methods raise any error
             reason = f"{type(exc).__name__}: {exc}"
             raise ValidationError(f"cannot be written as JSON: {reason}") from exc
 
@@ -321,7 +321,7 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
 
     Args:
         value: Any value.
-        writer: Writes it; by default as a provider is told it.
+        writer: Writes it; by default as it is sent to a provider.
 
     Raises:
         UserError: It is nested too deeply, or one of its own methods failed.
@@ -331,7 +331,7 @@ def plain(value: Any, writer: Values = _TOLD) -> Any:
     except ValidationError as invalid:
         reason = invalid.message("the value", "{} {}")
         raise UserError(f"It cannot be written as JSON: {reason}") from invalid
-    except Exception as exc:  # whatever a key's own methods raise
+    except Exception as exc:  # a key's own methods raise any error
         raise UserError(f"It cannot be written as JSON: {type(exc).__name__}") from exc
 
 

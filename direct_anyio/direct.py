@@ -79,12 +79,12 @@ async def model_request(
 
     Args:
         model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
-        messages: What is said to it.
+        messages: The conversation so far.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
-        misplaced: Nothing; what else is passed is told where it belongs.
+        misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
         The response, with the tokens used.
@@ -126,12 +126,12 @@ def model_request_stream(
 
     Args:
         model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
-        messages: What is said to it.
+        messages: The conversation so far.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
-        misplaced: Nothing; what else is passed is told where it belongs.
+        misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
         An async context manager for the stream.
@@ -168,13 +168,13 @@ def model_request_sync(
 
     Args:
         model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
-        messages: What is said to it.
+        messages: The conversation so far.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
-        misplaced: Nothing; what else is passed is told where it belongs.
+        misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
         The response, with the tokens used.
@@ -219,13 +219,13 @@ def model_request_stream_sync(
 
     Args:
         model: A model, or its name, such as `'openai:gpt-4.1-mini'`.
-        messages: What is said to it.
+        messages: The conversation so far.
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
             for what `instrument_all` was told.
         portal: Where the request runs, instead of the portal of the process.
-        misplaced: Nothing; what else is passed is told where it belongs.
+        misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
         A context manager for the stream.
@@ -248,7 +248,7 @@ def _prepare_model(
     model: Model | KnownModelName | str, instrument: InstrumentationSettings | bool | None
 ) -> Model:
     prepared = infer_model(model)
-    # Until that module is imported nobody has asked for tracing, nor made it the default.
+    # Until that module is imported, tracing has not been switched on.
     if instrument or (instrument is None and f"{__package__}.models.instrumented" in sys.modules):
         from .models.instrumented import instrument_model
 
@@ -320,7 +320,7 @@ class StreamedResponseSync:
     """A streamed response for blocking code; iterate over it for its events.
 
     Use it in a `with` block. Any thread may create it, iterate over it and leave it.
-    The request is sent as the block is entered; what becomes of it is told by the first
+    The request is sent as the block is entered; an error of it is raised by the first
     use of the stream, or else by the end of the block.
 
     Args:
@@ -349,7 +349,7 @@ class StreamedResponseSync:
 
     def __enter__(self) -> StreamedResponseSync:
         portal = portal_for(self._given_portal, "async with model_request_stream(...)")
-        # Never released, so that nobody waits for it.
+        # Never released, and never waited for.
         if not self._entering.acquire(blocking=False):
             raise UserError("A StreamedResponseSync can be entered only once.")
         self._task = Task(portal, self._held.run)

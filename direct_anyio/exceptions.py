@@ -16,7 +16,7 @@
       ModelConnectionError                 the bytes did not get through
         ModelTimeoutError                    a deadline passed; also a TimeoutError
         StreamInterrupted                    the stream ended without its end
-      UnexpectedModelBehavior              reached, but the answer makes no sense
+      UnexpectedModelBehavior              reached, but the answer cannot be read
         ResponseTooLarge                     a cap was hit
         ContentFilterError                   the provider withheld the answer
         EmptyResponse                        a complete answer with nothing in it
@@ -127,14 +127,14 @@ class _Restorable:
 class UnencryptedKeyWarning(UserWarning):
     """A key is sent over plain `http://` to another machine, for all on the way to read.
 
-    It is told once for each host. On a network that is trusted, filter it.
+    It is shown once for each host. On a network that is trusted, filter it.
     """
 
 
 class UnheededSettingWarning(UserWarning):
     """A setting of a request has no effect, since the model or its protocol has nothing like it.
 
-    It is told once for each model and setting, and listed in the response's
+    It is shown once for each model and setting, and listed in the response's
     `provider_details['direct_anyio']['unheeded']`.
     """
 

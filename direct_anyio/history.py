@@ -1,6 +1,6 @@
 """Stored histories: messages as JSON, written and read; and the events of a stream.
 
-Promises:
+Guarantees:
 
 1.  What `dump_messages` wrote, `load_messages` reads back as equal messages.
 2.  The JSON is that of pydantic-ai's `ModelMessagesTypeAdapter`: both its major versions read
@@ -120,7 +120,7 @@ class _Revived(Values):
             return record
         if own == "metadata":
             held = at("metadata", self.tree, inner, depth + 1)
-        else:  # it is a dict, whatever it looks like
+        else:  # it is a dict
             held = at(own, self.members, unmarked(inner), depth + 1)
         return attrs.evolve(record, **{own: held})
 
@@ -379,7 +379,7 @@ def read(tree: Any, expected: Any, name: str) -> Any:
         return _converter().structure(tree, expected)
     except ValidationError as invalid:
         raise UserError(invalid.message(name)) from None
-    except Exception as exc:  # whatever a class says to what does not fit it
+    except Exception as exc:  # a class raises any error for what does not fit it
         raise UserError(f"{name}: {printable(str(exc), 200)}") from None
 
 
@@ -398,7 +398,7 @@ def written(values: Any, union: Union, name: str) -> list[Any]:
         return STORED.each(values, union)
     except ValidationError as invalid:
         raise UserError(invalid.message(name)) from None
-    except Exception as exc:  # whatever a value's own methods raise
+    except Exception as exc:  # a value's own methods raise any error
         raise UserError(f"{name}: cannot be written as JSON: {type(exc).__name__}") from exc
 
 

@@ -80,7 +80,7 @@ def _errors(value: str | Sequence[dict[str, Any]]) -> str | tuple[dict[str, Any]
 
 
 def _settled(value: Any) -> Any:
-    # An iterator could be told once only, and a result is told in every request that follows.
+    # An iterator could be sent once only, and a result is sent in every request that follows.
     return list(value) if isinstance(value, Iterator) else value
 
 
@@ -121,7 +121,7 @@ class UserPromptPart(Record):
 
     Attributes:
         content: Text, or a sequence of texts, files and cache points.
-        timestamp: When it was said.
+        timestamp: When it was made.
     """
 
     content: str | Sequence[UserContent] = field(converter=_content)

@@ -101,7 +101,7 @@ class ModelSettings(TypedDict, total=False):
 
 
 class RetryHook:
-    """Tells a model around a model of each retry, and then those who are told besides.
+    """Calls the hook of a model around a model for each retry, and then that of the request.
 
     Args:
         first: The hook that is called first.

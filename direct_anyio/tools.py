@@ -76,8 +76,8 @@ class ToolDefinition(Record):
     ) -> ToolDefinition:
         """Return the tool that a function is, sync or async.
 
-        Its parameters are read from the annotations; what the docstring tells of each, in
-        the style of Google, NumPy or Sphinx, is told to the model, as is a text in an
+        Its parameters are read from the annotations; what the docstring says of each, in
+        the style of Google, NumPy or Sphinx, is sent to the model, as is a text in an
         `Annotated`. A parameter without annotation takes anything, `*args` is left out,
         and `**kwargs` allows more members. The function is not called, and not kept.
 
@@ -142,7 +142,7 @@ class OutputObjectDefinition(Record):
         Args:
             kind: An attrs class, dataclass, TypedDict, named tuple, pydantic model, enum, or
                 a type made of these, of numbers, texts, dates and the like, lists and dicts.
-                Limits in an `Annotated`, as of `annotated_types`, are told and checked.
+                Limits in an `Annotated`, as of `annotated_types`, are sent and checked.
             name: A name for the shape, that of the class by default.
             description: What it is, the docstring up to its sections by default.
             strict: Whether the provider must hold the model to the schema.

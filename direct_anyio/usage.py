@@ -73,7 +73,7 @@ class RequestUsage(Record):
             data: The response, as JSON was read.
             provider: The provider's name.
             provider_url: Its base URL, which is tried first.
-            provider_fallback: A provider that counts alike, where `provider` is not known.
+            provider_fallback: A provider that counts as it does, where it is not known.
             api_flavor: The protocol, such as 'chat' or 'responses'.
             details: Other counts.
 

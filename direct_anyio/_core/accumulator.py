@@ -165,7 +165,7 @@ class Accumulator:
     """The state of one response.
 
     Attributes:
-        parameters: What the request offered; tells which part is the final result.
+        parameters: What the request offered; says which part is the final result.
         provider_name: The provider.
         provider_url: Its base URL.
         model_name: The model that was asked, until the response names one.
@@ -173,7 +173,7 @@ class Accumulator:
         final_result_event: The one final result event, once there was one.
         suspended: Whether the provider has paused, so that a whole answer is not complete.
         ending: How far the response is.
-        is_unread: Whether nobody reads the events, so that none are made.
+        is_unread: Whether the events are not read, so that none are made.
     """
 
     parameters: ModelRequestParameters

@@ -90,7 +90,7 @@ class PartChunk:
     """A part starts or grows.
 
     Attributes:
-        key: What tells the parts of this response apart, such as an index; None for
+        key: What identifies the part in this response, such as an index; None for
             the latest part if it is of the delta's kind.
         delta: What is added; the first one for a key starts the part.
         id: The provider's id of the part, used as it starts.
@@ -228,7 +228,7 @@ class Codec(Protocol):
         """Write a request.
 
         Raises:
-            UserError: Something in it cannot be said to this model.
+            UserError: The protocol or the model does not take a part of it.
         """
         ...
 
@@ -255,7 +255,7 @@ def expect_type(value: Any, expected: type[ValueT]) -> ValueT:
     """Return `value`, which must be of `kind`.
 
     Raises:
-        TypeError: It is not: the provider's answer makes no sense.
+        TypeError: It is not: the provider's answer cannot be read.
     """
     if not isinstance(value, expected):
         raise TypeError(f"expected {expected.__name__}, got {type(value).__name__}")

@@ -76,7 +76,7 @@ NONSENSE = (
     RecursionError,
     UserError,
 )
-"""What a reader trips over when the provider's bytes make no sense."""
+"""What a reader raises for an answer that cannot be read."""
 
 
 def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:

@@ -67,7 +67,7 @@ class Ending:
         """Go to the next state.
 
         Args:
-            mark: What was said, or what happened.
+            mark: What came, or what happened.
             model_name: The model, for the error.
 
         Returns:

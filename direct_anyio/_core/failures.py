@@ -340,7 +340,7 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
         status: The status.
         document: The body, as JSON or as text.
         model_name: The model that was asked.
-        hint: What to do about it, beside what is said of every such error.
+        hint: What to do about it, beside the hint of every such error.
     """
     category = _category_of(document, status)
     if category is not None and status in _SHARPER.get(category, ()):
@@ -358,7 +358,7 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
 def in_stream_error(document: Any, model_name: str) -> ModelHTTPError:
     """Return the error for an error document of status 200: a frame of a stream, or a body.
 
-    It has the status that it names, else that of its category: 500 where nothing tells.
+    It has the status that it names, else that of its category, else 500.
     """
     category = _category_of(document, None) or _SERVER
     status = next(filter(None, map(_status_of, _levels(document))), category.status)
@@ -464,7 +464,7 @@ def _messages_of(document: Any) -> list[str]:
 
 
 _MOMENT = 60.0
-"""Seconds of a wait that makes a limit of a day a rate limit none the less."""
+"""Seconds of a wait up to which a limit of a day is a rate limit."""
 
 _MAX_MESSAGES = 8
 
@@ -501,7 +501,7 @@ def _status_of(level: Mapping[str, Any]) -> int | None:
 def _retry_after_of(document: Any) -> float | None:
     """Return the seconds that an error document asks to wait, None where it does not say.
 
-    Google tells them in a `RetryInfo`, such as "17.5s"; others in words.
+    Google gives them in a `RetryInfo`, such as "17.5s"; others in words.
     """
     for level in _levels(document):
         details = level.get("details")

@@ -101,7 +101,7 @@ class Fold:
         """Return the next event, None where more must arrive first, or the response is closed.
 
         Raises:
-            ModelAPIError: What arrived is an error, or makes no sense, or the answer is not whole.
+            ModelAPIError: What arrived is an error, or cannot be read, or the answer is not whole.
         """
         ending = self.accumulator.ending
         while True:

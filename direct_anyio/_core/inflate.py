@@ -30,7 +30,7 @@ def decompressed(decoder: Decoder[bytes], encoding: str) -> Decoder[bytes]:
     """Return `decoder` for a body with this `Content-Encoding`.
 
     Raises:
-        UnexpectedModelBehavior: It is none that we can undo, or several at once.
+        UnexpectedModelBehavior: The coding is unknown, or there are several.
     """
     inflate = Inflate(encoding)
     return _InflatingDecoder(decoder, inflate) if inflate.coding else decoder
@@ -62,7 +62,7 @@ class Inflate:
         coding: What is undone, '' for nothing.
 
     Raises:
-        UnexpectedModelBehavior: It is none that we can undo, or several at once.
+        UnexpectedModelBehavior: The coding is unknown, or there are several.
     """
 
     def __init__(self, encoding: str) -> None:

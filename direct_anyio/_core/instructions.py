@@ -17,8 +17,8 @@ def instructions_of(
 ) -> str | None:
     """Return the instructions for the next response.
 
-    They are those of the latest request that has any, whatever lies behind it; blank ones
-    are none. What tells a prompted output's schema follows.
+    They are those of the latest request that has any; blank ones
+    count as none. The schema of a prompted output follows.
     """
     requests = (each for each in reversed(messages) if isinstance(each, ModelRequest))
     given = (each.instructions for each in requests)

@@ -70,7 +70,7 @@ class Secrets:
         """Hide the secrets in what an error, and what it was caused by, says and holds.
 
         The frames that it has come through so far are dropped: their local variables are
-        the request as it was sent, and what the server said of it.
+        the request as it was sent, and the server's words about it.
         """
         seen: set[BaseException] = set()
         chain = [error]

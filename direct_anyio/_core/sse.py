@@ -1,6 +1,6 @@
 r"""Server-sent events out of bytes, as they come and however they are cut.
 
-Promises: the frames that the WHATWG text "event stream interpretation" prescribes
+Guarantees: the frames that the WHATWG text "event stream interpretation" prescribes
 (https://html.spec.whatwg.org/multipage/server-sent-events.html), the same for every chunking; time
 linear in the bytes, also byte by byte; memory within two caps; and nothing but frames or
 `ResponseTooLarge`, whatever the bytes are.

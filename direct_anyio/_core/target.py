@@ -236,7 +236,7 @@ def _with_fitting_ids(
     for call in links.calls:
         id = call.part.tool_call_id
         if call.run != run and not profile.tool_call_ids_must_be_unique:
-            # Those of one response must be told apart by any target.
+            # Those of one response must differ for any target.
             uses.clear()
             run = call.run
         new[call.place] = ids.fitted(id, uses[id])

@@ -105,7 +105,7 @@ _MODALITIES: dict[type, str] = {
     DocumentUrl: "document",
 }
 
-# Logfire shows the members of these strings, where it is told that they are JSON.
+# Logfire shows the members of these strings, where an attribute says that they are JSON.
 _LOGFIRE = {
     "type": "object",
     "properties": {
@@ -239,7 +239,7 @@ def content_attributes(
     Args:
         messages: The messages.
         parameters: What is offered.
-        binary: Whether the bytes of files are told.
+        binary: Whether the bytes of files are recorded.
     """
     instructions = instructions_of(messages, parameters)
     content: Attributes = {"gen_ai.input.messages": list(_messages(messages, binary))}
@@ -293,7 +293,7 @@ def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
     try:
         # A lone surrogate would keep an exporter from sending the whole batch.
         return {name: mended(text_of(writer.tree(value))) for name, value in values.items()}
-    except ValidationError as invalid:  # the span tells the class of the value's own error
+    except ValidationError as invalid:  # the span has the class of the value's own error
         raise invalid.__cause__ or invalid from None
 
 

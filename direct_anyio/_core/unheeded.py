@@ -49,7 +49,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "top_p": (1,),
 }
 
-# How the names of settings end that are of function tools, and say nothing where there are none.
+# Ends of the names of settings about function tools, which have no effect without any.
 _OF_TOOLS = ("tool_calls", "tool_definitions")
 
 _PREFIXES = frozenset(
@@ -103,7 +103,7 @@ def unheeded(
         ignored = _ignored(codec, _Settings(asked), has_tools) if asked else ()
         for tool in parameters.builtin_tools:
             ignored += _ignored_options(codec, cast(Any, type(tool)), _Settings(_options(tool)))
-    except Exception:  # a value that cannot be written, which is told where it is to be
+    except Exception:  # a value that cannot be written is an error of the encoder
         return ()
     return ignored
 
@@ -183,7 +183,7 @@ def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools
         return value is True
     if key == "thinking" and value is False:
         return True  # a model that is told nothing does not think
-    # The value may be what is sent where there is none: another value would then be sent.
+    # The value may be the default: then another value would be sent.
     if not isinstance(value, (int, float)):
         return False
     other = not value if isinstance(value, bool) else value + 1

@@ -52,7 +52,7 @@ _PLATFORM = IPv4Address("168.63.129.16")
 # Networks of IPv6 whose last 32 bits are an address of IPv4: RFC 6052 and RFC 4291.
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 
-# Networks that stand for others in more than one way, or that nobody should be reached by:
+# Networks that stand for others in more than one way, or that are not to be used:
 # RFC 8215, RFC 4380, RFC 2765, RFC 3879, RFC 9637, RFC 9602, RFC 6666, RFC 9780.
 _CLOSED = tuple(
     map(
@@ -160,7 +160,7 @@ class Download:
         """Return the file's bytes, under the name and type that `item` gives it.
 
         Raises:
-            UserError: The URL, or one that it leads to, is none that is fetched, or
+            UserError: The URL, or one that it leads to, is not allowed, or
                 there is no such file.
             ModelAPIError: The connection failed.
         """

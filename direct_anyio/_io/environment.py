@@ -47,7 +47,7 @@ def proxies(host: str) -> dict[str, str | None]:
         host: Where requests go; what is sent to this machine goes through no proxy.
 
     Raises:
-        UserError: The URL of a proxy makes no sense.
+        UserError: The URL of a proxy is not valid.
     """
     if is_loopback(host):
         return {}

@@ -52,7 +52,7 @@ class Multiplexed:
     def retire(self) -> None:
         """Have no other request put on the connection, and close it behind those under way.
 
-        A connection whose peer is gone, and nobody said so, takes all that is written to it.
+        A connection whose peer is gone without a word takes all that is written to it.
         """
         # As where a connection has used up the numbers that streams can have.
         self.connection._used_all_stream_ids = True

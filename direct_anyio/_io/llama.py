@@ -1,6 +1,6 @@
 """Models on this machine: finds the weights and keeps llama.cpp's server in a child process.
 
-Promises:
+Guarantees:
 
 * one child for each weights file, shared by all threads, event loops and forked processes;
 * a child that died is replaced by the next call;
@@ -99,7 +99,7 @@ class Server:
         process: The child.
         stdin: Closed, it has the child end.
         stdout: Ends with the child.
-        key: What it wants to be asked with.
+        key: The API key that it requires.
         url: Its address.
     """
 
@@ -162,7 +162,7 @@ def running(gguf: str, model_name: str | None = None) -> Server:
 async def serve(model_name: str) -> Server:
     """Find a model's weights and return its server, as `running` without blocking.
 
-    Cancelling leaves at once; the model goes on loading, for whoever asks next.
+    Cancelling returns at once; the model goes on loading for the next request.
 
     Raises:
         UserError: As `find_weights`.

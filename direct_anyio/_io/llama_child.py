@@ -1,6 +1,6 @@
 """The local model server: a script of its own, which `llama.py` runs in a child process.
 
-It promises one line on stdout, `{"url": ...}` or `{"error": ...}`, silence besides, and to be
+It writes one line to stdout, `{"url": ...}` or `{"error": ...}`, nothing else, and ends
 gone once its stdin ends, which the kernel sees to when the last process that holds the other end
 has died, of whatever cause. It imports nothing of this package, so it runs by its path alone.
 """

@@ -1,4 +1,4 @@
-"""Tells whoever wants to know how long a request waited for its turn."""
+"""Reports how long a request waited in a queue."""
 
 from __future__ import annotations
 

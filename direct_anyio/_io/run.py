@@ -180,7 +180,7 @@ class Clients:
 
 
 async def _close(client: HTTPClient) -> None:
-    # What does not close in good order is none of the next request's business.
+    # An error of closing must not reach the next request.
     with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(Exception):
         await client.aclose()
 
@@ -287,7 +287,7 @@ class BoundClient:
     """A client of the user's, which stays with the event loop of its first use.
 
     Attributes:
-        client: The client; whoever made it closes it.
+        client: The client, which the user closes.
         most: Requests at once; its own pool may allow fewer.
     """
 
@@ -317,7 +317,7 @@ class BoundClient:
         if getattr(self.client, "is_closed", False):
             raise UserError("The `http_client` of this model is closed: pass an open one.")
         if getattr(self.client, "any_loop", False):
-            # It has no connections of its own, so nobody need wait for one.
+            # It has no connections, so there is nothing to wait for.
             return self._shared(math.inf)
         loop = ref(current_token().native_token)
         if self._clients is None:

@@ -38,7 +38,7 @@ ResultT = TypeVar("ResultT")
 async def open_task_group() -> AsyncIterator[TaskGroup]:
     """Open a task group whose body and tasks raise what they raised, not a group of it.
 
-    The body's own exception leaves bare and identical, whatever the cancelled tasks did
+    The body's own exception is raised as it is, not in a group, whatever the cancelled tasks did
     meanwhile; an exception group that the body raised passes as it was. Cancellation
     is left to the backend. A task's KeyboardInterrupt or SystemExit wins over all others.
 
@@ -151,7 +151,7 @@ class HostedTaskGroup:
                 await self._leave.wait()
                 self._group.cancel_scope.cancel()
         except cancelled:
-            pass  # The event loop ends, and with it all that nobody waits for.
+            pass  # The event loop ends and cancels all tasks.
         except BaseExceptionGroup as exc:
             self._failure = _lone(exc)
         finally:
@@ -163,7 +163,7 @@ class HostedTaskGroup:
 
 
 class Entered:
-    """What is entered first, with an error for whoever iterates over it at once."""
+    """A block that must be entered first; iterating over it is an error that says so."""
 
     def __aiter__(self) -> NoReturn:
         raise TypeError(

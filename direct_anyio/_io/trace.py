@@ -76,7 +76,7 @@ class Trace:
         client: Who sends it.
         enter: Told of each phase as it begins.
         limiting: Cancels what is being waited for.
-        is_told: Whether anything was told.
+        is_told: Whether httpcore has traced anything.
         made: The connection that was made for the request, None for a kept one.
         via: The host that was connected to, which may be a proxy.
         head_is_out: Whether the head of the request was sent.
@@ -112,7 +112,7 @@ class Trace:
         # A cancellation is kept out of a step that must not be cut short.
         limiting = self.limiting
         if step.forgets:
-            # Here it is still forgotten in good order. A shield is none against the scope's
+            # Here httpcore still forgets it cleanly. A shield does not hold off the scope's
             # own deadline.
             await checkpoint_if_cancelled()
             self._limit, limiting.deadline = limiting.deadline, math.inf
@@ -120,7 +120,7 @@ class Trace:
             limiting.deadline = min(limiting.deadline, self._limit)
             self._limit = math.inf
         limiting.shield = step.forgets or step.breaks
-        # What is said to a proxy first is a part of connecting.
+        # A request to a proxy is a part of connecting.
         if getattr(info.get("request"), "method", None) == b"CONNECT":
             return
         if step.phase is not None:

@@ -67,7 +67,7 @@ class Request:
         headers: The headers; never printed.
         content: The body.
         sni: The name to show and check in TLS, where the URL has an address in its place.
-        hint: What to look at where nobody can be reached.
+        hint: What to check where the server cannot be reached.
         late_headers: Returns more headers, the key among them, once it is this request's
             turn: what was known before may have changed by then. Those of `headers` count
             before them. It keeps the limit on all of a request itself.
@@ -98,7 +98,7 @@ def _ssl_context() -> Any:
     """Return what all connections trust; it takes 25 ms to build.
 
     Raises:
-        UserError: The environment names certificates that are none.
+        UserError: The environment names a file that holds no certificates.
     """
     variable = certificates()
     try:
@@ -118,7 +118,7 @@ def new_client(host: str, library: Any = httpx) -> HTTPClient:
     cancelled in it holds its place for ever (encode/httpcore#1093).
 
     Raises:
-        UserError: What the environment says of proxies or certificates makes no sense.
+        UserError: The proxies or certificates of the environment cannot be used.
     """
     made: dict[str, Any] = {
         "verify": _ssl_context(),
@@ -237,7 +237,7 @@ class Exchange:
             self._limiting.deadline = min(self._limiting.deadline, passes)
 
     async def _read(self, most: int, deadline: float) -> bytes:
-        """Return what comes of the body until then; one that is cut short is none the less it."""
+        """Return what comes of the body until then, also of one that is cut short."""
         body = b""
         over = (anyio.EndOfStream, anyio.ClosedResourceError, ModelAPIError)
         with CancelScope(deadline=deadline), suppress(*over):
@@ -389,7 +389,7 @@ class Exchange:
             with CancelScope(shield=True, deadline=passes) as scope:
                 await response.aclose()
                 if self._trace.shared is not None:
-                    # A stream of HTTP/2 that is closed waits for bytes none the less.
+                    # A stream of HTTP/2 waits for bytes even where it is closed.
                     scope.cancel()
                 # Unwinds the library's nested generators here, not in the garbage collector.
                 # What they had read before comes out first.
@@ -527,7 +527,7 @@ async def _headed(group: TaskGroup, exchange: Exchange, clients: Clients) -> Non
     try:
         await exchange.head()
     except BaseException:
-        # Also where the head came and nobody waited for it any more.
+        # Also where the head came too late for the task that waited.
         await exchange.aclose(drain=False)
         raise
 
@@ -554,7 +554,7 @@ def _host(url: str) -> str:
 def _refuse_leftovers(response: Any) -> None:
     """Keep a connection from reuse of which we cannot be sure that this response is over.
 
-    There are bytes behind its end, or its length was told in two ways. Such bytes would
+    There are bytes behind its end, or its length was given in two ways. Such bytes would
     be taken for the answer to the next request. Only httpcore's h11 state knows of them;
     where it is not found, as behind a mock, nothing is done.
     """
@@ -563,7 +563,7 @@ def _refuse_leftovers(response: Any) -> None:
         leftover = state.trailing_data[0]
     except AttributeError:
         return
-    # RFC 9112, 6.3: a server that sent both ought to be handled as an error.
+    # RFC 9112, 6.3: sending both is to be handled as an error.
     told_twice = {"content-length", "transfer-encoding"} <= {*map(str.lower, response.headers)}
     if leftover or told_twice:
         state.send_failed()

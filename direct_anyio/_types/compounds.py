@@ -78,7 +78,7 @@ class Array(Kind):
         if self.first:
             schema["prefixItems"] = [kind.schema(defs) for kind in self.first]
         if self.rest is not None:
-            # What stands behind items of any number can be told apart by no schema.
+            # No schema can describe what stands behind items of any number.
             members = [each for kind in (self.rest, *self.last) if (each := kind.schema(defs))]
             if members:
                 schema["items"] = members[0] if len(members) == 1 else {"anyOf": members}

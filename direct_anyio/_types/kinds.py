@@ -166,7 +166,7 @@ class Choice(Kind):
 
     Attributes:
         options: JSON value and value of each.
-        said: What is written about it, for the model.
+        description: What is written about it, for the model.
         cls: The enum.
     """
 

@@ -45,7 +45,7 @@ class Limit:
     """One limit.
 
     Attributes:
-        word: The name of the attribute that tells it.
+        word: The name of the attribute that holds it.
         bound: Its value.
     """
 

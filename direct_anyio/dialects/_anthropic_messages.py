@@ -1,6 +1,6 @@
 """Writes a history as the messages of Anthropic's protocol, block by block.
 
-Promises:
+Guarantees:
 
 * a history of any provider makes valid messages: what another one signed is said as text,
   and what it ran itself is left out, as is a call of the provider's own tools whose result

@@ -39,7 +39,7 @@ class AnthropicModelProfile(ModelProfile):
         anthropic_supports_budget_thinking: Whether it can be given a number of tokens.
         anthropic_efforts: The levels of effort that it knows, none if it has none.
         anthropic_thinking_off: What `thinking=False` sends; None where a model that is
-            told nothing does not think, 'adaptive' where one cannot stop.
+            asked for nothing does not think, 'adaptive' where one cannot stop.
         anthropic_supports_sampling: Whether temperature, top_p and top_k may be set.
         anthropic_supports_forced_tool_choice: Whether a tool call can be demanded.
         anthropic_code_execution: The version of its code execution.
@@ -109,7 +109,7 @@ _UNFORCED = (
 )
 
 # What `thinking=False` sends, the first that fits; a model of none of these does not think
-# unless it is told to.
+# unless it is asked to.
 _THINKING_OFF: dict[str, _Off | None] = {
     "claude-fable-5": "adaptive",
     "claude-mythos-": "adaptive",

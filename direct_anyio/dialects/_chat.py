@@ -56,15 +56,15 @@ class Quirks:
 
     Attributes:
         settings: From settings, the model's profile and its name to members of the body: those
-            of settings of the gateway's own, and what it is told of thinking.
+            of settings of the gateway's own, and what asks for thinking.
         thoughts: From a message or delta, and the provider's name, to items, where it
             has thoughts of its own form.
         marks_tagged: Whether thoughts between tags are marked as the provider's.
         usage: From a `usage` object to what has been used.
         details: From a choice and its document to `provider_details`.
         path: From a model's name to what follows the base URL.
-        failed: From an error document to items, None where it is an error indeed.
-        send_back: From a thinking part of the gateway's own to what it wants back in
+        failed: From an error document to items, None where it is an error.
+        send_back: From a thinking part of the gateway's own to what it expects back in
             `reasoning_details`, None where it is sent like any other's.
     """
 

@@ -108,7 +108,7 @@ class ChatReader(Reader):
             yield used
         if not document.get("choices"):
             return
-        # What choices of one frame have is not told twice.
+        # What choices of one frame have is not passed on twice.
         length, had_content = self._length, self._has_content
         for choice in self._chosen(document):
             if choice.get("usage"):

@@ -36,7 +36,7 @@ def snake_case(value: Any) -> Any:
 def merged(known: JSONObject, new_metadata: JSONObject) -> JSONObject:
     """Return the metadata of all frames so far.
 
-    A frame tells all of it again, or what is new; in that case what supports the answer counts
+    A frame has all of it again, or what is new; then what supports the answer counts
     its sources from those of the frames before.
     """
     sources, new = (_objects(each, "groundingChunks") for each in (known, new_metadata))

@@ -33,12 +33,12 @@ class GoogleModelProfile(ModelProfile):
     """What one of Google's models can do.
 
     Attributes:
-        google_thinking: How it is told to think: by a budget of tokens or by a level;
+        google_thinking: How thinking is asked for: by a budget of tokens or by a level;
             None where it does not think.
         google_thinking_levels: The levels that it knows, the least first.
         google_least_thinking_budget: The least budget that it takes; 0 is no thinking.
         google_supports_tool_combination: Whether function tools and built-in tools go
-            together, and its API tells of built-in tools in parts.
+            together, and its API has built-in tools in parts.
         google_supports_validated_calls: Whether calls can be held to their schema.
         google_returnable_files: MIME types of files that a tool's result may hold; others
             are sent beside it.
@@ -76,7 +76,7 @@ def google_model_profile(model_name: str) -> GoogleModelProfile:
     name = model_name.rpartition("/")[2]
     draws = "image" in name
     thinks = _thinking_of(name)
-    # Gemini 3 and whatever comes after it.
+    # Gemini 3 and later.
     is_new = thinks == "level"
     always = "pro" in name and "flash" not in name
     return GoogleModelProfile(
@@ -119,7 +119,7 @@ _BUDGETS = {
 def thinking_config(settings: Mapping[str, Any], profile: GoogleModelProfile) -> JSONObject | None:
     """Return how a model is told to think, None where that is left to it.
 
-    A model that cannot stop thinking is told to think as little as it can.
+    A model that cannot stop thinking is asked for the least that it can do.
 
     Raises:
         UserError: `thinking` is none of the levels.

@@ -49,7 +49,7 @@ class OpenAIModelProfile(ModelProfile):
         openai_chat_supports_web_search: Whether it searches the web in this protocol.
         openai_chat_audio_input_encoding: How audio is sent: base64, or a data URI.
         openai_chat_supports_max_completion_tokens: Whether `max_tokens` has its newer name.
-        openai_chat_supports_allowed_tools: Whether a choice of some tools can be told.
+        openai_chat_supports_allowed_tools: Whether a choice of some of the tools can be sent.
         openai_chat_supports_document_input: Whether it reads documents.
         openai_chat_supports_file_urls: Whether it reads documents by URL.
         openai_reasoning_efforts: The reasoning efforts that it takes, weakest first; empty

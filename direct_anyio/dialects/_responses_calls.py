@@ -147,7 +147,7 @@ class Calls:
         known.fields.update(news)
         is_new, known.is_started = not known.is_started, True
         if is_new and "id" not in news:
-            # Until another is told; a call needs one.
+            # Until the provider gives one; a call needs an id.
             known.fields["made"] = known.id or new_tool_call_id()
         if is_new or news or args:
             yield tool_call_chunk(
@@ -255,7 +255,7 @@ class Calls:
         return tool_call_chunk(("item", known.key), args=text)
 
     def _growing(self, document: JSONObject, item_type: str) -> OutputItem | None:
-        # An item that was not told to start is taken when it is done.
+        # An item whose start did not come is read when it is done.
         known = self._items.growing(document, item_type)
         return known if known is not None and known.is_started and not known.is_done else None
 

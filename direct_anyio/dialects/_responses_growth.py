@@ -48,7 +48,7 @@ class GrowingText:
         pieces: Its pieces, none of them empty.
         length: Its length.
         head: How it begins.
-        has_details: Whether the provider's own data on it has been told.
+        has_details: Whether the provider's own data on it has been passed on.
     """
 
     pieces: list[str] = field(factory=list)
@@ -93,11 +93,11 @@ def _bare(text: str) -> str:
 class GrowingArgs(GrowingText):
     """The arguments of a call, of which pieces can only be added to.
 
-    What is told as a whole is held back until it is known that no pieces tell the same: pieces
-    count, else what was told last. It stands in the place of pieces that make no sense.
+    Arguments that come as a whole are held back until it is known that no pieces bring them: pieces
+    count, else what came last as a whole. It replaces pieces that are no JSON.
 
     Attributes:
-        held: What was told as a whole, '' for nothing: JSON text, or an object.
+        held: What came as a whole, '' for nothing: JSON text, or an object.
     """
 
     held: Any = ""

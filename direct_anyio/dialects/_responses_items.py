@@ -37,20 +37,20 @@ class OutputItem:
         item_type: Its type.
         id: The first id that it had; some servers write another one in every event.
         index: The first index that it had.
-        call_id: The id of a call, as it was told.
-        name: The name of a function, as it was told.
+        call_id: The id of a call, as the provider gave it.
+        name: The name of a function, as the provider gave it.
         is_announced: Whether an event said that it starts.
         is_steady: Whether its id came more than once, so that another id is another item.
-        is_started: Whether it has been told to the user, in a part that may grow.
+        is_started: Whether the user has been given a part of it, which may grow.
         is_done: Whether it came as a whole.
-        is_proven: Whether the signature of a thought has been told.
-        told: What has been told of a call, beside its arguments.
+        is_proven: Whether the signature of a thought has been passed on.
+        fields: What is known of a call beside its arguments.
         args: The arguments of a call, as they are sent to the user.
         inner: The text inside the arguments of a built-in call, such as its code.
         texts: The texts of a message, by content index.
         thoughts: The summaries of a thought, by summary index.
         raw: The raw thoughts, by content index.
-        is_raw_told: Whether all of them has been told to the user, None where nothing has.
+        is_raw_told: Whether the user has been given all of them, None where nothing.
         annotations: What a text cites, by content index.
         phase: Whether a message is commentary or the final answer.
     """
@@ -196,8 +196,8 @@ class OutputItems:
         Args:
             document: The event.
             item_type: The type of the item.
-            fits: Whether an item may be the one that the event tells something whole of; None
-                for an event that tells a piece.
+            fits: Whether an item may be the one that the event describes as a whole; None
+                for an event with a piece.
         """
         index, id = index_of(document.get("output_index")), id_of(document.get("item_id"))
         known = self._find(item_type, both=_pair(id, index), id=id)
@@ -267,7 +267,7 @@ class OutputItems:
     def matched(self, output: list[Any]) -> Iterator[tuple[OutputItem | None, JSONObject]]:
         """Return each item of the final list with the one that was seen of it, if any.
 
-        What a name says counts first, whatever the place in the list; what has other names now
+        Names count before the place in the list; an item that has other names now
         is known by its place and its order, where it begins as what was seen.
         """
         found: dict[int, OutputItem] = {}

@@ -63,9 +63,9 @@ class OpenAIChatModelSettings(ModelSettings, total=False):
         openai_prompt_cache_key: Groups requests that share a prefix.
         openai_prompt_cache_retention: How long the cache is kept.
         openai_store: Whether OpenAI keeps the answer.
-        openai_moderation: A moderation model for what is said.
+        openai_moderation: A moderation model for the conversation.
         openai_text_verbosity: How long the answer is: 'low', 'medium' or 'high'.
-        openai_continuous_usage_stats: Whether every frame of a stream tells the usage so
+        openai_continuous_usage_stats: Whether every frame of a stream has the usage so
             far, with servers such as vLLM's.
     """
 
@@ -181,7 +181,7 @@ class OpenAIChatCodec(ChatCodec):
         offered = parameters.tool_defs
         can_name = choice.demanded is not None or self.profile.openai_chat_supports_allowed_tools
         if choice.names is not None and not can_name:
-            # The names cannot be told, but to leave out the other tools does.
+            # Names cannot be sent, so the other tools are not offered.
             offered = {name: offered[name] for name in choice.names}
             choice = Choice(choice.mode)
         if not offered:

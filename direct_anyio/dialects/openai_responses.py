@@ -54,7 +54,7 @@ class OpenAIResponsesModelSettings(ModelSettings, total=False):
             kept; 'auto' for the last one of the history, and to send only what follows it.
         openai_truncation: 'auto' to drop items from the middle of a history that is too
             long, 'disabled' to fail.
-        openai_text_verbosity: How much is said, 'low', 'medium' or 'high'.
+        openai_text_verbosity: How long the answer is, 'low', 'medium' or 'high'.
         openai_builtin_tools: Tools of the provider's own as the wire has them, for those
             that `builtin_tools` does not know.
         openai_include_code_execution_outputs: Whether what ran code printed is returned.
@@ -160,7 +160,7 @@ class OpenAIResponsesCodec(ModelCodec):
         items = writer.items(new)
         instructions = instructions_of(messages, parameters)
         if instructions and self._is_prompted(parameters):
-            # `json_object` wants the word JSON said in the input; instructions do not count.
+            # `json_object` requires the word JSON in the input; instructions do not count.
             # They may be in the summary that stands for what came before it.
             place = leading_system_prompts(new) if items and "role" in items[0] else 0
             items.insert(place, {"role": "system", "content": instructions})

@@ -305,7 +305,7 @@ class RequestAttempts:
         """Return what decodes the body, by what the head says it is.
 
         Raises:
-            UnexpectedModelBehavior: It says that there is none, or is coded as we cannot read.
+            UnexpectedModelBehavior: There is no body, or one of an unknown coding.
         """
         if exchange.status == 204:
             error = UnexpectedModelBehavior("The response has no content (status 204)")

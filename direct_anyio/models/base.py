@@ -70,7 +70,7 @@ class ModelCall:
     """One request, as it passes from a model to the model inside.
 
     Attributes:
-        messages: What is said.
+        messages: The messages.
         settings: How it should be answered, None for nothing special.
         parameters: What it offers: tools, and the answer's shape.
         stream: Whether the answer is streamed; over HTTP it comes whole where not.
@@ -243,7 +243,7 @@ class Model(ABC):
         """Return settings and parameters as this model takes them.
 
         Raises:
-            UserError: The model cannot do what they ask for, nobody knows a setting, or it is
+            UserError: The model cannot do what they ask for, a setting is unknown, or it is
                 of the wrong type.
         """
         merged = merge_model_settings(self.settings, model_settings) or {}

@@ -71,10 +71,10 @@ class CachedModel(WrapperModel):
     `provider_details['direct_anyio']['cached']`.
 
     Equal requests at the same time are one: the others wait for a request that is not streamed,
-    and where it is cancelled the next of them asks. A streamed request is waited for by nobody,
+    and where it is cancelled the next of them asks. No request waits for a streamed one,
     as its reader may take any time.
 
-    A store that fails costs no answer: a `ResponseCacheWarning` tells of it.
+    Where a store fails, the model is asked, with a `ResponseCacheWarning`.
 
     Args:
         wrapped: The model, or its name.

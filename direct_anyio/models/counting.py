@@ -29,7 +29,7 @@ class _Route:
 
     Attributes:
         rewrite: From the call of a request to that of its count.
-        count: The member of the answer that tells.
+        count: The member of the answer that holds the count.
     """
 
     rewrite: Callable[[Any, HTTPCall], HTTPCall]

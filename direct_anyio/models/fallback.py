@@ -27,7 +27,7 @@ ResponseHandler: TypeAlias = Callable[[ModelResponse], bool | Awaitable[bool]]
 Condition: TypeAlias = type[Exception] | ExceptionHandler | ResponseHandler
 FallbackOn: TypeAlias = Condition | Sequence[Condition]
 """When the next model is asked: exception types, functions of an exception, and functions
-of a response, which are told by the annotation of their parameter. Functions may be async."""
+of a response, by the annotation of their parameter. Functions may be async."""
 
 
 class RejectedResponse(ModelAPIError):

@@ -230,7 +230,7 @@ class HTTPModel(ModelLayer):
         """Return the settings that have no effect, and warn of each."""
         ignored = unheeded(codec, settings, parameters)
         for key in ignored:
-            # Without its value: Python tells each text once, and a seed may always be another.
+            # Without its value: Python shows each text once, and a seed may change each time.
             warnings.warn(
                 f"The setting {key!r} has no effect on '{self._provider.name}:"
                 f"{self._model_name}': leave it out, or set what the provider has instead.",
@@ -414,7 +414,7 @@ def access(
     Arguments replace what the environment says. The base URL is None for a local model.
 
     Raises:
-        UserError: One is missing or makes no sense, or there is no such local model.
+        UserError: One is missing or not valid, or there is no such local model.
     """
     argument = str(base_url or "").strip()
     variable = next((v for v in provider.base_url_env if os.environ.get(v, "").strip()), None)

@@ -131,7 +131,7 @@ def instrument_model(model: Model, instrument: InstrumentationSettings | bool | 
 
     Args:
         model: The model.
-        instrument: What is traced; None for what `instrument_all` was told.
+        instrument: What is traced; None for what `instrument_all` set.
 
     Raises:
         UserError: OpenTelemetry is not installed.
@@ -196,7 +196,7 @@ class _TracedStream(Entered, AbstractAsyncContextManager[StreamedResponse]):
     """A stream under a span.
 
     A class, and no generator: who enters it and forgets it holds nothing else, so the
-    span can end as it is collected, whatever becomes of the generators inside. They are
+    span can end as it is collected, before the generators inside do. They are
     closed later, or never, and on trio cannot be closed from another task.
     """
 
@@ -263,7 +263,7 @@ class _RequestSpan:
         )
         self._ended = False
         self.context = copy_context()
-        # In a copy that is nobody else's, so there is nothing to detach.
+        # In a copy of our own, so there is nothing to detach.
         self.context.run(context.attach, trace.set_span_in_context(self._span))
         self.context.run(told_of_queue.set, self.waited)
         self.context.run(attempt_of.set, self._attempt)
@@ -303,7 +303,7 @@ class _RequestSpan:
         try:
             content = attributes_of(*of, binary=self._settings.include_binary_content)
         except Exception as exc:
-            # A value of somebody's that cannot be shown must not cost the answer.
+            # A value of the user's that cannot be shown must not cost the answer.
             content = {"direct_anyio.content_error": type(exc).__name__}
         self._span.set_attributes(content)
 
@@ -386,7 +386,7 @@ def _state(response: ModelResponse | None, error: Exception | None) -> str:
     if error is not None:
         return "incomplete"
     state = "incomplete" if response is None else response.state
-    # A stream that was forgotten has not been told that it was left.
+    # A stream that was dropped does not know that it was left.
     return "interrupted" if state == "incomplete" else state
 
 

@@ -66,7 +66,7 @@ class _Key:
     Attributes:
         source: The text, or the function.
         until: On the clock of `time.monotonic`, which all event loops share.
-        is_told: Whether the provider told when.
+        is_told: Whether the provider said when.
         is_refused: Whether it was refused, or has no quota left, and not rate-limited.
     """
 
@@ -130,7 +130,7 @@ class Keys:
         api_key: As the user passed it.
 
     Raises:
-        UserError: It is none, or holds what cannot be sent.
+        UserError: It is no key, or holds what cannot be sent.
     """
 
     def __init__(self, api_key: APIKey | Hidden) -> None:
@@ -158,7 +158,7 @@ class Keys:
         """Return what tells apart whose requests wait for each other, and share retries.
 
         Models with the same keys at the same host have the same account; a function's keys
-        are nobody else's.
+        are shared with no other model.
         """
         sources = tuple(key.source.reveal() for key in self._keys)
         return host, hash(sources) if all(isinstance(each, str) for each in sources) else self

@@ -36,7 +36,7 @@ class RateLimiter:
     First come, first served in each event loop: one request sleeps until its slot, once unless a
     pause comes meanwhile, and the others wait in line. A request is let through where no window
     of 60 s becomes too full by it. What a model sends again by itself is counted, but not held
-    back. Tokens are charged once a response tells how many it used, so the request that
+    back. Tokens are charged once a response says how many it used, so the request that
     goes over the limit is let through, and those after it wait until enough of the last minute's
     tokens are a minute old.
 
@@ -65,7 +65,7 @@ class RateLimiter:
         self._tokens = tokens_per_minute
         self._clock = clock
         self._lock = ProcessLock()
-        # So many in a window of so many seconds: 0.5 a minute is 1 in 120 s.
+        # A number in a window of seconds: 0.5 a minute is 1 in 120 s.
         per_minute = math.inf if requests_per_minute is None else requests_per_minute
         self._most = max(1, math.floor(per_minute)) if per_minute < math.inf else sys.maxsize
         self._window = MINUTE * self._most / per_minute if per_minute < math.inf else 0.0
@@ -126,7 +126,7 @@ class RateLimiter:
             insort(self._slots, self._now() + delay)
 
     def _now(self) -> float:
-        # The clock need not be that of the event loop, in which somebody has slept until then.
+        # The clock need not be that of the event loop, which the sleep is measured by.
         return max(self._clock(), self._latest)
 
     def _reserve(self, slept_until: float | None = None) -> tuple[float, float]:

@@ -88,7 +88,7 @@ _inherited: list[sqlite3.Connection | None] = []
 class SQLiteCache:
     """Keeps responses in an SQLite database, for all processes that use the same file.
 
-    The file is in WAL mode and can be read and written by nobody but its owner. Each process
+    The file is in WAL mode, and only its owner can read and write it. Each process
     has one connection, which its threads and event loops share.
 
     Args:

@@ -49,12 +49,12 @@ class ModelProfile(Record):
         supports_native_output_with_tools: Whether output mode 'native' works beside function
             tools.
         default_structured_output_mode: What output mode 'auto' means.
-        prompted_output_template: Tells the schema in output mode 'prompted'.
-        native_output_requires_schema_in_instructions: Whether it is told in 'native' too.
+        prompted_output_template: The instructions with the schema in output mode 'prompted'.
+        native_output_requires_schema_in_instructions: Whether it is sent in 'native' too.
         json_schema_transformer: Makes a JSON schema fit the model.
-        supports_thinking: Whether it can be told to think, where the protocol has no key of
+        supports_thinking: Whether it can be asked to think, where the protocol has no key of
             its own for how.
-        thinking_always_enabled: Whether it thinks even when it is told not to.
+        thinking_always_enabled: Whether it thinks even when it is asked not to.
         tool_name_pattern: A regular expression of the names of tools, and of schemas that are
             sent with their names, where the provider refuses others.
         thinking_tags: What encloses thoughts inside its text.

@@ -45,7 +45,7 @@ __all__ = (
 Family: TypeAlias = Callable[[str], ModelProfile]
 """From a model's name, without a vendor's, to what it can do."""
 
-# Efforts of models that are told how hard to think by gateways that speak OpenAI's protocol.
+# Efforts of models behind gateways that speak OpenAI's protocol.
 CAN_THINK = ("none", "low", "medium", "high")
 ALWAYS_THINKS = ("low", "medium", "high")
 

@@ -61,7 +61,7 @@ def gateway_provider(
 
     Args:
         upstream_provider: The provider, such as `'openai'` or `'anthropic'`.
-        route: The route there, where `base_url` is told; the provider's own by default.
+        route: The route there, where `base_url` is given; the provider's own by default.
         api_key: The gateway's key, instead of the one in the environment; see `APIKey`.
         base_url: The gateway's base URL, instead of the usual one.
         http_client: An `httpx.AsyncClient` to send with; it stays yours to close.

@@ -28,7 +28,7 @@ class GoogleProvider(Endpoint):
             Google Cloud without one, a key of its express mode, which no function returns.
         project: The project at Google Cloud.
         location: Where its models are, 'us-central1' by default.
-        vertexai: Whether it is Google Cloud, where neither of the two tells.
+        vertexai: Whether it is Google Cloud, where neither of the two says.
         credentials: Refused: pass a function that returns an access token as `api_key`.
         client: Refused: a client of the vendor's SDK.
     """
