@@ -70,7 +70,7 @@ class Union:
 
     def __init__(self, union: Any, tag: str, *others: type) -> None:
         self.tag = tag
-        self.members = {*get_args(union), *others}
+        self.members: set[Any] = {*get_args(union), *others}
         # Both classes of binary files have one tag, and the last one counts.
         self.classes: dict[str, type] = {
             str(attrs.fields_dict(cls)[tag].default): cls

@@ -1,8 +1,8 @@
 """The local model server: a script of its own, which `llama.py` runs in a child process.
 
-It writes one line to stdout, `{"url": ...}` or `{"error": ...}`, nothing else, and ends
-gone once its stdin ends, which the kernel sees to when the last process that holds the other end
-has died, of whatever cause. It imports nothing of this package, so it runs by its path alone.
+It writes one line to stdout, `{"url": ...}` or `{"error": ...}`, and nothing else. It ends once its
+stdin ends, which the kernel closes when the last process that holds the other end has died, of
+any cause. It imports nothing of this package, so it runs by its path alone.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class AnthropicReader(Reader):
     """
 
     stream_end = StreamEnd.EVENT
-    events = frozenset(
+    events: frozenset[str] = frozenset(
         (
             "message_start",
             "content_block_start",

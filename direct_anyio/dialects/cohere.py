@@ -166,7 +166,7 @@ class CohereReader(Reader):
     """
 
     stream_end = StreamEnd.EVENT
-    events = frozenset(
+    events: frozenset[str] = frozenset(
         (
             "message-start",
             "content-start",

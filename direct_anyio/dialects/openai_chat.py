@@ -327,7 +327,7 @@ class OpenAIChatReader(ChatReader):
         codec: Whose request it answers.
     """
 
-    head_details = ("moderation", "service_tier")
+    head_details: ClassVar[tuple[str, ...]] = ("moderation", "service_tier")
 
     def __init__(self, codec: OpenAIChatCodec) -> None:
         quirks, name = codec.quirks, codec.provider_name

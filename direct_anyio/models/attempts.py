@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ("PreparedRequest", "RequestAttempts", "Retry", "Target")
 
-logger = logging.getLogger("direct_anyio")
+logger: logging.Logger = logging.getLogger("direct_anyio")
 """Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
 
 _REQUEST_IDS = ("request-id", "x-request-id")

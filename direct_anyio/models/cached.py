@@ -91,7 +91,7 @@ class CachedModel(WrapperModel):
         keep: Callable[[ModelResponse], bool | Awaitable[bool]] | None = None,
     ) -> None:
         super().__init__(wrapped)
-        self.cache = MemoryCache() if cache is None else cache
+        self.cache: ResponseCache = MemoryCache() if cache is None else cache
         self.keep = keep
 
     async def forget(

@@ -92,7 +92,9 @@ class ConcurrencyLimitedModel(WrapperModel):
 
     def __init__(self, wrapped: Model | KnownModelName, limiter: ConcurrencyLimiter | int) -> None:
         super().__init__(wrapped)
-        self.limiter = ConcurrencyLimiter(limiter) if isinstance(limiter, int) else limiter
+        self.limiter: ConcurrencyLimiter = (
+            ConcurrencyLimiter(limiter) if isinstance(limiter, int) else limiter
+        )
 
     @held_open
     async def respond(self, call: ModelCall) -> AsyncIterator[StreamedResponse]:

@@ -61,7 +61,9 @@ class FallbackModel(ModelLayer):
         model_timeout: float | None = None,
     ) -> None:
         super().__init__()
-        self.models = [infer_model(model) for model in (default_model, *fallback_models)]
+        self.models: list[Model] = [
+            infer_model(model) for model in (default_model, *fallback_models)
+        ]
         conditions = fallback_on if isinstance(fallback_on, Sequence) else (fallback_on,)
         if not conditions:
             raise UserError(

@@ -82,7 +82,7 @@ class HTTPModel(ModelLayer):
     ) -> None:
         self._provider = provider
         self._model_name = model_name
-        self.keys = Keys(api_key)
+        self.keys: Keys = Keys(api_key)
         del api_key
         super().__init__(
             settings=(provider.settings or ModelSettings()) | (settings or {}),

@@ -165,7 +165,7 @@ class InstrumentedModel(WrapperModel):
         self, wrapped: Model | KnownModelName, options: InstrumentationSettings | None = None
     ) -> None:
         super().__init__(wrapped)
-        self.instrumentation_settings = options or _PLAIN
+        self.instrumentation_settings: InstrumentationSettings = options or _PLAIN
         _instruments_of(self.instrumentation_settings)
 
     def respond(self, call: ModelCall) -> AbstractAsyncContextManager[StreamedResponse]:
