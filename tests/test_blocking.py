@@ -619,7 +619,9 @@ def test_a_signal_handler_looks_at_the_response() -> None:
 
     def look(frame: Any, event: str, arg: Any) -> Any:
         # As a handler does, it runs between any two lines of the thread's own code.
-        if event == "line" and frame.f_code.co_filename.endswith(("direct.py", "accumulator.py")):
+        if event == "line" and frame.f_code.co_filename.endswith(
+            ("_sync_stream.py", "accumulator.py")
+        ):
             sys.settrace(None)
             seen.append(stream.response.text or "")
             sys.settrace(look)

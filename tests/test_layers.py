@@ -51,7 +51,7 @@ LAYERS: list[tuple[str, int, bool]] = [
     ("streaming", STREAMING, False),
     ("models", MODELS, True),
     ("models.*", MODELS, True),
-    *((name, ENTRY, True) for name in ("direct", "_blocking", "__main__")),
+    *((name, ENTRY, True) for name in ("direct", "_blocking", "_sync_stream", "__main__")),
     *((name, ENTRY, True) for name in ("testing", "_cassette", "_traffic", "pytest_plugin")),
 ]
 
@@ -182,7 +182,7 @@ USERS: dict[str, tuple[set[str], set[str]]] = {
         {"threading"},
         {
             "_blocking",
-            "direct",
+            "_sync_stream",
             "testing",
             "_io.offload",
             "_io.processes",
