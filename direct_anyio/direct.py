@@ -19,7 +19,7 @@ from ._sync_stream import StreamedResponseSync
 from .exceptions import UserError, shown
 from .messages import ModelMessage, ModelResponse
 from .models import KnownModelName, Model, infer_model
-from .models.known import check_keywords
+from .models.known_settings import check_keywords
 from .settings import ModelSettings
 from .streaming import StreamedResponse
 from .tools import ModelRequestParameters

@@ -41,7 +41,8 @@ from direct_anyio.models.cohere import CohereModel
 from direct_anyio.models.google import GoogleModel
 from direct_anyio.models.groq import GroqModel
 from direct_anyio.models.huggingface import HuggingFaceModel
-from direct_anyio.models.known import known_settings, nearest_model
+from direct_anyio.models.known import nearest_model
+from direct_anyio.models.known_settings import known_settings
 from direct_anyio.models.mistral import MistralModel
 from direct_anyio.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from direct_anyio.models.openrouter import OpenRouterModel

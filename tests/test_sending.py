@@ -49,7 +49,7 @@ from direct_anyio.messages import (
     UploadedFile,
 )
 from direct_anyio.models.counting import counting_of
-from direct_anyio.models.known import known_settings
+from direct_anyio.models.known_settings import known_settings
 
 NAMES = (
     "openai:gpt-4.1-mini",
