@@ -22,7 +22,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from ._cassette import Cassette, RecordedChunk, RecordedExchange
 from ._core.secrets import SECRET_NAME, Secrets
-from ._io.run import HTTPClient, current_clients
+from ._io.run import HTTPClient, LoopFreeClient, current_clients
 from .exceptions import UserError
 
 __all__ = ("Recorder", "Replayer")
@@ -105,7 +105,7 @@ class _Built:
         return RecordedExchange(self.method, url, body, 0, {}, 0.0, ())
 
 
-class Recorder:
+class Recorder(LoopFreeClient):
     """An HTTP client that sends with another one and writes down what goes over the wire.
 
     ```py
@@ -129,7 +129,7 @@ class Recorder:
     """
 
     def __init__(self, client: HTTPClient | None = None) -> None:
-        self.any_loop: bool = client is None
+        self.any_loop = client is None
         self._client = client
         self._transport = getattr(client, "_transport", None)  # tells the size of its pool
         self._recordings: list[_Recording] = []
@@ -265,7 +265,7 @@ class _Recording:
         )
 
 
-class Replayer:
+class Replayer(LoopFreeClient):
     """An HTTP client that answers from a cassette; any event loop may use it.
 
     A recording answers a request of the same method, path and JSON body, and answers

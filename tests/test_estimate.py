@@ -35,7 +35,7 @@ CONTENTS: list[tuple[Any, int]] = [
 
 
 @pytest.mark.parametrize(("content", "tokens"), CONTENTS, ids=range(len(CONTENTS)))
-def test_words_and_bytes_are_counted(content: Any, tokens: int) -> None:
+def test_records_and_bytes_are_counted(content: Any, tokens: int) -> None:
     """A token is a word of a text or a byte of a file."""
     assert estimated_tokens(content) == tokens
 

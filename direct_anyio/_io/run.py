@@ -35,6 +35,7 @@ __all__ = (
     "Clients",
     "HTTPClient",
     "Lifetime",
+    "LoopFreeClient",
     "current_clients",
     "in_this_run",
     "transport",
@@ -84,6 +85,19 @@ class HTTPClient(Protocol):
         self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...
     ) -> Any: ...
     async def aclose(self) -> None: ...
+
+
+class LoopFreeClient:
+    """An HTTP client that need not belong to one event loop, such as one that replays.
+
+    Attributes:
+        any_loop: Whether every event loop may use it.
+        offline: Whether it sends nothing, so that it may be used where real requests are
+            forbidden.
+    """
+
+    any_loop: bool = False
+    offline: bool = False
 
 
 @define(eq=False)
@@ -306,7 +320,7 @@ class BoundClient:
     @property
     def offline(self) -> bool:
         """Whether the client reaches nobody, as one that replays, so that it is never forbidden."""
-        return bool(getattr(self.client, "offline", False))
+        return isinstance(self.client, LoopFreeClient) and self.client.offline
 
     def enter(self) -> Clients:
         """Return the client for use in the current event loop.
@@ -316,7 +330,7 @@ class BoundClient:
         """
         if getattr(self.client, "is_closed", False):
             raise UserError("The `http_client` of this model is closed: pass an open one.")
-        if getattr(self.client, "any_loop", False):
+        if isinstance(self.client, LoopFreeClient) and self.client.any_loop:
             # It has no connections, so there is nothing to wait for.
             return self._shared(math.inf)
         loop = ref(current_token().native_token)

@@ -1,4 +1,4 @@
-"""The words: their fields, their defaults, how they print, and what they can be asked."""
+"""Records: their fields, their defaults, how they print, and what can be asked of them."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.__name__)
-def test_words_are_frozen_and_slotted(word: type[Any]) -> None:
+def test_records_are_frozen_and_slotted(word: type[Any]) -> None:
     """No attribute of a word can be set, and none has a `__dict__`."""
     blank = object.__new__(word)
     assert not hasattr(blank, "__dict__")
@@ -190,7 +190,7 @@ RESPONSE = ModelResponse(
 )
 
 
-def test_words_pickle_and_copy() -> None:
+def test_records_pickle_and_copy() -> None:
     """A word survives pickling and deep copying, and is equal to its copy."""
     assert pickle.loads(pickle.dumps(RESPONSE)) == copy.deepcopy(RESPONSE) == RESPONSE
 
@@ -259,7 +259,7 @@ REPRS: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("word", "shown"), REPRS, ids=[shown[:40] for _, shown in REPRS])
-def test_words_print_as_they_are_written(word: object, shown: str) -> None:
+def test_records_print_as_they_are_written(word: object, shown: str) -> None:
     """A word prints without its defaults, its sequences as lists, its secrets not at all."""
     assert repr(word) == shown
 

@@ -1,4 +1,4 @@
-"""The mistakes of a first hour: each is one UserError that shows what to write."""
+"""Common mistakes: each is one UserError that shows what to write."""
 
 from __future__ import annotations
 
