@@ -60,7 +60,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _number(text: str) -> float | None:

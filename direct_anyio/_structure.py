@@ -62,7 +62,7 @@ def structured(annotation: Any, text: str | None, call: str | None = None) -> An
         return _fitted(of_type, document, written)
     if takes_text and text and _is_plain(text):
         return _fitted(of_type, text, text)
-    raise UnexpectedModelBehavior(f"The output is no JSON: {problem}", candidates[0])
+    raise UnexpectedModelBehavior(f"The output is not JSON: {problem}", candidates[0])
 
 
 def _texts_of(kind: Kind) -> tuple[bool, bool]:
@@ -113,7 +113,7 @@ def arguments(function: Any, written: str) -> dict[str, Any]:
     try:
         document = STRICT.decode(written)
     except (ValueError, RecursionError) as exc:
-        message = f"The arguments of {kind.name} are no JSON: {exc}"
+        message = f"The arguments of {kind.name} are not JSON: {exc}"
         raise UnexpectedModelBehavior(message, written) from None
     values: dict[str, Any] = _read(kind, document, written, "call")
     if more is not None:

@@ -408,7 +408,7 @@ def _load(data: bytes | str, expected: Any, name: str) -> Any:
     except RecursionError:
         raise UserError(f"{name}: nested too deeply") from None
     except ValueError as exc:
-        raise UserError(f"{name}: no JSON: {printable(str(exc))}") from None
+        raise UserError(f"{name}: not JSON: {printable(str(exc))}") from None
     return read(tree, expected, name)
 
 

@@ -296,7 +296,7 @@ async def test_a_file_that_is_no_cache(broken: str, tmp_path: Path) -> None:
     BROKEN[broken](path)
     before = path.read_bytes()
     inner, asked = _counting()
-    with pytest.raises(UserError, match=r"responses\.sqlite is no response cache"):
+    with pytest.raises(UserError, match=r"responses\.sqlite is not a response cache"):
         await model_request(CachedModel(inner, SQLiteCache(path)), MESSAGES)
     assert asked == []
     assert path.read_bytes() == before

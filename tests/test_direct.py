@@ -96,11 +96,11 @@ BAD_ANSWERS: dict[str, tuple[Handler, type[Exception], str]] = {
         UnexpectedModelBehavior,
         "Expected JSON or a stream",
     ),
-    "not JSON": (reply(b"{oops"), UnexpectedModelBehavior, "makes no sense"),
+    "not JSON": (reply(b"{oops"), UnexpectedModelBehavior, "cannot be read"),
     "no choices": (
         reply({"id": "1", "choices": []}),
         UnexpectedModelBehavior,
-        "makes no sense",
+        "cannot be read",
     ),
     "error in a 200 body": (
         reply({"error": {"message": "no credits", "code": 402}}),

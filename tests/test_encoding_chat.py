@@ -882,14 +882,14 @@ BUILTIN_TOOLS: dict[str, Row] = {
     ),
     "allowed domains": (
         {"builtin_tools": [WebSearchTool(allowed_domains=["a.test"])], "profile": SEARCHES},
-        "Chat Completions knows no allowed_domains of a web search",
+        "Chat Completions does not support allowed_domains of a web search",
     ),
     "other limits": (
         {
             "builtin_tools": [WebSearchTool(blocked_domains=["a.test"], max_uses=1)],
             "profile": SEARCHES,
         },
-        "Chat Completions knows no blocked_domains, max_uses of a web search",
+        "Chat Completions does not support blocked_domains, max_uses of a web search",
     ),
     "a search by default": (
         {"builtin_tools": [WebSearchTool()], "profile": able()},

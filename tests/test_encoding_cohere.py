@@ -100,10 +100,10 @@ MESSAGES: dict[str, Row] = {
         {"messages": user("Hi", CachePoint(), "Bye")},
         {"messages": [{"role": "user", "content": [text("Hi"), text("Bye")]}]},
     ),
-    "an image": ({"messages": user(PNG)}, "Cohere reads text alone, no BinaryContent"),
+    "an image": ({"messages": user(PNG)}, "Cohere reads text alone, not BinaryContent"),
     "an image by URL": (
         {"messages": user(ImageUrl("https://a.test/b.png"))},
-        "Cohere reads text alone, no ImageUrl",
+        "Cohere reads text alone, not ImageUrl",
     ),
     "instructions": (
         {"messages": [ModelRequest.user_text_prompt("Hello", instructions="Be brief.")]},
@@ -176,7 +176,7 @@ TOOLS: dict[str, Row] = {
     ),
     "web search": (
         {"builtin_tools": [WebSearchTool()]},
-        "Cohere's chat protocol knows no WebSearchTool",
+        "Cohere's chat protocol does not support WebSearchTool",
     ),
 }
 

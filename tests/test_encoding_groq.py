@@ -150,11 +150,11 @@ CONTENTS: dict[str, Row] = {
     ),
     "a document": (
         {"messages": user(PDF)},
-        "Groq reads texts and images, no BinaryContent such as this",
+        "Groq reads texts and images, not BinaryContent such as this",
     ),
     "a document by URL": (
         {"messages": user(DocumentUrl("https://a.test/b.pdf"))},
-        "Groq reads texts and images, no DocumentUrl such as this",
+        "Groq reads texts and images, not DocumentUrl such as this",
     ),
 }
 

@@ -121,15 +121,15 @@ CONTENTS: dict[str, Row] = {
     ),
     "a document of another type by URL": (
         {"messages": user(DocumentUrl("https://a.test/b.docx"))},
-        "Mistral reads texts, images and PDFs, no DocumentUrl such as this",
+        "Mistral reads texts, images and PDFs, not DocumentUrl such as this",
     ),
     "audio": (
         {"messages": user(AudioUrl("https://a.test/b.mp3"))},
-        "Mistral reads texts, images and PDFs, no AudioUrl such as this",
+        "Mistral reads texts, images and PDFs, not AudioUrl such as this",
     ),
     "a video": (
         {"messages": user(MP4)},
-        "Mistral reads texts, images and PDFs, no BinaryContent such as this",
+        "Mistral reads texts, images and PDFs, not BinaryContent such as this",
     ),
 }
 
@@ -221,11 +221,11 @@ TOOLS: dict[str, Row] = {
     ),
     "web search": (
         {"builtin_tools": [WebSearchTool()]},
-        "Mistral's chat protocol knows no WebSearchTool",
+        "Mistral's chat protocol does not support WebSearchTool",
     ),
     "several of another's": (
         {"builtin_tools": [WebSearchTool(), CodeExecutionTool()]},
-        "Mistral's chat protocol knows no WebSearchTool, CodeExecutionTool",
+        "Mistral's chat protocol does not support WebSearchTool, CodeExecutionTool",
     ),
 }
 

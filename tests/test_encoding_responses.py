@@ -986,7 +986,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
         "OpenAI makes images of aspect ratio 1:1, 2:3, 3:2, not '16:9'.", aspect_ratio="16:9"
     ),
     "a ratio that has another size": undrawn(
-        "An image of aspect ratio '1:1' has not the size '1024x1536'.",
+        "An image of aspect ratio '1:1' cannot have the size '1024x1536'.",
         aspect_ratio="1:1",
         size="1024x1536",
     ),
@@ -1012,7 +1012,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
 } | {
     type(tool).__name__: (
         {"builtin_tools": [tool]},
-        f"`{type(tool).__name__}` is not known to the Responses protocol.",
+        f"`{type(tool).__name__}` is not supported by the Responses protocol.",
     )
     for tool in (MemoryTool(), WebFetchTool())
 }

@@ -541,7 +541,7 @@ def test_a_name_is_quoted_into_the_path(name: str, cloud: bool, path: str) -> No
 )
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     """A name that would leave the collections of models is a `UserError`."""
-    with pytest.raises(UserError, match="no name of a model"):
+    with pytest.raises(UserError, match="not the name of a model"):
         _codec(name).encode(HELLO, {}, ModelRequestParameters(), stream=False)
 
 

@@ -420,11 +420,11 @@ DEEP: Any = "x"
 for _ in range(MAX_DEPTH + 1):
     DEEP = [DEEP]
 REFUSED: dict[str, tuple[bytes | str, str]] = {
-    "nothing": ("", "messages: no JSON: Expecting value: line 1 column 1 (char 0)"),
-    "nothing at all": (cast(Any, None), "messages: no JSON: JSON is text or bytes, not NoneType"),
-    "half": ('[{"kind":', "messages: no JSON: Expecting value: line 1 column 10 (char 9)"),
-    "no UTF-8": (b'["\xff"]', "messages: no JSON: 'utf-8' codec can't decode byte 0xff"),
-    "NaN": ("[NaN]", "messages: no JSON: NaN is no JSON"),
+    "nothing": ("", "messages: not JSON: Expecting value: line 1 column 1 (char 0)"),
+    "nothing at all": (cast(Any, None), "messages: not JSON: JSON is text or bytes, not NoneType"),
+    "half": ('[{"kind":', "messages: not JSON: Expecting value: line 1 column 10 (char 9)"),
+    "no UTF-8": (b'["\xff"]', "messages: not JSON: 'utf-8' codec can't decode byte 0xff"),
+    "NaN": ("[NaN]", "messages: not JSON: NaN is not JSON"),
     "an object": ("{}", "messages: must be a list, not an object"),
     "a number": ("[1]", "messages[0]: must be an object, not a number"),
     "no kind": ("[{}]", "messages[0].kind: is missing"),
@@ -473,7 +473,7 @@ REFUSED: dict[str, tuple[bytes | str, str]] = {
         response(parts=[{"part_kind": "x", "a": DEEP}]),
         "messages[0].par",
     ),
-    "digits": ("[" + "9" * 5000 + "]", "messages: no JSON: Exceeds the limit (4300 digits)"),
+    "digits": ("[" + "9" * 5000 + "]", "messages: not JSON: Exceeds the limit (4300 digits)"),
 }
 
 

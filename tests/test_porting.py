@@ -240,7 +240,7 @@ async def test_azure_is_asked_with_its_version() -> None:
             azure_endpoint=server.url.removesuffix("/v1"), api_version="2025-01-01", api_key=KEY
         )
         await model_request(OpenAIChatModel("mine", provider=azure), HELLO)
-        with pytest.raises(Exception, match="makes no sense"):
+        with pytest.raises(Exception, match="cannot be read"):
             await model_request(OpenAIResponsesModel("mine", provider=azure), HELLO)
     targets = [asked.line.split()[1] for asked in server.received]
     assert targets == [
@@ -602,7 +602,7 @@ async def test_listings_that_are_empty_strange_or_not_there() -> None:
     with serving(reply({"data": []})) as server:
         assert await list_models("openai", api_key=KEY, base_url=server.url) == []
         server.handler = reply({"data": [{"name": 5}]})
-        with pytest.raises(Exception, match="makes no sense"):
+        with pytest.raises(Exception, match="cannot be read"):
             await list_models("openai", api_key=KEY, base_url=server.url)
 
 

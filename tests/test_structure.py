@@ -400,7 +400,7 @@ def test_a_fence_in_a_value_is_a_value() -> None:
 )
 def test_no_json_is_an_error(text: str) -> None:
     """An answer that is no JSON, or that was cut short, is one error that shows it."""
-    with pytest.raises(UnexpectedModelBehavior, match=r"no JSON|no output"):
+    with pytest.raises(UnexpectedModelBehavior, match=r"not JSON|no output"):
         ModelResponse([TextPart(text)]).output(Any)
 
 

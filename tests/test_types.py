@@ -423,7 +423,7 @@ def test_a_call_is_made_with_values(args: Any) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ('{"to": {"city": "Ro', "The arguments of _book are no JSON"),
+        ('{"to": {"city": "Ro', "The arguments of _book are not JSON"),
         ("[]", "The call does not fit _book: $ must be an object"),
         ({}, "$.to is missing"),
         ({"to": STOP | {"on": "soon"}}, '$.to.on must be a date, not "soon"'),

@@ -83,7 +83,7 @@ def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
     """Return our error for what a reader tripped over."""
     deep = isinstance(exc, RecursionError)
     why = "it is nested too deeply" if deep else printable(str(exc)) or type(exc).__name__
-    return UnexpectedModelBehavior(f"The response makes no sense: {why}", shown(data))
+    return UnexpectedModelBehavior(f"The response cannot be read: {why}", shown(data))
 
 
 def answer_in_error(reader: Reader, document: Any) -> list[Item] | None:

@@ -181,7 +181,7 @@ class Download:
                     )
                 if status not in _REDIRECTS:
                     host = printable(target.host)
-                    raise UserError(f"The file at {host} is not there: status {status}")
+                    raise UserError(f"The file at {host} cannot be downloaded: status {status}")
                 url = _next(url, headers.get("location", ""))
             raise UserError(f"A file is more than {MAX_HOPS} redirects away")
         raise timed_out(self.model_name, "total", SECONDS, "body", "a download")
@@ -241,7 +241,7 @@ def _next(url: str, location: str) -> str:
         UserError: Out of TLS, or nowhere.
     """
     if not location:
-        raise UserError("A download is redirected to nowhere")
+        raise UserError("A download is redirected without a URL")
     leads = urljoin(url, location)
     if url.startswith("https:") and not leads.startswith("https:"):
         raise UserError("A download is redirected out of TLS, which is not followed")

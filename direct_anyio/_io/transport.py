@@ -419,7 +419,7 @@ class Exchange:
         if unsayable or (misled and not self._is_built):
             return UserError(f"The request to {host} cannot be sent: {text}")
         if misled:
-            error = UnexpectedModelBehavior(f"{host} redirects to where nothing can be: {text}")
+            error = UnexpectedModelBehavior(f"{host} redirects to an invalid URL: {text}")
             error.phase = "headers"
             return error
         if names & {"ConnectError", "ProxyError"}:
@@ -442,7 +442,9 @@ class Exchange:
         answered = head_is_out and self._phase == "headers"
         unreadable = "RemoteProtocolError" in names or (answered and "ProtocolError" in names)
         if unreadable and not text.startswith(_DROPPED):
-            error = UnexpectedModelBehavior(f"{host} answered in no HTTP that can be read: {text}")
+            error = UnexpectedModelBehavior(
+                f"{host} sent an HTTP response that cannot be read: {text}"
+            )
             error.phase = self._phase
             return error
         message = f"The connection to {host} broke before the response: {text}"

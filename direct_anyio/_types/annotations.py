@@ -119,7 +119,7 @@ class Resolver:
                 _choice(annotation, tuple(annotation)), description=description, cls=annotation
             )
         if not isinstance(cls, abc.Hashable):
-            raise UserError(f"{annotation!r} is no type")
+            raise UserError(f"{annotation!r} is not a type")
         if cls in SCALARS and bytes not in args:
             return SCALARS[cls]
         if cls in _ARRAYS:

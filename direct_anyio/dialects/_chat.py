@@ -126,7 +126,7 @@ def refuse_builtin_tools(parameters: ModelRequestParameters, protocol: str) -> N
     """
     if parameters.builtin_tools:
         names = ", ".join(type(tool).__name__ for tool in parameters.builtin_tools)
-        raise UserError(f"{protocol} knows no {names}")
+        raise UserError(f"{protocol} does not support {names}")
 
 
 def response_format(

@@ -138,7 +138,7 @@ class CohereWriter(ChatWriter):
         Raises:
             UserError: Always: there are none in this protocol.
         """
-        raise UserError(f"Cohere reads text alone, no {type(item).__name__}")
+        raise UserError(f"Cohere reads text alone, not {type(item).__name__}")
 
     def thinking(self, part: ThinkingPart, message: ModelResponse) -> Iterator[JSONObject]:
         """Yield a thought."""

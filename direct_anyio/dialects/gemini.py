@@ -341,7 +341,7 @@ def _resource_path(name: str, cloud: bool) -> str:
     is_strange = any(not part or ".." in part or not part.isprintable() for part in segments)
     is_resource = len(segments) % 2 == 0 and tuple(segments[::2]) in _COLLECTIONS[cloud]
     if is_strange or not (len(segments) == 1 or is_resource):
-        raise UserError(f"{name!r} is no name of a model.")
+        raise UserError(f"{name!r} is not the name of a model.")
     path = "/".join(quote(part, safe="@") for part in segments)
     return path if len(segments) > 1 else _USUAL_COLLECTION[cloud] + path
 
@@ -353,7 +353,7 @@ def google_cloud_url(project: str, location: str) -> str:
         UserError: There is no such location.
     """
     if not location.replace("-", "").isalnum() or not location.isascii():
-        raise UserError(f"{location!r} is no location of Google Cloud.")
+        raise UserError(f"{location!r} is not a location of Google Cloud.")
     if location in ("us", "eu"):
         host = f"aiplatform.{location}.rep"
     else:

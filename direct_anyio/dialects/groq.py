@@ -168,7 +168,7 @@ class GroqWriter(ChatWriter):
                 return image_piece(item.url, item.vendor_metadata)
             case BinaryContent(is_image=True):
                 return image_piece(item.data_uri, item.vendor_metadata)
-        raise UserError(f"Groq reads texts and images, no {type(item).__name__} such as this")
+        raise UserError(f"Groq reads texts and images, not {type(item).__name__} such as this")
 
     def assistant(self, members: Mapping[str, list[Any]]) -> Iterator[JSONObject]:
         """Yield the message of a response."""

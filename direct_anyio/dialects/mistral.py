@@ -149,7 +149,7 @@ class MistralWriter(ChatWriter):
             case BinaryContent() if is_text_like(item.media_type):
                 return text_piece(marked_text(item))
         raise UserError(
-            f"Mistral reads texts, images and PDFs, no {type(item).__name__} such as this"
+            f"Mistral reads texts, images and PDFs, not {type(item).__name__} such as this"
         )
 
     def thinking(self, part: ThinkingPart, message: ModelResponse) -> Iterator[JSONObject]:

@@ -215,7 +215,9 @@ class OpenAIChatCodec(ChatCodec):
             refused = ("allowed_domains", "blocked_domains", "max_uses")
             given = [name for name in refused if getattr(tool, name) is not None]
             if given:
-                raise UserError(f"Chat Completions knows no {', '.join(given)} of a web search")
+                raise UserError(
+                    f"Chat Completions does not support {', '.join(given)} of a web search"
+                )
             options: JSONObject = {"search_context_size": tool.search_context_size}
             if tool.user_location:
                 place = {"type": "approximate", "approximate": tool.user_location}

@@ -265,7 +265,7 @@ class OpenAIResponsesCodec(ModelCodec):
 def _builtin_tools(parameters: ModelRequestParameters) -> Iterator[JSONObject]:
     for tool in parameters.builtin_tools:
         if type(tool) not in _BUILTIN_TOOLS:
-            raise UserError(f"`{type(tool).__name__}` is not known to the Responses protocol.")
+            raise UserError(f"`{type(tool).__name__}` is not supported by the Responses protocol.")
         yield _BUILTIN_TOOLS[type(tool)](tool)
     makes_images = any(
         isinstance(tool, (CodeExecutionTool, ImageGenerationTool))
@@ -327,7 +327,7 @@ def image_generation(tool: ImageGenerationTool) -> JSONObject:
             known = ", ".join(_SIZE_OF_RATIO)
             raise UserError(f"OpenAI makes images of aspect ratio {known}, not {ratio!r}.")
         if size not in ("auto", _SIZE_OF_RATIO[ratio]):
-            raise UserError(f"An image of aspect ratio {ratio!r} has not the size {size!r}.")
+            raise UserError(f"An image of aspect ratio {ratio!r} cannot have the size {size!r}.")
         size = _SIZE_OF_RATIO[ratio]
     compression = tool.output_compression
     return {

@@ -172,7 +172,7 @@ class SQLiteCache:
                 raise OSError(f"The response cache {self._path} cannot be used: {exc}") from exc
             except sqlite3.Error as exc:
                 raise UserError(
-                    f"{self._path} is no response cache, or a damaged one ({exc}): delete it, or "
+                    f"{self._path} is not a response cache, or is damaged ({exc}): delete it, or "
                     "name another."
                 ) from exc
 
