@@ -275,13 +275,13 @@ FAULTS: dict[str, Fault] = {
         "headers", "headers", _repeats(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.001)
     ),
     "20,000 headers": _nonsense(
-        "cannot be read", b"HTTP/1.1 200 OK\r\n" + b"x-more: 1\r\n" * 20_000 + b"\r\n"
+        "an HTTP", b"HTTP/1.1 200 OK\r\n" + b"x-more: 1\r\n" * 20_000 + b"\r\n"
     ),
-    "a header of 1 MB": _nonsense("cannot be read", b"HTTP/1.1 200 OK\r\nx: " + b"x" * 1_000_000),
+    "a header of 1 MB": _nonsense("an HTTP", b"HTTP/1.1 200 OK\r\nx: " + b"x" * 1_000_000),
     "a banner of SSH": Fault(handler=_says(b"SSH-2.0-OpenSSH_9.6\r\n"), attempts=3),
-    "a frame of HTTP/2": _nonsense("cannot be read", b"\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x64\0\4\0"),
-    "the status 000": _nonsense("cannot be read", b"HTTP/1.1 000 None\r\ncontent-length: 0\r\n\r\n"),
-    "the status 099": _nonsense("cannot be read", b"HTTP/1.1 099 None\r\ncontent-length: 0\r\n\r\n"),
+    "a frame of HTTP/2": _nonsense("an HTTP", b"\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x64\0\4\0"),
+    "the status 000": _nonsense("an HTTP", b"HTTP/1.1 000 None\r\ncontent-length: 0\r\n\r\n"),
+    "the status 099": _nonsense("an HTTP", b"HTTP/1.1 099 None\r\ncontent-length: 0\r\n\r\n"),
     "the status 999": Fault(handler=reply({}, "999 What"), raises=ModelHTTPError, text="999"),
     "an unknown coding": Fault(
         handler=reply(b"...", "200 OK", "content-encoding: br"),
@@ -301,7 +301,7 @@ FAULTS: dict[str, Fault] = {
         raises=UnexpectedModelBehavior,
         text="got text/html",
     ),
-    "other protocols": _nonsense("cannot be read", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    "other protocols": _nonsense("an HTTP", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     "an error in a body of 200": Fault(
         handler=reply({"error": {"message": "no credits", "code": 402}}),
         raises=ModelQuotaExceededError,

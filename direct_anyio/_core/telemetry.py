@@ -177,7 +177,7 @@ def _asked(settings: Mapping[str, Any]) -> Attributes:
 def response_attributes(response: ModelResponse) -> Attributes:
     """Return what a span says of a response, whole or not, beside its content."""
     provider = response.provider_name or ""
-    attributes = {
+    attributes: Attributes = {
         # Of a request that several models may answer it is known only now.
         "gen_ai.provider.name": _PROVIDERS.get(provider, provider),
         "gen_ai.system": provider,
@@ -185,17 +185,14 @@ def response_attributes(response: ModelResponse) -> Attributes:
         "gen_ai.response.id": response.provider_response_id,
         "gen_ai.response.finish_reasons": response.finish_reason and [response.finish_reason],
     }
-    return {name: value for name, value in attributes.items() if value} | _usage(response.usage)
-
-
-def _usage(usage: RequestUsage) -> Attributes:
-    named = {
+    usage = response.usage
+    attributes |= {
+        **usage.opentelemetry_attributes(),
         "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens,
         "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
         "gen_ai.usage.reasoning.output_tokens": usage.details.get("reasoning_tokens", 0),
     }
-    known = {name: count for name, count in named.items() if count}
-    return usage.opentelemetry_attributes() | known
+    return {name: value for name, value in attributes.items() if value}
 
 
 def token_counts(usage: RequestUsage) -> JSON:

@@ -167,8 +167,17 @@ class GeminiReader(Reader):
         if asked:
             yield ResponseInfo(usage=RequestUsage(details={"web_search_requests": len(asked)}))
         if not self._tells_tools:
-            yield from self._file_search(retrieved_contexts(grounding))
-            yield from self._web_search(grounding, queries)
+            contexts = retrieved_contexts(grounding)
+            if contexts and not self._file_searches:
+                self._file_searches.append(new_tool_call_id())
+                yield self._invoked("file_search", {}, self._file_searches[0])
+            for call_id in self._file_searches if contexts else ():
+                yield self._answered("file_search", contexts, call_id)
+            if queries:
+                call_id = new_tool_call_id()
+                sources = web_sources(grounding) if grounding.get("groundingChunks") else None
+                yield self._invoked("web_search", {"queries": queries}, call_id)
+                yield self._answered("web_search", sources, call_id)
 
     def _heading(self, document: JSONObject) -> Iterator[Item]:
         metadata = dictionary(document.get("usageMetadata"))
@@ -343,20 +352,6 @@ class GeminiReader(Reader):
             if sources and isinstance(content, dict):
                 content = content | {"sources": sources}
             yield WholePart(key, self._answer("web_search", content, call_id, details))
-
-    def _file_search(self, contexts: list[JSONObject]) -> Iterator[Item]:
-        if contexts and not self._file_searches:
-            self._file_searches.append(new_tool_call_id())
-            yield self._invoked("file_search", {}, self._file_searches[0])
-        for call_id in self._file_searches if contexts else ():
-            yield self._answered("file_search", contexts, call_id)
-
-    def _web_search(self, grounding: JSONObject, queries: list[str]) -> Iterator[Item]:
-        if queries:
-            call_id = new_tool_call_id()
-            sources = web_sources(grounding) if grounding.get("groundingChunks") else None
-            yield self._invoked("web_search", {"queries": queries}, call_id)
-            yield self._answered("web_search", sources, call_id)
 
 
 _Read: TypeAlias = Callable[[GeminiReader, JSONObject, Any, _Details], Iterator[Item]]

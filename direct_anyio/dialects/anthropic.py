@@ -170,6 +170,17 @@ class AnthropicCodec(ModelCodec):
         if written and settings.get("anthropic_cache_messages"):
             cache(written[-1]["content"], settings.get("anthropic_cache_messages"))
         limit_cache_points([*(system if isinstance(system, list) else ()), *tools], written)
+        mcp_servers: list[JSONObject] = []
+        for tool in parameters.builtin_tools:
+            if isinstance(tool, MCPServerTool):
+                server: JSONObject = {"type": "url", "name": tool.id, "url": tool.url}
+                allowed = tool.allowed_tools
+                if allowed is not None:
+                    limit = {"enabled": bool(allowed), "allowed_tools": allowed}
+                    server["tool_configuration"] = limit
+                if tool.authorization_token:
+                    server["authorization_token"] = tool.authorization_token
+                mcp_servers.append(server)
         summaries = [block for block in _blocks(written) if block["type"] == "compaction"]
         is_own = bool(summaries) and not any("signature" in block for block in summaries)
         service_tier = _SERVICE_TIERS.get(settings.get("service_tier", ""))
@@ -177,11 +188,7 @@ class AnthropicCodec(ModelCodec):
             "system": system,
             "tools": tools,
             "tool_choice": _tool_choice(settings, parameters, choice),
-            "mcp_servers": [
-                _mcp_server(tool)
-                for tool in parameters.builtin_tools
-                if isinstance(tool, MCPServerTool)
-            ],
+            "mcp_servers": mcp_servers,
             "thinking": thinking,
             "container": self._container(messages, settings, parameters),
             "output_config": self._output_config(settings, parameters),
@@ -445,16 +452,6 @@ def _tool_choice(
     if choice.mode != "none" and "parallel_tool_calls" in settings:
         written["disable_parallel_tool_use"] = not settings["parallel_tool_calls"]
     return written
-
-
-def _mcp_server(tool: MCPServerTool) -> JSONObject:
-    server: JSONObject = {"type": "url", "name": tool.id, "url": tool.url}
-    allowed = tool.allowed_tools
-    if allowed is not None:
-        server["tool_configuration"] = {"enabled": bool(allowed), "allowed_tools": allowed}
-    if tool.authorization_token:
-        server["authorization_token"] = tool.authorization_token
-    return server
 
 
 def _betas(
