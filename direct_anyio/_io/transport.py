@@ -226,7 +226,10 @@ class Exchange:
         return await self._read(MAX_ERROR_BODY, passes)
 
     async def aclose(self, *, drain: bool) -> None:
-        """Close the connection now, or with `drain` once the body is complete, in a moment."""
+        """Have the pump close the connection: now, or with `drain` once the body is complete.
+
+        The pump does so in `_forward`, or as it leaves the client where there is no response.
+        """
         try:
             if drain:
                 await self._read(MAX_DRAIN, current_time() + self._limits.drain)
@@ -372,6 +375,7 @@ class Exchange:
             raise
 
     async def _forward(self, response: Any) -> None:
+        """Pass the body on until it ends or the reader leaves, and close the connection."""
         # The raw stream does not close itself at its end, so the check comes in time.
         chunks = aiter(response.stream)
         try:
