@@ -2,7 +2,7 @@
 
 Guarantees:
 
-1.  Every type that has a JSON schema (`_schema`) is read, and no other.
+1.  Every type that has a JSON schema (`_type_schemas`) is read, and no other.
 2.  Nothing is guessed; `_types.kinds` says what fits. Unknown keys are ignored.
 3.  Where a type takes any text, alone or as one of a union, an answer that is no JSON is the
     value itself. For `str` so is one that is JSON, but neither a text nor an object.
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._json import STRICT
-from ._schema import OUTER_KEY, Known, kind_of_arguments, known
+from ._type_schemas import OUTER_KEY, Known, kind_of_arguments, known
 from ._types.compounds import Alias, Limited, Union
 from ._types.kinds import Kind, Scalar
 from ._validation import ValidationError

@@ -91,7 +91,7 @@ class ToolDefinition(Record):
             UserError: A parameter has no JSON schema or can be given by position only, or
                 the function has no name.
         """
-        from ._schema import described, parameters_of
+        from ._type_schemas import described, parameters_of
 
         own_name, summary = described(function)
         if not (name or own_name):
@@ -150,10 +150,10 @@ class OutputObjectDefinition(Record):
         Raises:
             UserError: The type has no JSON schema.
         """
-        from ._schema import said_of, schema_of, title_of
+        from ._type_schemas import description_of, schema_of, title_of
 
         schema = schema_of(kind)
-        return cls(schema, name or title_of(kind), description or said_of(kind), strict)
+        return cls(schema, name or title_of(kind), description or description_of(kind), strict)
 
 
 def _tools(value: Iterable[ToolDefinition]) -> tuple[ToolDefinition, ...]:

@@ -22,7 +22,7 @@ LAYERS: list[tuple[str, int, bool]] = [
     ("exceptions", DATA, True),
     ("_record", DATA, True),
     *((name, DATA, True) for name in ("_annotations", "_docstrings", "_json", "_validation")),
-    *((name, DATA, True) for name in ("_prices", "_pydantic", "_schema", "_stored")),
+    *((name, DATA, True) for name in ("_prices", "_pydantic", "_stored", "_type_schemas")),
     *((name, DATA, True) for name in ("_structure", "_values")),
     ("_types", DATA, True),
     ("_types.*", DATA, True),

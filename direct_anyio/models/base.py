@@ -78,7 +78,7 @@ class ModelCall:
     parameters: ModelRequestParameters
     stream: bool
 
-    def telling(self, on_retry: Callable[[Retry], object]) -> ModelCall:
+    def with_retry_hook(self, on_retry: Callable[[Retry], object]) -> ModelCall:
         """Return the request, with a function that is called before each retry.
 
         It is called besides the `on_retry` of the request's or the model's settings.

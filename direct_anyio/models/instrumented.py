@@ -209,7 +209,7 @@ class _TracedStream(Entered, AbstractAsyncContextManager[StreamedResponse]):
     async def __aenter__(self) -> StreamedResponse:
         span = self._span = self._model._span(self._call)
         try:
-            opened = self._model.wrapped.open(self._call.telling(span.retried))
+            opened = self._model.wrapped.open(self._call.with_retry_hook(span.retried))
             self._inner = _Inside(span.context, opened)
             stream = await self._inner.__aenter__()
         except BaseException as exc:

@@ -198,7 +198,7 @@ class RateLimitedModel(WrapperModel):
         """Ask the wrapped model when the limiter lets it."""
         await self.limiter.admit()
         try:
-            async with self.wrapped.open(call.telling(self._retried)) as stream:
+            async with self.wrapped.open(call.with_retry_hook(self._retried)) as stream:
                 try:
                     yield stream
                 finally:

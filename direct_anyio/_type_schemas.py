@@ -45,7 +45,7 @@ __all__ = (
     "kind_of_arguments",
     "known",
     "parameters_of",
-    "said_of",
+    "description_of",
     "schema_of",
     "title_of",
 )
@@ -222,7 +222,7 @@ def title_of(annotation: Any) -> str | None:
     return None
 
 
-def said_of(annotation: Any) -> str | None:
+def description_of(annotation: Any) -> str | None:
     """Return what is written about a type: in its `Annotated`, else in its docstring."""
     kind = known(annotation).kind
     while isinstance(kind, (Limited, Alias)):
