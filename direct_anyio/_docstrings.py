@@ -71,7 +71,7 @@ def argument_descriptions(doc: str | None) -> dict[str, str]:
             block, item = rest[: [*is_outside, True].index(True)], _GOOGLE_ITEM
         else:
             continue
-        for names, text in _items(block, item):
+        for names, text in _entries(block, item):
             description = " ".join(text.split())
             if description:
                 found |= {name.strip(" \\*`"): description for name in names.split(",")}
@@ -93,7 +93,7 @@ def _field(lines: list[str], indent: int) -> Iterator[str]:
         yield line
 
 
-def _items(lines: list[str], item: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def _entries(lines: list[str], item: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Yield names and description of each item of a section.
 
     An item starts with a line of its form that is indented no deeper than the item before it.

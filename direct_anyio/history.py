@@ -75,7 +75,7 @@ __all__ = (
     "load_messages",
 )
 
-Reader: TypeAlias = Callable[[Any, Any], Any]
+StructureHook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a value; cattrs passes its type, too."""
 
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -187,7 +187,7 @@ def read_bytes(value: Any, _: Any = None) -> bytes:
         raise ValidationError(f"must be base64: {exc}") from None
 
 
-def _one_of(annotation: Any) -> Reader:
+def _one_of(annotation: Any) -> StructureHook:
     names = get_args(annotation)
 
     def read_choice(value: Any, _: Any) -> Any:
@@ -216,17 +216,17 @@ def read_error(value: Any, _: Any) -> dict[str, Any]:
     return error | {"loc": tuple(error["loc"])} if type(error.get("loc")) is list else error
 
 
-def _each(read_one: Reader, value: Any, _: Any) -> list[Any]:
+def _each(read_one: StructureHook, value: Any, _: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         refuse("a list", value)
     return each(read_one, value, None)
 
 
-def _text_or_each(read_one: Reader) -> Reader:
+def _text_or_each(read_one: StructureHook) -> StructureHook:
     return lambda value, _: value if isinstance(value, str) else _each(read_one, value, None)
 
 
-_READERS: dict[Any, Reader] = {
+_HOOKS: dict[Any, StructureHook] = {
     str: _text,
     bool: read_bool,
     int: read_int,
@@ -249,7 +249,7 @@ _READERS: dict[Any, Reader] = {
 def _converter() -> Converter:
     converter = Converter()
 
-    def register(annotation: Any, reader: Reader) -> None:
+    def register(annotation: Any, reader: StructureHook) -> None:
         if type(annotation) is type:
             converter.register_structure_hook(annotation, reader)
         else:
@@ -259,7 +259,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(
         lambda annotation: get_origin(cast(Any, annotation)) is Literal, _one_of
     )
-    for annotation, reader in _READERS.items():
+    for annotation, reader in _HOOKS.items():
         register(annotation, reader)
     for annotation, union in UNIONS.items():
         reader = _union_reader(converter, union)
@@ -270,7 +270,7 @@ def _converter() -> Converter:
     return converter
 
 
-def _record_reader(converter: Converter, cls: Any) -> Reader:
+def _record_reader(converter: Converter, cls: Any) -> StructureHook:
     if cls is OpaquePart:
         return read_opaque
     # Any: mypy would take the overrides for the options that stand before them.
@@ -307,7 +307,7 @@ def _misfit(error: Exception) -> ValidationError:
     return invalid
 
 
-def _union_reader(converter: Converter, union: Union) -> Reader:
+def _union_reader(converter: Converter, union: Union) -> StructureHook:
     readers = {tag: converter.get_structure_hook(cls) for tag, cls in union.classes.items()}
 
     def read_member(value: Any, _: Any) -> Any:

@@ -281,7 +281,7 @@ class _Traced(Values):
 
     def record(self, value: Record, depth: int) -> Any:
         if isinstance(value, (BinaryContent, FileUrl, UploadedFile)):
-            return _file(value, self._binary)
+            return _file_part(value, self._binary)
         return super().record(value, depth)
 
 
@@ -331,7 +331,7 @@ def _item(item: object, binary: bool) -> JSON:
         case TextContent(content=text):
             return _text(text)
         case _:
-            return _file(item, binary)
+            return _file_part(item, binary)
 
 
 def _part(part: Any, binary: bool) -> JSON:
@@ -341,7 +341,7 @@ def _part(part: Any, binary: bool) -> JSON:
         case ThinkingPart():
             return {"type": "reasoning", "content": part.content}
         case FilePart():
-            return _file(part.content, binary)
+            return _file_part(part.content, binary)
         case ToolCallPart():
             return _call("tool_call", part) | {"arguments": _arguments(part)}
         case ToolReturnPart():
@@ -378,7 +378,7 @@ def _arguments(part: ToolCallPart | BuiltinToolCallPart) -> object:
         return part.args
 
 
-def _file(item: object, binary: bool) -> JSON:
+def _file_part(item: object, binary: bool) -> JSON:
     match item:
         case BinaryContent():
             return _blob(item.media_type, item.base64 if binary else None)

@@ -174,7 +174,7 @@ class Resolver:
         first: list[Kind] = []
         last: list[Kind] = []
         rest_of_all: Kind | None = None
-        for each, is_repeated in _items(args):
+        for each, is_repeated in _unpacked(args):
             kind = self.kind(each, owner)
             if is_repeated:
                 rest_of_all = kind
@@ -226,16 +226,16 @@ def _choice(annotation: Any, members: tuple[Any, ...]) -> Choice:
     return Choice(named(annotation), options)
 
 
-def _items(args: tuple[Any, ...]) -> Iterator[tuple[Any, bool]]:
+def _unpacked(args: tuple[Any, ...]) -> Iterator[tuple[Any, bool]]:
     """Yield the types of a tuple's items, and of each whether it may come any number of times."""
     if len(args) == 2 and args[1] is ...:
         yield args[0], True
         return
     for each in args:
         if get_origin(each) is typing.Unpack:
-            yield from _items(get_args(get_args(each)[0]))
+            yield from _unpacked(get_args(get_args(each)[0]))
         elif getattr(each, "__unpacked__", False):
-            yield from _items(get_args(each))
+            yield from _unpacked(get_args(each))
         else:
             yield each, False
 

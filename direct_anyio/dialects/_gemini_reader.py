@@ -270,7 +270,7 @@ class GeminiReader(Reader):
             details=details,
         )
 
-    def _file(self, part: JSONObject, blob: Any, details: _Details) -> Iterator[Item]:
+    def _inline_file(self, part: JSONObject, blob: Any, details: _Details) -> Iterator[Item]:
         # Images in thoughts are drafts: the last of them comes again as the answer.
         if part.get("thought"):
             return
@@ -360,7 +360,7 @@ _Read: TypeAlias = Callable[[GeminiReader, JSONObject, Any, _Details], Iterator[
 _PARTS: tuple[tuple[str, _Read], ...] = (
     ("text", GeminiReader._text),
     ("functionCall", GeminiReader._call),
-    ("inlineData", GeminiReader._file),
+    ("inlineData", GeminiReader._inline_file),
     ("toolCall", GeminiReader.tool_call),
     ("toolResponse", GeminiReader.tool_response),
     ("executableCode", GeminiReader._code),

@@ -80,7 +80,7 @@ def _native(
     )
 
 
-def _file(data: Any, media_type: str) -> BinaryContent:
+def _decoded_file(data: Any, media_type: str) -> BinaryContent:
     """Return a file that is told in base64, which may lack its padding, or as a `data:` URI.
 
     Raises:
@@ -103,7 +103,7 @@ def read_code_interpreter(item: JSONObject, provider: str) -> Native:
     images = [each.get("url") for each in outputs if each.get("type") == "image"]
     content = {"status": item.get("status")} | ({"logs": logs} if logs else {})
     inline = (url for url in images if isinstance(url, str) and url.startswith("data:"))
-    drawn = (maybe(lambda url: _file(url, "image/png"), url) for url in inline)
+    drawn = (maybe(lambda url: _decoded_file(url, "image/png"), url) for url in inline)
     files = (FilePart(file, id=item["id"]) for file in drawn if file is not None)
     return _native(item, provider, CODE_EXECUTION, args, content, files)
 
@@ -137,7 +137,7 @@ def read_image_generation(item: JSONObject, provider: str) -> Native:
     content |= {key: item[key] for key in names if item.get(key)}
     if not data:
         return _native(item, provider, IMAGE_GENERATION, None, content)
-    image = _file(data, f"image/{item.get('output_format') or 'png'}")
+    image = _decoded_file(data, f"image/{item.get('output_format') or 'png'}")
     return _native(
         item, provider, IMAGE_GENERATION, None, content, [FilePart(image, id=item["id"])]
     )

@@ -250,7 +250,7 @@ class OpenAIChatWriter(ChatWriter):
             case ImageUrl():
                 return image_piece(item.url, item.vendor_metadata)
             case DocumentUrl() if profile.openai_chat_supports_file_urls:
-                return _file(item.url, item.format)
+                return _file_piece(item.url, item.format)
             case UploadedFile() if item.media_type.startswith("image/"):
                 raise UserError(
                     "Chat Completions cannot be sent an uploaded image: send its bytes."
@@ -266,7 +266,7 @@ class OpenAIChatWriter(ChatWriter):
                 data = item.data_uri if as_uri else item.base64
                 return {"type": "input_audio", "input_audio": {"data": data, "format": item.format}}
             case BinaryContent(is_document=True) if profile.openai_chat_supports_document_input:
-                return _file(item.data_uri, item.format)
+                return _file_piece(item.data_uri, item.format)
             case BinaryContent():
                 raise UserError(f"Chat Completions cannot be sent a file of type {item.media_type}")
         raise UserError(f"Chat Completions cannot be sent {type(item).__name__}")
@@ -318,7 +318,7 @@ def _tool_choice(choice: Choice) -> Any:
     return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": functions}}
 
 
-def _file(data: str, format: str) -> JSONObject:
+def _file_piece(data: str, format: str) -> JSONObject:
     return {"type": "file", "file": {"file_data": data, "filename": f"filename.{format}"}}
 
 

@@ -39,7 +39,7 @@ class WholeResponse(StreamedResponse):
 
     def __init__(self, response: ModelResponse, parameters: ModelRequestParameters) -> None:
         fold = _WholeFold(response, parameters)
-        fold.take(_items(response))
+        fold.take(_items_of_parts(response))
         super().__init__(_NothingMore(), fold)
 
     async def finish(self) -> ModelResponse:
@@ -114,7 +114,7 @@ class _NothingMore:
         """Nothing is open."""
 
 
-def _items(response: ModelResponse) -> Iterator[Item]:
+def _items_of_parts(response: ModelResponse) -> Iterator[Item]:
     """Return the parts as they might have been streamed."""
     for index, part in enumerate(response.parts):
         if not isinstance(part, (TextPart, ThinkingPart)):
