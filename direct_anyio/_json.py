@@ -88,7 +88,7 @@ def loads(data: bytes) -> Any:
     """
     if len(data) > MAX_VALUES and values(data) > MAX_VALUES:
         raise ResponseTooLarge(f"A JSON document has more than {MAX_VALUES:,} values")
-    document = _read(data, _read_sent)
+    document = _read(data, read_sent)
     # Few documents have so many brackets that their depth must be looked at.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         level = [document]
@@ -155,7 +155,8 @@ def _read(data: bytes, read: Callable[[bytes], Any]) -> Any:
     return read(data)
 
 
-def _read_sent(data: bytes) -> Any:
+def read_sent(data: bytes) -> Any:
+    """Read JSON from a provider, with lone surrogates replaced."""
     document = _finite_decoder.decode(data.decode())
     # Only an escape can bring a surrogate through strict UTF-8.
     return mended(document) if b"\\ud" in data.lower() else document

@@ -297,7 +297,7 @@ def _written(values: Mapping[str, Any], binary: bool) -> Attributes:
 def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
     for message in messages:
         if isinstance(message, ModelRequest):
-            for role, parts in groupby(message.parts, _role):
+            for role, parts in groupby(message.parts, role_of):
                 written: list[JSON] = []
                 for part in parts:
                     if not isinstance(part, UserPromptPart):
@@ -312,7 +312,8 @@ def _messages(messages: Sequence[ModelMessage], binary: bool) -> Iterator[JSON]:
             yield {"role": "assistant", "parts": [_part(part, binary) for part in message.parts]}
 
 
-def _role(part: object) -> str:
+def role_of(part: object) -> str:
+    """Return the role of a part of a request, in the words of the conventions."""
     match part:
         case SystemPromptPart():
             return "system"

@@ -50,10 +50,11 @@ class Definitions(Protocol):
 
 def unfit(wanted: str, value: object) -> ValidationError:
     """Return the error for a JSON value that is not what is wanted."""
-    return ValidationError(partial(_expected, wanted, value))
+    return ValidationError(partial(expected, wanted, value))
 
 
-def _expected(wanted: str, value: object) -> str:
+def expected(wanted: str, value: object) -> str:
+    """Return what is wrong with a value: what it must be, and its start."""
     text = ""
     for piece in json.JSONEncoder().iterencode(value):  # only as much as is shown
         text += piece

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
-from .._core.accumulator import Accumulator
-from .._core.codec import Codec, HTTPCall, Item, Mark, Reader
-from .._core.decoder import Decoder, ItemsDecoder, ResponseDecoder, answer_in_error
-from .._core.ending import Ending
-from .._core.failures import document_of, http_error, retry_after
-from .._core.fold import Fold
-from .._core.inflate import decompressed, undone
+from .._core.failures import retry_after
 from .._core.secrets import Secrets
 from .._io.deadlines import Limits, Total, within_total
 from .._io.environment import proxy_secrets
@@ -31,24 +25,18 @@ from ..exceptions import (
     ModelAPIError,
     ModelHTTPError,
     ModelTimeoutError,
-    UnexpectedModelBehavior,
     printable,
 )
 from ..messages import now
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
-from ..tools import ModelRequestParameters
 from .keys import RequestKeys
-from .known import nearest_model
+from .opening import PreparedRequest, Target, open_response
 
 if TYPE_CHECKING:
-    from .._core.secrets import Hidden
-    from .._io.retry import Budget
-    from .._io.run import Clients
     from .._io.transport import Exchange, Request
-    from .keys import Keys
 
-__all__ = ("PreparedRequest", "RequestAttempts", "Retry", "Target")
+__all__ = ("RequestAttempts", "Retry")
 
 logger: logging.Logger = logging.getLogger("direct_anyio")
 """Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
@@ -69,57 +57,6 @@ class Retry(Record):
     error: ModelAPIError
     attempt: int
     delay: float
-
-
-@frozen(eq=False, repr=False)
-class Target:
-    """Where a request is sent, with which key and which clients.
-
-    Attributes:
-        model: The model, for the log.
-        model_name: Its name at its provider.
-        system: The provider's name.
-        keys: Its keys.
-        key_headers: Returns the header that a key goes in.
-        budget: What retries may cost.
-        clients: Returns the HTTP clients in the current event loop.
-        moved: Returns a request as it is sent after a failure, where the server may have another
-            address by then; None where it has not.
-    """
-
-    model: object
-    model_name: str
-    system: str
-    keys: Keys
-    key_headers: Callable[[Hidden], dict[str, str]]
-    budget: Budget
-    clients: Callable[[], Awaitable[Clients]]
-    moved: Callable[[PreparedRequest], Awaitable[PreparedRequest]] | None
-
-
-@frozen(eq=False, repr=False)
-class PreparedRequest:
-    """A request that is ready to be sent, but for its key.
-
-    Attributes:
-        codec: What reads the answer.
-        parameters: What is offered.
-        stream: Whether the answer is streamed.
-        call: What the codec wrote.
-        url: The URL.
-        headers: All headers but the key's.
-        body: The body, None for a request without one.
-        reported_url: The base URL as responses tell it.
-    """
-
-    codec: Codec
-    parameters: ModelRequestParameters
-    stream: bool
-    call: HTTPCall
-    url: str
-    headers: dict[str, str]
-    body: bytes | None
-    reported_url: str
 
 
 @define(eq=False)
@@ -276,73 +213,14 @@ class RequestAttempts:
         except ModelAPIError as exc:
             self._describe(exc, {})
             raise
+        describe = partial(self._describe, headers=exchange.headers)
         try:
-            reader = prepared.codec.reader(prepared.parameters)
-            accumulator = Accumulator(
-                parameters=prepared.parameters,
-                model_name=self.target.model_name,
-                timestamp=now(),
-                provider_name=self.target.system,
-                provider_url=prepared.reported_url,
-                ending=Ending(prepared.codec.profile.finish_reason_may_be_absent),
-            )
-            if 200 <= exchange.status < 300:
-                fold = Fold(self._decoder(exchange, reader, stream=prepared.stream), accumulator)
-            else:
-                fold = Fold(ItemsDecoder(), accumulator)
-                fold.take([*await self._answer_in_error(exchange, reader), Mark.LAST])
-            describe = partial(self._describe, headers=exchange.headers)
-            stream = StreamedResponse(exchange, fold, describe)
-            await stream._begin()
+            return await open_response(exchange, self.target, prepared, describe)
         except BaseException as exc:
             await exchange.aclose(drain=False)
             if isinstance(exc, ModelAPIError):
-                self._describe(exc, exchange.headers)
+                describe(exc)
             raise
-        return stream
-
-    def _decoder(self, exchange: Exchange, reader: Reader, *, stream: bool) -> Decoder[bytes]:
-        """Return what decodes the body, by what the head says it is.
-
-        Raises:
-            UnexpectedModelBehavior: There is no body, or one of an unknown coding.
-        """
-        if exchange.status == 204:
-            error = UnexpectedModelBehavior("The response has no content (status 204)")
-            error.phase = "headers"
-            raise error
-        content_type = exchange.headers.get("content-type", "")
-        streamed = "event-stream" in content_type.lower() if content_type else stream
-        decoder = ResponseDecoder(
-            reader, self.target.model_name, streamed=streamed, content_type=content_type
-        )
-        return decompressed(decoder, exchange.headers.get("content-encoding", ""))
-
-    async def _answer_in_error(self, exchange: Exchange, reader: Reader) -> Iterable[Item]:
-        """Return the answer that an error document holds, with the few providers that do so.
-
-        Raises:
-            ModelHTTPError: It holds none, as nearly always.
-        """
-        body = await exchange.read_error()
-        coding = exchange.headers.get("content-encoding", "")
-        document = document_of(undone(body, coding))
-        items = answer_in_error(reader, document)
-        if items is not None:
-            return items
-        if exchange.status < 400:
-            location = exchange.headers.get("location", "")
-            try:
-                # Without what may be a secret.
-                host = printable(urlsplit(location).hostname or "the same host", 100)
-            except ValueError:
-                host = "nowhere"
-            document = f"a redirect to {host}, which is not followed"
-        near = nearest_model(self.target.system, self.target.model_name)
-        hint = f"did you mean {near!r}?" if near and exchange.status == 404 else ""
-        error = http_error(exchange.status, document, self.target.model_name, hint)
-        error.phase = "headers"
-        raise error
 
     def _describe(self, error: ModelAPIError, headers: Mapping[str, str]) -> None:
         error.model_name = error.model_name or self.target.model_name

@@ -36,9 +36,10 @@ from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 from ..tools import ModelRequestParameters
 from ..usage import RequestUsage
-from .attempts import PreparedRequest, RequestAttempts, Target
+from .attempts import RequestAttempts
 from .base import ModelCall, ModelLayer, check_allow_model_requests
 from .keys import APIKey, Keys
+from .opening import PreparedRequest, Target
 
 if TYPE_CHECKING:
     from .._io.run import HTTPClient
