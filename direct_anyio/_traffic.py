@@ -129,7 +129,7 @@ class Recorder(LoopFreeClient):
     """
 
     def __init__(self, client: HTTPClient | None = None) -> None:
-        self.any_loop = client is None
+        self.any_loop: bool = client is None
         self._client = client
         self._transport = getattr(client, "_transport", None)  # tells the size of its pool
         self._recordings: list[_Recording] = []

@@ -295,7 +295,7 @@ class StreamInterrupted(ModelConnectionError):
 
 
 class UnexpectedModelBehavior(ModelAPIError):
-    """The provider answered, but the answer makes no sense.
+    """The provider answered, but the answer cannot be used.
 
     Attributes:
         body: The start of the answer.

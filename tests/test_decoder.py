@@ -269,8 +269,8 @@ BODIES: dict[str, tuple[Any, type[ModelAPIError] | None, str]] = {
     "blank": (b" \n", EmptyResponse, "empty"),
     "null": (None, UnexpectedModelBehavior, "not an object"),
     "a list": ([], UnexpectedModelBehavior, "not an object"),
-    "an empty object": ({}, UnexpectedModelBehavior, "choices"),
-    "no choices": ({"choices": []}, UnexpectedModelBehavior, ""),
+    "an empty object": ({}, UnexpectedModelBehavior, "cannot be read: 'choices' is missing"),
+    "no choices": ({"choices": []}, UnexpectedModelBehavior, "a list has too few items"),
     "choices of null": ({"choices": None}, UnexpectedModelBehavior, ""),
     "a message of text": ({"choices": [{"message": "x"}]}, UnexpectedModelBehavior, ""),
     "content that is a number": (

@@ -252,7 +252,7 @@ class ModelCodec(Codec, Protocol):
 
 
 def expect_type(value: Any, expected: type[ValueT]) -> ValueT:
-    """Return `value`, which must be of `kind`.
+    """Return `value`, which must be of the expected type.
 
     Raises:
         TypeError: It is not: the provider's answer cannot be read.
@@ -263,7 +263,7 @@ def expect_type(value: Any, expected: type[ValueT]) -> ValueT:
 
 
 def maybe(convert: Callable[[Any], ValueT], value: Any) -> ValueT | None:
-    """Return an optional field converted, None where it is absent or makes no sense.
+    """Return an optional field converted, None where it is absent or cannot be read.
 
     A bad `created` costs that field, not the answer.
     """

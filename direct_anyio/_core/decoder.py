@@ -1,7 +1,7 @@
 """Bytes of a response to items: frames of a stream, or one document.
 
 Everything that a provider's bytes can do wrong comes out of here as one of our errors,
-for all dialects: their readers may index boldly.
+for all dialects: their readers need not check each field before they use it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Decoder(Protocol[ChunkT_contra]):
         ...
 
 
-NONSENSE = (
+UNREADABLE = (
     LookupError,
     AttributeError,
     TypeError,
@@ -79,10 +79,19 @@ NONSENSE = (
 """What a reader raises for an answer that cannot be read."""
 
 
-def _senseless(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
-    """Return our error for what a reader tripped over."""
-    deep = isinstance(exc, RecursionError)
-    why = "it is nested too deeply" if deep else printable(str(exc)) or type(exc).__name__
+def _unreadable(exc: BaseException, data: bytes) -> UnexpectedModelBehavior:
+    """Return the error for a response on which a reader raised `exc`."""
+    match exc:
+        case RecursionError():
+            why = "it is nested too deeply"
+        case KeyError():
+            why = f"{printable(str(exc))} is missing"
+        case IndexError():
+            why = "a list has too few items"
+        case AttributeError():
+            why = f"a value of type {type(exc.obj).__name__} is not expected"
+        case _:
+            why = printable(str(exc)) or type(exc).__name__
     return UnexpectedModelBehavior(f"The response cannot be read: {why}", shown(data))
 
 
@@ -94,7 +103,7 @@ def answer_in_error(reader: Reader, document: Any) -> list[Item] | None:
     try:
         items = reader.failed(document)
         return None if items is None else list(items)
-    except NONSENSE:
+    except UNREADABLE:
         return None
 
 
@@ -280,8 +289,8 @@ class StreamDecoder:
             raise UnexpectedModelBehavior(message, shown(self._start))
         try:
             yield from self._reader.end()
-        except NONSENSE as exc:
-            raise _senseless(exc, self._start) from exc
+        except UNREADABLE as exc:
+            raise _unreadable(exc, self._start) from exc
         yield mark
 
     def _read_all(self, frames: Iterable[ServerSentEvent]) -> Iterator[Item]:
@@ -295,8 +304,8 @@ class StreamDecoder:
                 else:
                     for document in self._documents(frame):
                         yield from self._items(frame.event, document)
-            except NONSENSE as exc:
-                raise _senseless(exc, frame.data) from exc
+            except UNREADABLE as exc:
+                raise _unreadable(exc, frame.data) from exc
 
     def _items(self, event: str, document: dict[str, Any]) -> Iterable[Item]:
         if not tells_error(document, event, self._reader.events):
@@ -404,9 +413,9 @@ class BodyDecoder:
             raise EmptyResponse("The response is empty")
         try:
             document = loads(data)
-        except NONSENSE as exc:
+        except UNREADABLE as exc:
             if b"\ndata:" not in data:
-                raise _senseless(exc, data) from exc
+                raise _unreadable(exc, data) from exc
             # JSON that is no frame, and frames behind it.
             stream = StreamDecoder(self._reader, self._model_name)
             yield from stream.feed(data)
@@ -415,8 +424,8 @@ class BodyDecoder:
         try:
             yield from self._items(document)
             yield from self._reader.end()
-        except NONSENSE as exc:
-            raise _senseless(exc, data) from exc
+        except UNREADABLE as exc:
+            raise _unreadable(exc, data) from exc
         # The frames of a stream tell their end, also where they come at once.
         yield mark if isinstance(document, list) else Mark.LAST
 
