@@ -55,7 +55,7 @@ IMAGE = "image"
 
 
 class Union:
-    """A union of records, told apart by a tag.
+    """A union of records, distinguished by a tag.
 
     Args:
         kind: The union, as its type alias.

@@ -250,7 +250,7 @@ class StreamedResponseSync:
         return self.get()
 
     def usage(self) -> RequestUsage:
-        """Return the tokens used, as far as the provider has told."""
+        """Return the tokens used, as far as the provider has sent them."""
         return self._member().usage()  # type: ignore[no-any-return]
 
     @property

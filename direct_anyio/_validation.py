@@ -95,7 +95,7 @@ _NOUNS: dict[type, str] = {
 
 
 def refuse(wanted: str, value: object) -> NoReturn:
-    """Raise that a value is not what is wanted; its type is told, but not the value."""
+    """Raise that a value is not what is wanted; the error has its type, but not the value."""
     raise ValidationError(f"must be {wanted}, not {_NOUNS.get(type(value), type(value).__name__)}")
 
 

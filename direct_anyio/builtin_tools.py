@@ -1,6 +1,6 @@
 """Tools that a provider runs itself: web search, code execution and the like.
 
-Which model knows which tool is told by its profile; a tool that a model does not know
+The profile of a model says which tools it knows; a tool that a model does not know
 is a `UserError` before anything is sent.
 """
 

@@ -73,7 +73,7 @@ async def model_request(
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
-            for what `instrument_all` was told.
+            for what `instrument_all` has set.
         misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
@@ -120,7 +120,7 @@ def model_request_stream(
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
-            for what `instrument_all` was told.
+            for what `instrument_all` has set.
         misplaced: Nothing; an error says where any other argument belongs.
 
     Returns:
@@ -162,7 +162,7 @@ def model_request_sync(
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
-            for what `instrument_all` was told.
+            for what `instrument_all` has set.
         portal: Where the request runs, instead of the portal of the process.
         misplaced: Nothing; an error says where any other argument belongs.
 
@@ -213,7 +213,7 @@ def model_request_stream_sync(
         model_settings: How it should answer.
         model_request_parameters: What it is offered: tools, and the answer's shape.
         instrument: Whether to trace the request with OpenTelemetry, and what of it; None
-            for what `instrument_all` was told.
+            for what `instrument_all` has set.
         portal: Where the request runs, instead of the portal of the process.
         misplaced: Nothing; an error says where any other argument belongs.
 

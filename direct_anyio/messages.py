@@ -247,7 +247,7 @@ class ModelResponse(Record):
     def cost(self) -> PriceCalculation:
         """Return what the response costs, by the tables of `genai-prices`.
 
-        They are an extra: `pip install 'direct-anyio[prices]'`. The provider is told by
+        They are an extra: `pip install 'direct-anyio[prices]'`. The provider is known by
         `provider_url`, and else by `provider_name`.
 
         Raises:

@@ -420,7 +420,7 @@ class OpaquePart(Record):
 
     @property
     def provider_name(self) -> str | None:
-        """The provider that made it, where that is told."""
+        """The provider that made it, where that is known."""
         name = self.data.get("provider_name")
         return name if isinstance(name, str) else None
 

@@ -50,7 +50,7 @@ class StreamedResponse:
     Args:
         source: Brings batches.
         fold: Makes events of them.
-        describe: Tells an error where it comes from.
+        describe: Adds what is known of the request to an error.
     """
 
     _source: Source[Any]
@@ -242,7 +242,7 @@ class StreamedResponse:
         return self.response
 
     def usage(self) -> RequestUsage:
-        """Return the tokens used, as far as the provider has told."""
+        """Return the tokens used, as far as the provider has sent them."""
         return self._fold.accumulator.usage
 
     @property

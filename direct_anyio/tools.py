@@ -216,7 +216,7 @@ class ModelRequestParameters(Record):
 
     @property
     def prompted_output_instructions(self) -> str | None:
-        """The text that tells the model the schema, None where nothing is to be told."""
+        """The text that tells the model the schema, None where there is none to send."""
         if not self.prompted_output_template or self.output_object is None:
             return None
         return self.prompted_output_template.format(schema=_described(self.output_object))

@@ -43,7 +43,7 @@ from direct_anyio import (
     model_request_sync,
 )
 from direct_anyio._io import retry, run, transport
-from direct_anyio._io.tasks import _lone, open_task_group, open_task_group_apart
+from direct_anyio._io.tasks import HostedTaskGroup, _lone, open_task_group
 from direct_anyio._io.trace import Trace
 from direct_anyio.models.http import HTTPModel
 
@@ -419,7 +419,7 @@ async def test_a_cancelled_task_waits_in_peace() -> None:
                     await checkpoint()
 
     async def hold() -> None:
-        async with open_task_group_apart() as group:
+        async with HostedTaskGroup() as group:
             group.start_soon(slow_to_end)
             await checkpoint()
             scope.cancel()
@@ -443,7 +443,7 @@ async def test_a_native_cancellation_while_a_block_ends() -> None:
                 await gate.wait()
 
     async def hold() -> None:
-        async with open_task_group_apart() as group:
+        async with HostedTaskGroup() as group:
             group.start_soon(slow_to_end)
             await checkpoint()
 
@@ -637,7 +637,7 @@ async def test_a_block_apart_cancels_its_tasks() -> None:
             over.set()
 
     async def hold() -> None:
-        async with open_task_group_apart() as group:
+        async with HostedTaskGroup() as group:
             group.start_soon(linger)
 
     ended = []

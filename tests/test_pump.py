@@ -13,7 +13,7 @@ import trio
 from direct_anyio import ModelRequest, model_request_stream, model_request_stream_sync
 from direct_anyio._io.pump import BUFFER, Pipe
 from direct_anyio._io.retry import retry_reason
-from direct_anyio._io.tasks import open_task_group, open_task_group_apart
+from direct_anyio._io.tasks import HostedTaskGroup, open_task_group
 from direct_anyio.exceptions import ModelConnectionError, UserError
 from direct_anyio.messages import ModelMessage
 from direct_anyio.models import infer_model
@@ -168,7 +168,7 @@ def test_an_interrupt_in_a_task_apart_is_raised(backend: str) -> None:
         raise SystemExit(3)
 
     async def main() -> None:
-        async with open_task_group_apart() as group:
+        async with HostedTaskGroup() as group:
             group.start_soon(leave)
             await anyio.wait_all_tasks_blocked()
 

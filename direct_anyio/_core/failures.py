@@ -149,8 +149,8 @@ _BY_BASE_RESP = {
     2056: _QUOTA,
 }
 
-# What messages say, in lower case; the first category that fits counts.
-_SAID: dict[_Category, tuple[str, ...]] = {
+# Patterns in messages, in lower case; the first category that fits counts.
+_MESSAGE_PATTERNS: dict[_Category, tuple[str, ...]] = {
     _QUOTA: (
         "credit balance is",
         "spend(ing)? (limit|cap)",
@@ -193,7 +193,9 @@ _SAID: dict[_Category, tuple[str, ...]] = {
     _UNAVAILABLE: ("(temporarily|service) unavailable", "time.?out", "timed out"),
     _NOT_FOUND: ("(model|deployment).{0,60}(not found|not exist)", "^not found"),
 }
-_BY_MESSAGE = {category: re.compile("|".join(words)) for category, words in _SAID.items()}
+_BY_MESSAGE = {
+    category: re.compile("|".join(words)) for category, words in _MESSAGE_PATTERNS.items()
+}
 
 _STATUS = re.compile(r"([45][0-9][0-9])(\.0)?")
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -204,22 +206,22 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PIECE = r"([0-9]+(?:\.[0-9]*)?)\s*(milliseconds?|ms|hours?|h|minutes?|mins?|m|seconds?|secs?|s)?"
 _WAIT = re.compile(rf"(?>{_PIECE}\s*(?:and\s+)?)++")
 _PIECES = re.compile(_PIECE)
-_SAID_WAIT = re.compile(
+_WAIT_PHRASE = re.compile(
     "(?:(?:try again|retry|wait)[ -](?:in|after|for)?:? ?"
     "|(?:available|resets?) (?:in|after) (?=[0-9.]+ ?(?:ms|milli|sec|min|hour|s|m|h)))"
     f"({_WAIT.pattern})"
 )
 
-# What says more than the status it came with, by the statuses that it may come with: words of
-# too many tokens are a rate limit at 429.
-_SHARPER = {
+# Categories that count before the status, by the statuses that they may come with: too many
+# tokens at 429 are a rate limit.
+_OVERRIDES_STATUS = {
     _QUOTA: (400, 402, 403, 429),
     _TOO_LONG: (400, 413, 422, 500),
     _AUTHENTICATION: (400,),
 }
 
-# What words can make sharper: a server's own failure stays one.
-_BLUNT = {_REJECTED, _AUTHENTICATION, _FORBIDDEN, _RATE_LIMIT}
+# Categories that a message can refine; a server's own failure stays one.
+_REFINED_BY_MESSAGE = {_REJECTED, _AUTHENTICATION, _FORBIDDEN, _RATE_LIMIT}
 
 _CODES = (
     "code",
@@ -250,6 +252,32 @@ _HOLDERS = ("error", "errors", "detail", "message", "x_groq", "base_resp")
 
 _WAITS = ("retry_after", "retryAfter", "retry-after", "Retry-After")
 """Members that hold a wait in seconds, or with a unit."""
+
+_SUCCESS_CODES = ("0", "200", "ok", "success")
+"""Codes of success that some servers write behind an answer."""
+
+# Members that make a document an answer, or a part of one, of any protocol.
+_ANSWERS = (
+    "usage",
+    "candidates",
+    "usageMetadata",
+    "promptFeedback",
+    "content",
+    "output",
+    "delta",
+    "response",
+    "item",
+    "item_id",
+    "content_block",
+)
+
+_MAX_PASSING_WAIT = 60.0
+"""Seconds of a wait up to which a limit of a day is a rate limit."""
+
+_MAX_MESSAGES = 8
+
+_MAX_SEARCHED = 4096
+"""Characters of a message that are searched."""
 
 _HINTS: dict[type[ModelHTTPError], str] = {
     ModelAuthenticationError: "check the key, and that it may use this model",
@@ -302,7 +330,7 @@ def tells_error(
     is_other = event not in ("message", "", *events)
     is_chunk = str(document.get("object")).startswith("chat.")
     codes = [str(document.get(name)).lower() for name in ("code", "status", "status_code")]
-    is_success = document.get("success") is True or any(code in _FINE for code in codes)
+    is_success = document.get("success") is True or any(code in _SUCCESS_CODES for code in codes)
     return words and not (is_notice or is_other or is_chunk or is_success)
 
 
@@ -310,27 +338,7 @@ def is_error(value: Any) -> bool:
     """Return whether a member `error` tells of one: some servers write an empty one always."""
     if isinstance(value, dict):
         return any(is_error(each) for each in value.values())
-    return bool(value) and str(value).lower() not in (*_FINE, "null", "none")
-
-
-_FINE = ("0", "200", "ok", "success")
-"""Codes of success that some servers write behind an answer."""
-
-
-# Members that make a document an answer, or a part of one, of any protocol.
-_ANSWERS = (
-    "usage",
-    "candidates",
-    "usageMetadata",
-    "promptFeedback",
-    "content",
-    "output",
-    "delta",
-    "response",
-    "item",
-    "item_id",
-    "content_block",
-)
+    return bool(value) and str(value).lower() not in (*_SUCCESS_CODES, "null", "none")
 
 
 def http_error(status: int, document: Any, model_name: str, hint: str = "") -> ModelHTTPError:
@@ -343,7 +351,7 @@ def http_error(status: int, document: Any, model_name: str, hint: str = "") -> M
         hint: What to do about it, beside the hint of every such error.
     """
     category = _category_of(document, status)
-    if category is not None and status in _SHARPER.get(category, ()):
+    if category is not None and status in _OVERRIDES_STATUS.get(category, ()):
         error_class = category.error
     elif status in _BY_STATUS:
         error_class = _BY_STATUS[status].error
@@ -418,8 +426,8 @@ def _category_of(document: Any, status: int | None) -> _Category | None:
     by_message = _category_of_words(document, {*found} | by_status)
     if by_message is not None:
         found = [by_message, *found]
-    sharp = (each for each in found if each in (_QUOTA, _TOO_LONG))
-    return next(sharp, found[0] if found else None)
+    first = (each for each in found if each in (_QUOTA, _TOO_LONG))
+    return next(first, found[0] if found else None)
 
 
 def _category_of_words(document: Any, known: set[_Category]) -> _Category | None:
@@ -434,9 +442,9 @@ def _category_of_words(document: Any, known: set[_Category]) -> _Category | None
     if not known or category is None:
         return category
     if category is _QUOTA:
-        # One that says to come back in a moment is over by then; a quota of a day is not.
-        is_passing = _RATE_LIMIT in known and (_said_wait(messages) or math.inf) <= _MOMENT
-        return category if known <= _BLUNT and not is_passing else None
+        # A limit that ends within a minute is a rate limit; a quota of a day is not.
+        is_passing = _RATE_LIMIT in known and (_wait_in(messages) or math.inf) <= _MAX_PASSING_WAIT
+        return category if known <= _REFINED_BY_MESSAGE and not is_passing else None
     if category is _TOO_LONG:
         return None if _RATE_LIMIT in known else category
     is_key = category is _AUTHENTICATION and known <= {_REJECTED}
@@ -460,16 +468,7 @@ def _messages_of(document: Any) -> list[str]:
         levels = _levels(document)
         texts = (_text_of(level.get(name)) for level in levels for name in _MESSAGES)
     known = list(islice(filter(None, dict.fromkeys(texts)), _MAX_MESSAGES))
-    return [text[:_LOOKED_AT].lower() for text in known]
-
-
-_MOMENT = 60.0
-"""Seconds of a wait up to which a limit of a day is a rate limit."""
-
-_MAX_MESSAGES = 8
-
-_LOOKED_AT = 4096
-"""Characters of a message that are searched."""
+    return [text[:_MAX_SEARCHED].lower() for text in known]
 
 
 def _text_of(value: Any) -> str:
@@ -510,15 +509,15 @@ def _retry_after_of(document: Any) -> float | None:
         passed = _get(level.get("metadata"), "headers")
         waits = (_get(each, name) for each in (level, passed) for name in _WAITS)
         for delay in (*delays, *waits):
-            text = str(_get(delay, "seconds") if isinstance(delay, dict) else delay)[:_LOOKED_AT]
+            text = str(_get(delay, "seconds") if isinstance(delay, dict) else delay)[:_MAX_SEARCHED]
             wait = _wait_of(text) if _WAIT.fullmatch(text) else None
             if wait is not None:
                 return wait
-    return _said_wait(_messages_of(document))
+    return _wait_in(_messages_of(document))
 
 
-def _said_wait(messages: Iterable[str]) -> float | None:
-    matches = (_SAID_WAIT.search(message) for message in messages)
+def _wait_in(messages: Iterable[str]) -> float | None:
+    matches = (_WAIT_PHRASE.search(message) for message in messages)
     return next((_wait_of(match[1]) for match in matches if match), None)
 
 

@@ -268,7 +268,7 @@ def output_attributes(response: ModelResponse, *, binary: bool) -> Attributes:
 
 
 class _Traced(Values):
-    """Writes values as a provider is told them, files in the words of the conventions."""
+    """Writes values as a provider is sent them, files in the words of the conventions."""
 
     def __init__(self, binary: bool) -> None:
         self._binary = binary

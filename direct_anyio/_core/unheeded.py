@@ -182,7 +182,7 @@ def _matters(codec: ModelCodec, key: str, settings: Mapping[str, Any], has_tools
     if key == "thinking" and codec.profile.thinking_always_enabled:
         return value is True
     if key == "thinking" and value is False:
-        return True  # a model that is told nothing does not think
+        return True  # without a setting such a model does not think
     # The value may be the default: then another value would be sent.
     if not isinstance(value, (int, float)):
         return False

@@ -28,7 +28,7 @@ from ..content import BinaryContent, FileUrl
 from ..exceptions import StreamInterrupted, UserError, printable
 from ..messages import ModelMessage
 from .deadlines import Limits, Total, timed_out
-from .run import Clients, transport
+from .run import Clients, import_transport
 from .tasks import open_task_group
 
 __all__ = ("Download", "downloaded", "is_public")
@@ -187,8 +187,8 @@ class Download:
         raise timed_out(self.model_name, "total", SECONDS, "body", "a download")
 
     async def _get(self, target: _Target) -> tuple[int, dict[str, str], bytes]:
-        library = await transport()
-        request = library.Request(
+        transport = await import_transport()
+        request = transport.Request(
             self.model_name,
             "GET",
             target.url,
@@ -202,7 +202,7 @@ class Download:
         clients = await self.clients(target.header)
         data = b""
         async with open_task_group() as group:
-            exchange = await library.open_exchange(group, request, clients, _LIMITS, total)
+            exchange = await transport.open_exchange(group, request, clients, _LIMITS, total)
             try:
                 if exchange.status == 200:
                     coding = exchange.headers.get("content-encoding", "")

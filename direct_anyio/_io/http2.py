@@ -1,4 +1,4 @@
-"""Ends a stream of HTTP/2, which httpcore only forgets.
+"""Resets a stream of HTTP/2, which httpcore drops without a reset.
 
 Where the reader of a response leaves, httpcore closes a connection of HTTP/1.1, but says
 nothing to a peer of HTTP/2: the provider goes on generating, and what it sends takes up
@@ -35,7 +35,7 @@ class Multiplexed:
     number: int
 
     async def reset(self, seconds: float) -> None:
-        """Tell the peer that nobody reads on, in so many seconds."""
+        """Send RST_STREAM, and give up after so many seconds."""
         if self.connection._connection_error:
             return
         # It raises where the stream is over already.

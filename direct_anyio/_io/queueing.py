@@ -18,7 +18,7 @@ told_of_queue: ContextVar[Callable[[str, float], None] | None] = ContextVar(
 
 @contextmanager
 def queued(name: str) -> Iterator[None]:
-    """Measure the block, which waits for a place; it is told, too, where the wait is given up."""
+    """Measure the block, which waits for a place; a wait that is given up is reported, too."""
     tell = told_of_queue.get()
     if tell is None:
         yield

@@ -38,7 +38,7 @@ __all__ = (
     "LoopFreeClient",
     "current_clients",
     "in_this_run",
-    "transport",
+    "import_transport",
 )
 
 ValueT = TypeVar("ValueT")
@@ -203,7 +203,7 @@ _clients_of_run: RunVar[WeakValueDictionary[Hashable, Clients]] = RunVar("direct
 """The clients of a run by host, key and limit, for as long as a request or a timer needs them."""
 
 
-async def transport() -> Any:
+async def import_transport() -> Any:
     """Return the module that speaks HTTP; its import takes 0.1 s, so not on the loop."""
     # Not from `sys.modules`, where a module stands while it is still being imported.
     return _loaded or await run_in_thread(_load)
@@ -229,7 +229,7 @@ async def current_clients(address: str, keys: Hashable, most: float) -> Clients:
 
     Args:
         address: The host, with its port.
-        keys: Tells apart whose requests wait in one queue.
+        keys: The keys whose requests share a queue.
         most: How many of their requests are under way at once.
     """
     make = await _maker(address)
@@ -244,8 +244,8 @@ async def current_clients(address: str, keys: Hashable, most: float) -> Clients:
 
 
 async def _maker(address: str) -> Callable[[], HTTPClient]:
-    module = await transport()
-    return partial(module.new_client, urlsplit(f"//{address}").hostname or "")
+    transport = await import_transport()
+    return partial(transport.new_client, urlsplit(f"//{address}").hostname or "")
 
 
 @define(eq=False)
@@ -319,7 +319,7 @@ class BoundClient:
 
     @property
     def offline(self) -> bool:
-        """Whether the client reaches nobody, as one that replays, so that it is never forbidden."""
+        """Whether the client only replays; then requests are never refused."""
         return isinstance(self.client, LoopFreeClient) and self.client.offline
 
     def enter(self) -> Clients:

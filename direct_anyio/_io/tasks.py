@@ -1,4 +1,4 @@
-"""Task groups that never show: an error leaves as itself, and no scope stays with the user.
+"""Task groups that raise a lone error unwrapped, and leave no cancel scope with the user.
 
 A task group that is held open across a `yield` puts its cancel scope around whatever the
 user's task does next. Where the generator is then dropped, or left by another task, that
@@ -28,7 +28,7 @@ from anyio.lowlevel import current_token
 
 from ..exceptions import UserError
 
-__all__ = ("Entered", "held_open", "open_task_group", "open_task_group_apart", "start_later")
+__all__ = ("Entered", "HostedTaskGroup", "held_open", "open_task_group", "start_later")
 
 ArgsT = ParamSpec("ArgsT")
 ResultT = TypeVar("ResultT")
@@ -74,19 +74,13 @@ async def open_task_group() -> AsyncIterator[TaskGroup]:
 _ENDS = "The event loop ends, and takes no more streams."
 
 
-def open_task_group_apart() -> AbstractAsyncContextManager[TaskGroup]:
-    """Open a task group in a task of its own, so that any task may leave the block.
+class HostedTaskGroup:
+    """A task group that a task of its own opens and closes, so that any task may leave the block.
 
     The block may be left out of order, in another task, or by the garbage collector. Its
     end cancels what runs in the group, and waits for that, whatever comes meanwhile. The
     tasks pass their failures on themselves; what one raises all the same is raised at the
     end of the block, in place of the block's own exception.
-    """
-    return HostedTaskGroup()
-
-
-class HostedTaskGroup:
-    """A task group, and the task that opens it and closes it.
 
     No generator: a collector that finds several within each other closes them at once.
     """
@@ -123,12 +117,12 @@ class HostedTaskGroup:
             await self._end()
 
     def _spawn(self) -> None:
-        """Start the host, as a task that is nobody's child."""
+        """Start the host as a task outside of all task groups."""
         loop: Any = current_token().native_token
         if _is_asyncio():
             self._task = task = loop.create_task(self._host())
             # Also where the loop ends before the task has begun.
-            task.add_done_callback(lambda _: self._tell())
+            task.add_done_callback(lambda _: self._report_end())
             return
         import trio
 
@@ -155,9 +149,9 @@ class HostedTaskGroup:
         except BaseExceptionGroup as exc:
             self._failure = _lone(exc)
         finally:
-            self._tell()
+            self._report_end()
 
-    def _tell(self) -> None:
+    def _report_end(self) -> None:
         self._opened.set()
         self._over.set()
 

@@ -139,7 +139,7 @@ class Trace:
             self.head = status, {name.lower(): value for name, value in names}
 
     async def abandon(self, seconds: float, *, connecting: bool) -> None:
-        """End what httpcore only forgets, in so many seconds.
+        """End what httpcore drops without closing, in so many seconds.
 
         Args:
             seconds: How long that may take.

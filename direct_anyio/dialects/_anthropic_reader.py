@@ -223,7 +223,7 @@ class AnthropicReader(Reader):
             yield tool_call_chunk(key, args="}" if key in self._with_args else "{}}")
 
     def end(self) -> Iterator[Item]:
-        """Stop the blocks that were not told to stop."""
+        """Stop the blocks that had no stop event."""
         for key in sorted(self._open):
             yield from self._stopped(key)
 

@@ -125,7 +125,7 @@ class _Answer:
         self._ends = list(accumulate(map(len, encoded)))
 
     def key_of(self, segment: JSONObject) -> int | None:
-        """Return the key of the text that a segment is of, None where it cannot be told."""
+        """Return the key of the text that a segment is of, None where it is not known."""
         end, text = segment.get("endIndex"), segment.get("text")
         if end is None or not self._keys:
             return None

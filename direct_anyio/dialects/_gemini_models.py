@@ -1,4 +1,4 @@
-"""What Google's models can do, and how hard they are told to think.
+"""What Google's models can do, and how their thinking is set.
 
 Fact, where none stands below: https://ai.google.dev/gemini-api/docs/models.
 """
@@ -117,7 +117,7 @@ _BUDGETS = {
 
 
 def thinking_config(settings: Mapping[str, Any], profile: GoogleModelProfile) -> JSONObject | None:
-    """Return how a model is told to think, None where that is left to it.
+    """Return how a model is to think, None where that is left to it.
 
     A model that cannot stop thinking is asked for the least that it can do.
 

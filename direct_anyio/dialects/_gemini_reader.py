@@ -153,7 +153,7 @@ class GeminiReader(Reader):
         yield from self.frame("", document)
 
     def end(self) -> Iterator[Item]:
-        """Return what supports the answer, which is told with its end."""
+        """Return what supports the answer, which is sent with its end."""
         if self._is_ended:
             return
         self._is_ended = True

@@ -91,7 +91,7 @@ class Calls:
             yield from self._tell(known, item, "")
 
     def done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
-        """Complete a call by what is told of it as a whole; all of it, where none is known."""
+        """Complete a call by its whole form; add all of it, where none is known."""
         was_done, known.is_done = known.is_done, True
         if known.item_type == "function_call":
             rest = known.args.whole(item.get("arguments"))
@@ -182,7 +182,7 @@ class Calls:
         yield from self._tell(known, document, known.args.piece(document["delta"]))
 
     def args_done(self, document: JSONObject) -> Iterator[Item]:
-        """Read the arguments of a function as they are told whole."""
+        """Read the arguments of a function as they are sent whole."""
         if self._items.is_search(document):
             return
         known = self._items.open(document, "function_call", lambda known: known.fits(document))
@@ -312,7 +312,7 @@ _KEPT = ("arguments", "code", "container_id", "name", "server_label")
 
 
 def _kept(item: JSONObject) -> JSONObject:
-    """Return what is told of the call itself, without what tells nothing."""
+    """Return the fields of the call itself, without those that are empty."""
     empty: tuple[Any, ...] = (None, "", "{}", {})
     return {key: item[key] for key in _KEPT if key in item and item[key] not in empty}
 

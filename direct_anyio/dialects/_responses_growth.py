@@ -1,4 +1,4 @@
-"""What grows in a response of the Responses protocol, and may be told again as a whole.
+"""What grows in a response of the Responses protocol, and may be sent again as a whole.
 
 The work is linear in the length of what comes: pieces are joined once for a whole that is
 longer than they are, and not at all for one that is not.
@@ -126,7 +126,7 @@ class GrowingArgs(GrowingText):
         return text
 
     def whole(self, args: Any) -> str:
-        """Take arguments as they are told whole, and return the text that they add to pieces.
+        """Take arguments that are sent whole, and return the text that they add to pieces.
 
         Raises:
             TypeError: They are neither text nor an object.
@@ -139,7 +139,7 @@ class GrowingArgs(GrowingText):
         return rest
 
     def hold(self, args: Any) -> None:
-        """Keep arguments that are told whole; empty ones tell nothing."""
+        """Keep arguments that are sent whole; empty ones are ignored."""
         args = args_of(args) or ""
         if isinstance(args, dict):
             self.held = {**self.held, **args} if isinstance(self.held, dict) else args

@@ -1,6 +1,6 @@
 """Which output item of a response of the Responses protocol an event is about.
 
-Items are told apart by their ids, by `output_index`, and calls by `call_id`; but ids may be
+Items are distinguished by their ids, by `output_index`, and calls by `call_id`; but ids may be
 absent, be the same for all, or change with every event, and an index may be given to several
 items. Two names count before one, an id before an index, and of several items that have a name
 the latest that is not done.
@@ -215,7 +215,7 @@ class OutputItems:
         return placed if is_one else None
 
     def open(self, document: JSONObject, item_type: str, fits: _Fits = None) -> OutputItem:
-        """Return the item that an event adds to; one that was not told to start starts here."""
+        """Return the item that an event adds to; one that had no start event starts here."""
         item = self.growing(document, item_type, fits)
         if item is None:
             started = {"type": item_type, "id": document.get("item_id")}
@@ -231,7 +231,7 @@ class OutputItems:
         return self._find(item["type"], **by_id, placed_call=_pair(call, index), call=call)
 
     def repeated(self, item: JSONObject, index: Any) -> OutputItem | None:
-        """Return the item whose start is told again, or that came without one; None for none."""
+        """Return the item whose start is repeated, or that came without one; None for none."""
         id, place = id_of(item.get("id")), index_of(index)
         known = self._called(item, place)
         if known is not None:
@@ -246,7 +246,7 @@ class OutputItems:
         return placed if is_again else None
 
     def finished(self, item: JSONObject, index: Any) -> OutputItem | None:
-        """Return the item that is told to be done, None for one that is new."""
+        """Return the item that an event says is done, None for one that is new."""
         item_type, id, place = item["type"], id_of(item.get("id")), index_of(index)
         known = self._called(item, place)
         if known is None:

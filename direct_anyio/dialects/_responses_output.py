@@ -1,6 +1,6 @@
 """Reads what the Responses protocol of OpenAI answers: its output items, streamed or whole.
 
-A text, a thought or a call grows with its frames, and what is told whole at the end completes
+A text, a thought or a call grows with its frames, and what is sent whole at the end completes
 what came in pieces.
 
 Facts: OpenAI's API reference for the response object and for its streaming events.
@@ -51,7 +51,7 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 
 
 class ResponsesReader(Reader):
-    """Reads one response; what is told whole at the end completes what came in pieces.
+    """Reads one response; what is sent whole at the end completes what came in pieces.
 
     Args:
         provider_name: The provider, which thoughts and built-in calls are marked with.
@@ -168,7 +168,7 @@ class ResponsesReader(Reader):
         return self._done(known or self._items.begin(item, index), item)
 
     def _done(self, known: OutputItem, item: JSONObject) -> Iterator[Item]:
-        """Complete an item by what is told of it as a whole; all of it, where none is known."""
+        """Complete an item by its whole form; add all of it, where none is known."""
         was_done = known.is_done
         if known.item_type == "message":
             yield from self._message(known, item)

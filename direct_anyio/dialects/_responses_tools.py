@@ -81,7 +81,7 @@ def _native(
 
 
 def _decoded_file(data: Any, media_type: str) -> BinaryContent:
-    """Return a file that is told in base64, which may lack its padding, or as a `data:` URI.
+    """Return a file that is sent in base64, which may lack its padding, or as a `data:` URI.
 
     Raises:
         TypeError: It is no text.

@@ -19,7 +19,7 @@ from .._core.secrets import Secrets
 from .._io.deadlines import Limits, Total, within_total
 from .._io.environment import proxy_secrets
 from .._io.retry import MAX_RETRIES, delay_before, most_retries, retry_reason
-from .._io.run import transport
+from .._io.run import import_transport
 from .._record import Record
 from ..exceptions import (
     ModelAPIError,
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 __all__ = ("RequestAttempts", "Retry")
 
 logger: logging.Logger = logging.getLogger("direct_anyio")
-"""Tells of each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
+"""Logs each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
 
 _REQUEST_IDS = ("request-id", "x-request-id")
 
 
 @frozen(repr=False)
 class Retry(Record):
-    """A retry that is about to happen, as the setting `on_retry` is told it.
+    """A retry that is about to happen, as the setting `on_retry` is given it.
 
     Attributes:
         error: What the last attempt failed of.
@@ -93,11 +93,11 @@ class RequestAttempts:
         Raises:
             ModelAPIError: There is none.
         """
-        library = await transport()
+        transport = await import_transport()
         self._secrets.learn(prepared.headers | dict(parse_qsl(urlsplit(prepared.url).query)))
         while True:
             try:
-                response = await self._attempt(group, library, prepared)
+                response = await self._attempt(group, transport, prepared)
             except ModelAPIError as error:
                 if isinstance(error, ModelTimeoutError):
                     error.__cause__ = error.__cause__ or self._last
@@ -189,7 +189,7 @@ class RequestAttempts:
         return delay
 
     async def _attempt(
-        self, group: TaskGroup, library: Any, prepared: PreparedRequest
+        self, group: TaskGroup, transport: Any, prepared: PreparedRequest
     ) -> StreamedResponse:
         clients = await self.target.clients()
 
@@ -198,7 +198,7 @@ class RequestAttempts:
             self._secrets.learn(headers)
             return headers
 
-        request: Request = library.Request(
+        request: Request = transport.Request(
             self.target.model_name,
             "GET" if prepared.body is None else "POST",
             prepared.url,
@@ -207,7 +207,7 @@ class RequestAttempts:
             late_headers=key_headers,
         )
         try:
-            exchange: Exchange = await library.open_exchange(
+            exchange: Exchange = await transport.open_exchange(
                 group, request, clients, self.limits, self._total
             )
         except ModelAPIError as exc:

@@ -54,7 +54,7 @@ __all__ = (
 
 @frozen(repr=False)
 class AgentInfo(Record):
-    """What a request offers, as a function model's function is told it.
+    """What a request offers, as a function model's function is given it.
 
     Attributes:
         function_tools: The tools that the program runs.

@@ -26,7 +26,7 @@ from .._io.environment import is_loopback
 from .._io.llama import find_weights, serve
 from .._io.retry import Budget, budget_of
 from .._io.run import MAX_CONNECTIONS, BoundClient, Clients, Lifetime
-from .._io.tasks import held_open, open_task_group, open_task_group_apart
+from .._io.tasks import HostedTaskGroup, held_open, open_task_group
 from .._json import dumps
 from ..exceptions import UnencryptedKeyWarning, UnheededSettingWarning, UserError, printable
 from ..messages import ModelMessage
@@ -202,11 +202,11 @@ class HTTPModel(ModelLayer):
             ignored = self._report_unheeded(own, settings, parameters)
         attempts = RequestAttempts(self._target, settings, limits_of(settings, stream=call.stream))
         # The block of a stream may be left by another task than the one that entered it.
-        opened = open_task_group_apart if call.stream else open_task_group
+        group_block = HostedTaskGroup() if call.stream else open_task_group()
         response: StreamedResponse | None = None
         failure: BaseException | None = None
         try:
-            async with opened() as group:
+            async with group_block as group:
                 with attempts.before("files, or a local server"):
                     prepared = await self._prepared(
                         messages, codec, settings, parameters, stream=call.stream

@@ -21,7 +21,7 @@ from .._core.decoder import ItemsDecoder
 from .._core.fold import Fold
 from .._io.deadlines import Total, limits_of, within_total
 from .._io.pump import Pipe
-from .._io.tasks import held_open, open_task_group_apart
+from .._io.tasks import HostedTaskGroup, held_open
 from ..settings import ModelSettings
 from ..streaming import StreamedResponse
 
@@ -109,7 +109,7 @@ async def stream_items(
     Yields:
         The stream; it is left with the block.
     """
-    async with open_task_group_apart() as group:
+    async with HostedTaskGroup() as group:
         source = _ItemSource(time_limit(accumulator.model_name, settings, stream=True))
         group.start_soon(source.pump, batches)
         try:

@@ -116,7 +116,7 @@ _STEP = "`timeout` sets the steps of an attempt, `request_timeout` all of the re
 _OFFERED = "pass `model_request_parameters=ModelRequestParameters({})`"
 _TOOLS = _OFFERED.format("function_tools=[ToolDefinition.from_callable(some_function)]")
 _MADE = "pass it to `infer_model(...)`"
-_SAID = "say it in a message: `SystemPromptPart`, or `instructions` of a `ModelRequest`"
+_IN_A_MESSAGE = "say it in a message: `SystemPromptPart`, or `instructions` of a `ModelRequest`"
 
 # Of other libraries, of providers' own APIs, and of the names of limits in our errors.
 _HINTS = {
@@ -128,7 +128,7 @@ _HINTS = {
     "functions": _TOOLS,
     "headers": "the setting for more headers is 'extra_headers'; for the wait for them, 'timeout'",
     "idle": _STEP,
-    "instructions": _SAID,
+    "instructions": _IN_A_MESSAGE,
     "max_completion_tokens": "the setting is 'max_tokens'",
     "max_output_tokens": "the setting is 'max_tokens'",
     "model": "it is the first argument of the request",
@@ -140,7 +140,7 @@ _HINTS = {
     "response_format": _OFFERED.format("output_object=OutputObjectDefinition.from_type(SomeClass)"),
     "stop": "the setting is 'stop_sequences', a list of texts",
     "stream": "call `model_request_stream`",
-    "system": _SAID,
+    "system": _IN_A_MESSAGE,
     "thinking_budget": "the setting for all models is 'thinking', such as 'low'",
     "thinking_config": "the setting for all models is 'thinking', such as 'low'",
     "tools": _TOOLS,

@@ -45,7 +45,7 @@ class RateLimiter:
     Args:
         requests_per_minute: None for no limit.
         tokens_per_minute: Tokens read and written; None for no limit.
-        clock: Tells the time, in seconds from some point.
+        clock: Returns the time, in seconds from some point.
 
     Raises:
         UserError: A limit is not above 0.

@@ -62,7 +62,7 @@ class Endpoint(Record):
 
     @property
     def url(self) -> str | None:
-        """The base URL that the user told."""
+        """The base URL that the user gave."""
         return self.base_url
 
     @property

@@ -1,6 +1,6 @@
 """What the families of models can do, wherever they are served.
 
-A gateway serves models of many families; which one a model is of is told by its name,
+A gateway serves models of many families; its name says which one a model is of,
 so a gateway's profile is a table from the start of a name to a family.
 """
 
@@ -303,7 +303,7 @@ _NATIVE = ModelProfile(supports_json_object_output=True, supports_json_schema_ou
 
 
 def by_start(families: Mapping[str, Family] = STARTS, otherwise: Family = plain) -> Family:
-    """Return a family of families, told by the start of a name."""
+    """Return a family of families, chosen by the start of a name."""
 
     def family(name: str) -> ModelProfile:
         lower = name.lower()
@@ -315,7 +315,7 @@ def by_start(families: Mapping[str, Family] = STARTS, otherwise: Family = plain)
 def by_vendor(
     families: Mapping[str, Family] = VENDORS, otherwise: Family = plain, *, needed: bool = False
 ) -> Family:
-    """Return a family of families, told by what stands before the slash of a name.
+    """Return a family of families, chosen by what stands before the slash of a name.
 
     Args:
         families: By the vendor's name.

@@ -40,7 +40,7 @@ class _Gateway(Endpoint):
 
     @property
     def url(self) -> str | None:
-        """The base URL that the user told, with the route."""
+        """The base URL that the user gave, with the route."""
         if self.base_url is None:
             return None
         row = self.row

@@ -20,7 +20,7 @@ _EXPRESS_URL = "https://aiplatform.googleapis.com/v1beta1"
 
 @frozen(repr=False)
 class GoogleProvider(Endpoint):
-    """The Gemini API; or Google Cloud, where a project or a location is told.
+    """The Gemini API; or Google Cloud, where a project or a location is given.
 
     Attributes:
         api_key: The key. With a project it is an access token, such as
