@@ -18,7 +18,8 @@ __all__ = (
     "args_or_none",
     "args_text",
     "items_of",
-    "text_and_files",
+    "result_files",
+    "result_text",
 )
 
 File: TypeAlias = FileUrl | BinaryContent | UploadedFile
@@ -72,28 +73,33 @@ def items_of(part: ToolReturnPart) -> Sequence[Any]:
     return written if isinstance(written, list) else (part.content,)
 
 
-def text_and_files(part: ToolReturnPart) -> tuple[str, list[UserContent]]:
-    """Return a result as text, and what a user message that follows must hold.
-
-    In the text a file is called by its identifier; in the message it stands between
-    marks, so that the model can tell it from the user's own files.
-    """
-    many = isinstance(part.content, (list, tuple))
-    items = part.content if many else (part.content,)
-    files = [item for item in items if isinstance(item, FILES)]
-    if not files:
-        return part.model_response_str(), []
+def result_text(part: ToolReturnPart) -> str:
+    """Return a result as text, in which a file is named by its identifier."""
+    items = _items(part)
+    if not any(isinstance(item, FILES) for item in items):
+        return part.model_response_str()
     texts = [
         f"See file {item.identifier}." if isinstance(item, FILES) else as_text(item)
         for item in items
     ]
-    message = [piece for file in files for piece in _marked(part, file)]
-    return to_json(texts) if many else texts[0], message
+    return to_json(texts) if isinstance(part.content, (list, tuple)) else texts[0]
 
 
-def _marked(part: ToolReturnPart, file: File) -> tuple[UserContent, ...]:
-    start = (
-        f'<pyai:tool_result tool_name="{part.tool_name}" '
-        f'tool_call_id="{part.tool_call_id}" file_id="{file.identifier}">'
-    )
-    return start, cast(UserContent, file), "</pyai:tool_result>"
+def result_files(part: ToolReturnPart) -> list[UserContent]:
+    """Return the files of a result, for a user message that follows it.
+
+    Each stands between marks, so that the model can distinguish it from the user's own files.
+    """
+    contents: list[UserContent] = []
+    for item in _items(part):
+        if isinstance(item, FILES):
+            start = (
+                f'<pyai:tool_result tool_name="{part.tool_name}" '
+                f'tool_call_id="{part.tool_call_id}" file_id="{item.identifier}">'
+            )
+            contents += (start, cast(UserContent, item), "</pyai:tool_result>")
+    return contents
+
+
+def _items(part: ToolReturnPart) -> Sequence[Any]:
+    return part.content if isinstance(part.content, (list, tuple)) else (part.content,)

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from .._core.codec import JSONObject
 from .._core.instructions import instructions_of, leading_system_prompts
-from .._core.returned import args_text, text_and_files
+from .._core.returned import args_text, result_files, result_text
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..parts import (
     RetryPromptPart,
@@ -54,7 +54,7 @@ class ChatWriter(MessageWriter):
         """Yield the messages of a request; the files of all tool results are the last one."""
         yield from super().request(message)
         returns = (part for part in message.parts if isinstance(part, ToolReturnPart))
-        files = [item for part in returns for item in text_and_files(part)[1]]
+        files = [item for part in returns for item in result_files(part)]
         if files:
             yield {"role": "user", "content": list(self.contents(files))}
 
@@ -106,8 +106,7 @@ class ChatWriter(MessageWriter):
 
     def tool_return(self, part: ToolReturnPart) -> Iterator[JSONObject]:
         """Yield the text of a tool's result."""
-        text, _ = text_and_files(part)
-        yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": text}
+        yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": result_text(part)}
 
     def retry_prompt(self, part: RetryPromptPart) -> Iterator[JSONObject]:
         """Yield a request to try again."""

@@ -13,7 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from .._core.codec import JSONObject
-from .._core.returned import FILES, File, args_object, text_and_files
+from .._core.returned import FILES, File, args_object, result_files
 from .._values import as_text, plain
 from ..content import BinaryContent, MultiModalContent, UploadedFile, UserContent
 from ..exceptions import UserError
@@ -94,7 +94,7 @@ class GeminiWriter(MessageWriter):
             _, files, _ = self._sorted(returned)
             if files:
                 # With marks around them.
-                outside += text_and_files(attrs.evolve(returned, content=files))[1]
+                outside += result_files(attrs.evolve(returned, content=files))
         if outside:
             responses = [at for at, part in enumerate(parts) if "functionResponse" in part]
             after = responses[-1] + 1
