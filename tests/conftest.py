@@ -42,6 +42,15 @@ def http_library() -> None:
         transport.new_client.__defaults__ = (import_module("httpx2"),)
 
 
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry at once, and from a full budget: full jitter may be nothing at all."""
+    from direct_anyio._io import retry
+
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr(retry, "_budgets", {})
+
+
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """Fail a test that leaves a socket or a thread; garbage warns, and so fails, by itself."""

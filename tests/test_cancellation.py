@@ -42,7 +42,7 @@ from direct_anyio import (
     model_request_stream_sync,
     model_request_sync,
 )
-from direct_anyio._io import retry, run, transport
+from direct_anyio._io import run, transport
 from direct_anyio._io.tasks import HostedTaskGroup, _lone, open_task_group
 from direct_anyio._io.trace import Trace
 from direct_anyio.models.http import HTTPModel
@@ -69,11 +69,7 @@ MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 LARGE = [ModelRequest.user_text_prompt("x" * 4_000_000)]
 
 
-@pytest.fixture(autouse=True)
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter may be nothing at all, and no test pays for another."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 Act = Callable[["Stage"], Coroutine[Any, Any, None]]

@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import anyio
 import httpx
@@ -36,7 +36,7 @@ from direct_anyio import (
     model_request,
     model_request_stream,
 )
-from direct_anyio._io import deadlines, retry, transport
+from direct_anyio._io import deadlines, transport
 from direct_anyio._io.deadlines import Limits
 from direct_anyio.models import http
 from direct_anyio.models.http import HTTPModel, http_model
@@ -88,11 +88,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param, CLOCKS[request.param]()
 
 
-@pytest.fixture(autouse=True)
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter may be nothing at all, and no test pays for another."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 Step = tuple[float, bytes]
@@ -241,16 +237,28 @@ async def _read(model: Model) -> StreamedResponse:
     return stream
 
 
-def _limits(seconds: float, **others: float) -> Limits:
-    return Limits(**{**dict.fromkeys(asdict(Limits()), seconds), **others})
+class SetLimits(Protocol):
+    """Sets the limits of requests: most of them to the same seconds, others by name."""
+
+    def __call__(self, seconds: float, **others: float) -> None: ...
+
+
+@pytest.fixture
+def set_limits(monkeypatch: pytest.MonkeyPatch) -> SetLimits:
+    def set_limits(seconds: float, **others: float) -> None:
+        limits = Limits(**{**dict.fromkeys(asdict(Limits()), seconds), **others})
+        monkeypatch.setattr(deadlines, "STREAMED", limits)
+        monkeypatch.setattr(deadlines, "UNARY", limits)
+
+    return set_limits
 
 
 @pytest.mark.parametrize("limit", ROWS)
-async def test_a_limit_passes(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_limit_passes(limit: str, set_limits: SetLimits) -> None:
     """With no other limit at all, it ends the wait at its very second, and says its name."""
     row = ROWS[limit]
     # Reading on behind an answer is a favour, not a wait that has an end of its own.
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, **{"drain": 0, limit: 7.25}))
+    set_limits(math.inf, **{"drain": 0, limit: 7.25})
     started = current_time()
     if row.raises:
         with pytest.raises(ModelTimeoutError, match=r"took more than 7\.25 s") as caught:
@@ -262,20 +270,20 @@ async def test_a_limit_passes(limit: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("limit", ROWS)
-async def test_no_other_limit_passes(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_other_limit_passes(limit: str, set_limits: SetLimits) -> None:
     """With every other limit at a second, a wait of five is its own affair."""
     row = ROWS[limit]
     others = dict.fromkeys((limit, "total", *row.also), math.inf)
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(1, **others))
+    set_limits(1, **others)
     started = current_time()
     stream = await _read(_model(row.slow))
     assert stream.response.state == "complete"
     assert current_time() - started == pytest.approx(5, abs=1e-6)
 
 
-async def test_waiting_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_for_a_place(set_limits: SetLimits) -> None:
     """In the request queue only the limit `pool` holds, where there is one; it is left free."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, pool=3, total=1))
+    set_limits(math.inf, pool=3, total=1)
     memory = Memory(body=WHOLE)
     model = _model(memory)
     limiter = (await model.clients()).limiter
@@ -319,9 +327,9 @@ async def test_the_time_in_the_queue_does_not_count(stream: bool) -> None:
     assert times == [pytest.approx(10_003, abs=1e-6)]
 
 
-async def test_waiting_for_a_place_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_for_a_place_is_not_tried_again(set_limits: SetLimits) -> None:
     """Another attempt would only stand in line again: a request gives up at once."""
-    monkeypatch.setattr(deadlines, "UNARY", _limits(math.inf, pool=3))
+    set_limits(math.inf, pool=3)
     memory = Memory(body=WHOLE)
     model = _model(memory)
     limiter = (await model.clients()).limiter
@@ -356,9 +364,9 @@ async def test_the_first_in_line_is_served_first() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
-async def test_the_body_of_an_error(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_body_of_an_error(seconds: float, set_limits: SetLimits) -> None:
     """An error is told with what came of its body in time."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, error_body=seconds))
+    set_limits(math.inf, error_body=seconds)
     memory = Memory(status=400, body=[(0, b'{"error": "so far'), STALL])
     started = current_time()
     with pytest.raises(ModelHTTPError, match="so far"):
@@ -441,11 +449,9 @@ NO_CONTENT = {
 
 
 @pytest.mark.parametrize("case", NO_CONTENT)
-async def test_what_has_no_content_is_no_progress(
-    case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_has_no_content_is_no_progress(case: str, set_limits: SetLimits) -> None:
     """However much of it comes, it keeps neither `first_event` nor `progress` from passing."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, first_event=20, progress=30))
+    set_limits(math.inf, first_event=20, progress=30)
     drip = _dripping(NO_CONTENT[case], 0.5)
     for body, limit, seconds in ((drip, "first_event", 20), ([(0, HELLO), *drip], "progress", 30)):
         started = current_time()
@@ -456,11 +462,9 @@ async def test_what_has_no_content_is_no_progress(
 
 
 @pytest.mark.parametrize(("limit", "requests"), [("write", 1), ("headers", 3), ("first_event", 3)])
-async def test_what_may_be_charged_twice(
-    limit: str, requests: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_may_be_charged_twice(limit: str, requests: int, set_limits: SetLimits) -> None:
     """A request that was sent, and not answered in time, is repeated only on request."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, **{limit: 5}))
+    set_limits(math.inf, **{limit: 5})
     for settings, times in (({}, 1), ({"retry_ambiguous": True}, requests)):
         memory = ROWS[limit].stalled
         memory.requests = 0
@@ -538,9 +542,9 @@ async def test_a_timeout_with_fractions_has_no_part_in_the_total() -> None:
         assert caught.value.limit == limit
 
 
-async def test_a_ping_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ping_is_a_sign_of_life(set_limits: SetLimits) -> None:
     """Pings keep `idle` from passing, and never `progress`."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, idle=2, progress=20))
+    set_limits(math.inf, idle=2, progress=20)
     started = current_time()
     with pytest.raises(ModelTimeoutError) as caught:
         await _read(_model(Memory(body=[(0, HELLO), *_dripping(PING, 1)])))
@@ -550,9 +554,9 @@ async def test_a_ping_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.response.text == "Hello"
 
 
-async def test_a_slow_reader_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_reader_is_not_idle(set_limits: SetLimits) -> None:
     """A reader that takes an hour over each event is no fault of the provider."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, idle=1, progress=1, first_event=1))
+    set_limits(math.inf, idle=1, progress=1, first_event=1)
     memory = Memory(body=[(0.5, HELLO), *_dripping(MORE, 0.5, 20), (0.5, END)])
     async with model_request_stream(_model(memory), MESSAGES) as stream:
         async for _ in stream:
@@ -589,9 +593,11 @@ async def test_the_total_holds_for_all_attempts() -> None:
     assert memory.requests == 5
 
 
-async def test_a_clock_on_the_wall_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_on_the_wall_has_no_say(
+    monkeypatch: pytest.MonkeyPatch, set_limits: SetLimits
+) -> None:
     """Setting the machine's clock while a stream is under way changes nothing."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(10))
+    set_limits(10)
     jumps = iter(range(0, 10**9, 86_400))
     monkeypatch.setattr("time.time", lambda: float(next(jumps)))
     stream = await _read(_model(Memory(body=[(1, HELLO), (1, MORE), (1, END)])))
@@ -621,9 +627,9 @@ async def test_a_limit_costs_nothing_where_data_is_ready(monkeypatch: pytest.Mon
     assert counts[0] == counts[1]
 
 
-async def test_what_does_not_end_behind_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_does_not_end_behind_an_answer(set_limits: SetLimits) -> None:
     """Of what follows the end so much is read on, and no more, however long it may take."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf))
+    set_limits(math.inf)
     memory = Memory(body=[*WHOLE, *_dripping(b"x" * 60_000, 1)])
     started = current_time()
     assert (await _read(_model(memory))).state == "complete"
@@ -631,9 +637,9 @@ async def test_what_does_not_end_behind_an_answer(monkeypatch: pytest.MonkeyPatc
     assert memory.closed == 1
 
 
-async def test_a_usage_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_usage_that_is_late(set_limits: SetLimits) -> None:
     """What follows an answer that is whole is waited for, as long as `tail`; its loss is noted."""
-    monkeypatch.setattr(deadlines, "STREAMED", _limits(math.inf, tail=5))
+    set_limits(math.inf, tail=5)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     for seconds, tokens in ((4, 2), (6, 0)):
         late = frame({"id": "1", "choices": [], "usage": usage})

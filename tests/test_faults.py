@@ -43,7 +43,7 @@ from direct_anyio import (
     infer_model,
     model_request_sync,
 )
-from direct_anyio._io import retry, transport
+from direct_anyio._io import transport
 from direct_anyio._io.deadlines import _ABOUT
 from direct_anyio.models.http import HTTPModel
 
@@ -85,11 +85,7 @@ def caller(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(autouse=True)
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter may be nothing at all, and no row pays for another."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 def _model(url: str) -> HTTPModel:

@@ -39,7 +39,7 @@ from h2.exceptions import ProtocolError
 LIMITS = {"timeout": 0.15, "first_event_timeout": PATIENCE}
 """Seconds; the first has to pass, and is waited for."""
 
-no_backoff = test_cancellation.no_backoff
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 Answer = Callable[["Stream"], None]
 

@@ -33,7 +33,6 @@ from direct_anyio import (
     model_request,
 )
 from direct_anyio._core.secrets import Hidden
-from direct_anyio._io import retry
 from direct_anyio.models import keys
 from direct_anyio.models.google import GoogleModel
 from direct_anyio.models.openai import OpenAIChatModel
@@ -71,10 +70,8 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Full jitter may be nothing at all, and no test pays for another, or waits."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
+def clock(monkeypatch: pytest.MonkeyPatch, no_backoff: None) -> Clock:
+    """The clock of the keys, which moves only where a test sets it."""
     clock = Clock()
     monkeypatch.setattr(keys, "monotonic", clock)
     return clock

@@ -16,7 +16,6 @@ from direct_anyio import (
     model_request,
     model_request_stream,
 )
-from direct_anyio._io import retry
 
 from .callers import CALLERS, Caller
 from .serving import Connection, abort, answering, delta, reply, serving
@@ -56,11 +55,9 @@ async def test_a_request_is_one_line(caller: Caller, caplog: pytest.LogCaptureFi
 
 
 async def test_retries_and_a_failure(
-    caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, caplog: pytest.LogCaptureFixture, no_backoff: None
 ) -> None:
     """Each retry is a line, with what the attempt failed of, and so is the end."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
     echo = reply({"error": {"message": f"Bad key {KEY}, and a line\nmore"}}, "503 Busy")
     with serving(echo) as server:
         model = infer_model("openai:x", api_key=KEY, base_url=server.url)

@@ -31,7 +31,6 @@ from direct_anyio import (
     model_request,
     model_request_stream,
 )
-from direct_anyio._io import retry
 from direct_anyio._io.retry import (
     MAX_BUDGETS,
     Budget,
@@ -47,11 +46,7 @@ from .serving import Connection, Handler, answering, delta, frame, reply, servin
 MESSAGES = [ModelRequest.user_text_prompt("Go on.")]
 
 
-@pytest.fixture(autouse=True)
-def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter may be nothing at all, and no test pays for another."""
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
-    monkeypatch.setattr(retry, "_budgets", {})
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 def _model(url: str, name: str = "openai:x") -> HTTPModel:
