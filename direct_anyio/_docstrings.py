@@ -1,4 +1,4 @@
-"""What a docstring says: its summary, and what it tells of each argument.
+"""Parses docstrings: the summary, and the description of each argument.
 
 Sections in the style of Google, NumPy and Sphinx are known; anything else is summary.
 """

@@ -88,7 +88,7 @@ class StreamedResponseSync:
         self._given_portal = portal
         # Apart, so that the task in the portal does not keep this object alive.
         self._held = _HeldStream(_async_stream_cm)
-        self._is_told = self._is_left = False
+        self._is_reported = self._is_left = False
         self._entering = threading.Lock()
         self._busy = threading.Lock()
         # Both making an event and looking at the response change the fold. A signal handler
@@ -115,7 +115,7 @@ class StreamedResponseSync:
             return
         self.close()
         failure = self._failure()
-        if exc_val is None and failure is not None and not self._is_told:
+        if exc_val is None and failure is not None and not self._is_reported:
             raise failure
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class StreamedResponseSync:
         """Have the stream left soon, without waiting for that."""
         if self._task is not None and not self._task.is_over:
             self._is_left = True
-            self._is_told = self._is_told or not self._held.is_open
+            self._is_reported = self._is_reported or not self._held.is_open
             self._held.leave_in(self._task)
 
     def cancel(self) -> None:
@@ -225,7 +225,7 @@ class StreamedResponseSync:
         opened = self._held.opened
         if not wait(opened, task.host, timeout):
             raise RuntimeError("Stream failed to initialize within timeout")
-        self._is_told = True
+        self._is_reported = True
         return opened.result()
 
     def _failure(self) -> BaseException | None:

@@ -145,7 +145,7 @@ class Recorder(LoopFreeClient):
         begun = [each for each in list(self._recordings) if each.has_begun]
         secrets = Secrets()
         for each in begun:
-            each.tell(secrets)
+            each.add_secrets(secrets)
         return Cassette(tuple(each.exchange(secrets) for each in begun))
 
     def build_request(self, method: str, url: Any, **kwargs: Any) -> Any:
@@ -243,8 +243,8 @@ class _Recording:
         async with self._lending:
             await self._response.aclose()
 
-    def tell(self, secrets: Secrets) -> None:
-        """Tell the secrets of the request, which other exchanges may show, too."""
+    def add_secrets(self, secrets: Secrets) -> None:
+        """Add the secrets of the request, which other exchanges may show, too."""
         # By now its headers hold what the client added as it sent, such as its `auth`.
         secrets.learn(self._sent.headers)
 

@@ -113,7 +113,7 @@ def test_a_stream_travels_between_threads() -> None:
     assert stream.response.text == "ab"
 
 
-def test_an_open_error_is_told_at_first_use() -> None:
+def test_an_open_error_is_raised_at_first_use() -> None:
     """What kept the stream from opening is raised by the first use of it."""
     model = infer_model("openai:x", api_key="k", base_url="http://127.0.0.1:9/v1")
     settings: Any = {"max_retries": 0}
@@ -122,7 +122,7 @@ def test_an_open_error_is_told_at_first_use() -> None:
             next(iter(stream))
 
 
-def test_an_open_error_is_told_by_the_end_of_the_block() -> None:
+def test_an_open_error_is_raised_by_the_end_of_the_block() -> None:
     """A block that never looks at its stream still learns that it failed."""
     model = infer_model("openai:x", api_key="k", base_url="http://127.0.0.1:9/v1")
     settings: Any = {"max_retries": 0}

@@ -150,7 +150,7 @@ DOCS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("style", DOCS)
-def test_what_is_told_of_arguments(style: str) -> None:
+def test_descriptions_of_arguments(style: str) -> None:
     """Each style is read to the end of each description, and no further."""
     doc, expected = DOCS[style]
     assert argument_descriptions(doc) == expected

@@ -130,7 +130,7 @@ async def test_no_error_holds_a_whole_url(name: str) -> None:
         (None, "no messages"),
     ],
 )
-async def test_a_mistake_is_told_before_files_are_looked_for(messages: Any, told: str) -> None:
+async def test_a_mistake_is_reported_before_files_are_looked_for(messages: Any, told: str) -> None:
     """What is no list of messages, or holds a file of anything, is a `UserError`."""
     model = infer_model("openai-chat:gpt-4.1", api_key="k", downloads=True)
     with pytest.raises(UserError, match=told):

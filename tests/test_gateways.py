@@ -107,7 +107,7 @@ def test_base_urls(name: str, environ: dict[str, str], url: str | None) -> None:
     assert PROVIDERS[name].url(environ) == url
 
 
-async def test_openrouter_is_told_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openrouter_is_sent_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app's name and address go along where the environment has them."""
     monkeypatch.setenv("OPENROUTER_APP_URL", "https://app.test")
     monkeypatch.setenv("OPENROUTER_APP_TITLE", "App")

@@ -839,7 +839,7 @@ async def test_content_is_off(seen: Seen) -> None:
     assert base64.b64encode(PIXEL).decode() not in seen.span.to_json()
 
 
-async def test_content_is_told_in_the_words_of_the_conventions(seen: Seen) -> None:
+async def test_content_is_recorded_in_the_words_of_the_conventions(seen: Seen) -> None:
     """Where it is asked for, content follows the JSON schemas, without the bytes of files."""
     told = await of_history(seen, include_content=True)
     blob = {"type": "blob", "mime_type": "image/png", "modality": "image"}

@@ -198,7 +198,7 @@ OPEN = {"type": "object", "additionalProperties": {"type": "integer"}}
     ],
 )
 @pytest.mark.parametrize("transform", [openai_json_schema, anthropic_json_schema])
-def test_an_object_of_any_keys_that_is_closed_is_told(
+def test_an_object_of_any_keys_that_is_closed_warns(
     transform: Any, schema: dict[str, Any], place: str
 ) -> None:
     """A strict schema that can only ever be {} where keys were wanted warns of the place."""
@@ -242,7 +242,9 @@ NAMES: list[tuple[str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("model_name", "name", "taken"), NAMES)
-def test_a_name_that_a_provider_refuses_is_told(model_name: str, name: str, taken: bool) -> None:
+def test_a_name_that_a_provider_refuses_is_an_error(
+    model_name: str, name: str, taken: bool
+) -> None:
     """A tool whose name the provider does not take is the program's mistake."""
     model = infer_model(model_name, api_key="k")
     tool = ToolDefinition(name=name, parameters_json_schema=thing(a={"type": "string"}))
@@ -257,7 +259,7 @@ def test_a_name_that_a_provider_refuses_is_told(model_name: str, name: str, take
 
 
 @pytest.mark.parametrize("model_name", ["openai:gpt-4.1", "openai-responses:gpt-4.1"])
-async def test_a_schema_name_that_a_provider_refuses_is_told(model_name: str) -> None:
+async def test_a_schema_name_that_a_provider_refuses_is_an_error(model_name: str) -> None:
     """A native output is sent with its name, which is a tool's."""
     output = OutputObjectDefinition(thing(a={"type": "string"}), "My answer!")
     parameters = ModelRequestParameters(output_mode="native", output_object=output)

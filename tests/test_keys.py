@@ -477,7 +477,7 @@ NO_KEYS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", NO_KEYS)
-def test_what_is_no_key_is_told_at_once(case: str) -> None:
+def test_what_is_no_key_is_an_error_at_once(case: str) -> None:
     """The error names the kind and shows nothing of a key."""
     value, message = NO_KEYS[case]
     with pytest.raises(UserError, match=message) as caught:
@@ -819,21 +819,21 @@ PLAIN: list[tuple[str, Any, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("url", "key", "is_told"), PLAIN)
+@pytest.mark.parametrize(("url", "key", "warns"), PLAIN)
 def test_a_key_over_plain_http(
-    url: str, key: Any, is_told: bool, monkeypatch: pytest.MonkeyPatch
+    url: str, key: Any, warns: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real key that goes to another machine in the clear is a warning; a mere word is not."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         infer_model("openai:x", api_key=key, base_url=url)
-    assert [each.category for each in told] == [UnencryptedKeyWarning] * is_told
+    assert [each.category for each in told] == [UnencryptedKeyWarning] * warns
     for each in told:
         assert REAL not in str(each.message)
 
 
-def test_a_key_over_plain_http_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_over_plain_http_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By Python's default filter, each host is one line, however many models there are."""
     monkeypatch.setenv("OPENAI_API_KEY", REAL)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway.example/v1")

@@ -104,7 +104,7 @@ async def test_a_test_model_answers_by_the_schema(mode: OutputMode, profile: Any
 
 
 @pytest.mark.parametrize("mode", ["native", "tool"])
-async def test_a_test_model_is_told_its_answer(mode: OutputMode) -> None:
+async def test_a_test_model_is_given_its_answer(mode: OutputMode) -> None:
     told: dict[str, Any] = {"name": "Paris", "size": "big"}
     asked = ModelRequestParameters(
         output_mode=mode, output_object=CITY, allow_text_output=mode != "tool"

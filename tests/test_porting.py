@@ -198,7 +198,7 @@ def test_a_client_of_an_sdk_is_refused(kind: type[Endpoint]) -> None:
             build(**{name: object()})
 
 
-async def test_a_chat_model_asks_where_it_is_told() -> None:
+async def test_a_chat_model_asks_its_base_url() -> None:
     """A class, a provider and settings make the request that `infer_model` would make."""
     with serving(answering("Hi")) as server:
         model = OpenAIChatModel(
@@ -250,7 +250,7 @@ async def test_azure_is_asked_with_its_version() -> None:
     assert {asked.headers["api-key"] for asked in server.received} == {KEY}
 
 
-async def test_openrouter_is_told_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openrouter_is_sent_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the constructor says of the program comes before what the environment does."""
     monkeypatch.setenv("OPENROUTER_APP_URL", "http://env.test")
     monkeypatch.setenv("OPENROUTER_APP_TITLE", "Env")
@@ -308,7 +308,7 @@ def test_a_provider_of_another_protocol_is_refused() -> None:
         OpenAIChatModel("m", provider="depseek")
 
 
-def test_a_missing_key_is_told_by_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_reports_a_missing_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider's constructor does not read the environment; the model's does."""
     monkeypatch.delenv("DEEPSEEK_API_KEY", raising=False)
     provider = DeepSeekProvider()
@@ -338,7 +338,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("provider", "system", "url"), PLACES)
-def test_google_is_found_where_it_is_told(provider: Endpoint, system: str, url: str) -> None:
+def test_google_is_found_where_it_is_set(provider: Endpoint, system: str, url: str) -> None:
     """A project or a location means Google Cloud, and nothing the Gemini API."""
     model = GoogleModel("gemini-2.5-flash", provider=provider)
     assert (model.system, model.base_url) == (system, url)
@@ -462,7 +462,7 @@ def test_a_wrong_name_is_answered_with_the_right_one(wrong: str, right: str) -> 
         infer_model(wrong)
 
 
-async def test_a_model_that_is_not_found_is_told_with_the_nearest() -> None:
+async def test_a_model_that_is_not_found_names_the_nearest() -> None:
     """A 404 for a mistyped name tells the known one; for a known name it guesses nothing."""
     with serving(reply({"error": {"message": "no"}}, "404 Not Found")) as server:
         for name, guess in (("gtp-5", "did you mean 'gpt-5'?"), ("gpt-5", None)):

@@ -114,7 +114,7 @@ async def test_fallback_from_a_model_that_does_not_stream() -> None:
     assert response.text == "word"
 
 
-def test_a_thread_that_waits_for_the_opening_is_told_of_the_leaving() -> None:
+def test_a_thread_that_waits_for_the_opening_learns_of_the_leaving() -> None:
     """A stream that is left while it opens raises our error in the thread that waits."""
     asked = threading.Event()
 

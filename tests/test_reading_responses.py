@@ -879,7 +879,7 @@ def test_what_was_held_back_of_a_stream_that_is_cut() -> None:
     assert error.response.parts[0].provider_details == {"raw_content": ["Hm"]}  # type: ignore[union-attr]
 
 
-def test_a_call_id_that_is_told_late() -> None:
+def test_a_call_id_that_comes_late() -> None:
     """The id to answer with may come with the end of a call."""
     row = Told(events=[added(fn("", call_id=None)), more(ARGS), done(fn(ARGS))]).row
     found = read(row, [row.streamed], streamed=True)

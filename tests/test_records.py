@@ -366,7 +366,7 @@ URL_TYPES: list[tuple[Any, str | None, str | None]] = [
 @pytest.mark.parametrize(
     ("url", "media_type", "kind"), URL_TYPES, ids=[u[0].url for u in URL_TYPES]
 )
-def test_the_type_of_a_file_is_told_by_its_url(
+def test_the_type_of_a_file_follows_from_its_url(
     url: Any, media_type: str | None, kind: str | None
 ) -> None:
     """The path of a URL tells the media type and the format; where it does not, they raise."""
@@ -660,7 +660,7 @@ def test_settings_merge() -> None:
     assert merge_model_settings(None, None) is None
 
 
-def test_a_timeout_is_told_by_its_shape() -> None:
+def test_a_timeout_is_known_by_its_shape() -> None:
     """Anything with the four timeouts will do as `timeout`."""
 
     class Timeout:
@@ -681,7 +681,7 @@ def test_request_parameters_know_their_tools() -> None:
     ]  # fmt: skip
 
 
-def test_a_prompted_schema_is_told() -> None:
+def test_a_prompted_schema_is_in_the_text() -> None:
     """The template is filled in with the schema, its name and its description."""
     output = OutputObjectDefinition({"type": "object"}, "City", "A city")
     parameters = ModelRequestParameters(output_object=output, prompted_output_template="<{schema}>")

@@ -378,7 +378,7 @@ async def test_a_wait_that_the_document_asks_for(
 
 
 @pytest.mark.parametrize("case", TOO_LONG)
-async def test_a_delay_that_is_too_long_is_told(case: str) -> None:
+async def test_a_delay_that_is_too_long_is_in_the_error(case: str) -> None:
     """It is not waited for: the error says at once how long it would be."""
     headers, seconds = TOO_LONG[case]
     with serving(reply({}, "429 Too Many Requests", *headers)) as server:

@@ -352,7 +352,7 @@ def test_a_misfit_names_its_place(kind: Any, document: Any, message: str) -> Non
     assert raised.value.__suppress_context__
 
 
-def test_what_a_class_refuses_is_told() -> None:
+def test_what_a_class_refuses_is_in_the_error() -> None:
     """An error from a class's own checks is told like any other invalid."""
     assert said({"n": 2}).output(Even) == Even(2)
     with pytest.raises(UnexpectedModelBehavior, match=r"\$\[1\] must be even"):

@@ -267,7 +267,7 @@ def test_numbers_and_texts_that_vary_are_tested_once() -> None:
     assert _ignored.cache_info().misses == before + 1
 
 
-async def test_the_user_is_told() -> None:
+async def test_the_user_is_warned() -> None:
     """A warning, once by Python's default filter, and a list in each response."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=ANSWER))
     client: Any = httpx.AsyncClient(transport=transport, trust_env=False)

@@ -253,7 +253,7 @@ TEXTS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "text"), TEXTS, ids=[repr(text) for _, text in TEXTS])
-def test_a_result_that_is_text_is_told_without_quotes(value: Any, text: str) -> None:
+def test_a_result_that_is_text_is_sent_without_quotes(value: Any, text: str) -> None:
     """A result whose JSON is text is that text, as it is once the history was stored."""
     part = ToolReturnPart("t", value, "c")
     assert (as_text(value), part.model_response_str()) == (text, text)
@@ -386,7 +386,7 @@ def test_what_cannot_be_told_is_a_user_error(
 
 
 @pytest.mark.parametrize("tell", TELLERS.values(), ids=TELLERS)
-def test_all_that_is_told_is_written_alike(tell: Callable[[Any], Any]) -> None:
+def test_all_that_is_sent_is_written_alike(tell: Callable[[Any], Any]) -> None:
     """Results, arguments, retry prompts and schemas write one value in one way, not escaped."""
     told = re.sub(r"\s", "", tell({"é": Weather(date(2026, 1, 2)), "b": [Colour.RED, b"a"]}))
     assert '{"é":{"day":"2026-01-02","wind":[1.5,null]},"b":["red","YQ=="]}' in told
@@ -404,7 +404,7 @@ def test_a_trace_says_the_same() -> None:
         assert (response["raw"], response["file"]["type"]) == (raw, "blob")
 
 
-def test_an_iterator_is_told_more_than_once() -> None:
+def test_an_iterator_is_written_more_than_once() -> None:
     """A result that gives its items once is told in every request that follows."""
     part = ToolReturnPart("t", (i for i in range(2)), "c")
     assert [part.model_response_str() for _ in range(2)] == ["[0,1]", "[0,1]"]

@@ -8,23 +8,21 @@ from contextvars import ContextVar
 
 from anyio import current_time
 
-__all__ = ("queued", "told_of_queue")
+__all__ = ("queued", "on_queued")
 
-told_of_queue: ContextVar[Callable[[str, float], None] | None] = ContextVar(
-    "told_of_queue", default=None
-)
+on_queued: ContextVar[Callable[[str, float], None] | None] = ContextVar("on_queued", default=None)
 """Called with the name of a queue and the seconds spent in it, in the task that waited."""
 
 
 @contextmanager
 def queued(name: str) -> Iterator[None]:
     """Measure the block, which waits for a place; a wait that is given up is reported, too."""
-    tell = told_of_queue.get()
-    if tell is None:
+    report = on_queued.get()
+    if report is None:
         yield
         return
     started = current_time()
     try:
         yield
     finally:
-        tell(name, current_time() - started)
+        report(name, current_time() - started)

@@ -74,9 +74,9 @@ class Trace:
 
     Attributes:
         client: Who sends it.
-        enter: Told of each phase as it begins.
+        enter: Called with each phase as it begins.
         limiting: Cancels what is being waited for.
-        is_told: Whether httpcore has traced anything.
+        has_events: Whether httpcore has traced anything.
         made: The connection that was made for the request, None for a kept one.
         via: The host that was connected to, which may be a proxy.
         head_is_out: Whether the head of the request was sent.
@@ -87,7 +87,7 @@ class Trace:
     client: HTTPClient
     enter: Callable[[Phase], None]
     limiting: CancelScope
-    is_told: bool = field(default=False, init=False)
+    has_events: bool = field(default=False, init=False)
     made: Any = field(default=None, init=False)
     via: str | None = field(default=None, init=False)
     head_is_out: bool = field(default=False, init=False)
@@ -97,7 +97,7 @@ class Trace:
 
     async def __call__(self, name: str, info: dict[str, Any]) -> None:
         """Take note of a step."""
-        self.is_told = True
+        self.has_events = True
         step = _STEPS.get(name, _Step())
         self.via = info.get("host", self.via)
         if step.makes:

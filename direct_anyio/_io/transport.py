@@ -330,7 +330,7 @@ class Exchange:
         Then no byte of an answer came, and the connection was none of its own making.
         """
         trace = self._trace
-        if trace is None or not trace.is_told or trace.made is not None:
+        if trace is None or not trace.has_events or trace.made is not None:
             return False
         is_sent = self._phase in ("write", "headers") and not self.status
         return is_sent and not self._limiting.cancelled_caught
@@ -418,9 +418,9 @@ class Exchange:
         elif not names & {"HTTPError", "InvalidURL", "StreamError", "H2Error", "OSError"}:
             return exc
         # Behind our head, httpcore blames us for what a peer of HTTP/2 did.
-        unsayable = "LocalProtocolError" in names and not head_is_out
+        not_writable = "LocalProtocolError" in names and not head_is_out
         misled = bool(names & {"UnsupportedProtocol", "InvalidURL"})
-        if unsayable or (misled and not self._is_built):
+        if not_writable or (misled and not self._is_built):
             return UserError(f"The request to {host} cannot be sent: {text}")
         if misled:
             error = UnexpectedModelBehavior(f"{host} redirects to an invalid URL: {text}")
@@ -570,6 +570,6 @@ def _refuse_leftovers(response: Any) -> None:
     except AttributeError:
         return
     # RFC 9112, 6.3: sending both is to be handled as an error.
-    told_twice = {"content-length", "transfer-encoding"} <= {*map(str.lower, response.headers)}
-    if leftover or told_twice:
+    has_two_lengths = {"content-length", "transfer-encoding"} <= {*map(str.lower, response.headers)}
+    if leftover or has_two_lengths:
         state.send_failed()

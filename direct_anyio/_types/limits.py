@@ -1,4 +1,4 @@
-"""Limits of values that an `Annotated` tells: those of `annotated_types`, and what looks like them.
+"""Limits of values in an `Annotated`: those of `annotated_types`, and what looks like them.
 
 What has an attribute such as `gt` or `max_length` is a limit: `annotated_types.Gt`, `Interval`,
 `Len`, pydantic's `Field` and `StringConstraints`, msgspec's `Meta`. No such package is imported.

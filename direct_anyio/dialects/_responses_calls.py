@@ -1,4 +1,4 @@
-"""Reads calls that the Responses protocol tells: of functions, and of the provider's own tools.
+"""Reads calls of the Responses protocol: of functions, and of the provider's own tools.
 
 A call of a function grows with its frames. A call of a built-in tool becomes a call, its files
 and a return, the same in a stream as in a whole response; but arguments that come in pieces

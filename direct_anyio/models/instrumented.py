@@ -38,7 +38,7 @@ from .._core.telemetry import (
     response_attributes,
     token_counts,
 )
-from .._io.queueing import told_of_queue
+from .._io.queueing import on_queued
 from .._io.tasks import Entered
 from .._record import Record
 from ..exceptions import UserError
@@ -265,7 +265,7 @@ class _RequestSpan:
         self.context = copy_context()
         # In a copy of our own, so there is nothing to detach.
         self.context.run(context.attach, trace.set_span_in_context(self._span))
-        self.context.run(told_of_queue.set, self.waited)
+        self.context.run(on_queued.set, self.waited)
         self.context.run(attempt_of.set, self._attempt)
 
     def opened(self, stream: StreamedResponse, *, is_streamed: bool) -> None:

@@ -66,13 +66,13 @@ class _Key:
     Attributes:
         source: The text, or the function.
         until: On the clock of `time.monotonic`, which all event loops share.
-        is_told: Whether the provider said when.
+        is_stated: Whether the provider said when.
         is_refused: Whether it was refused, or has no quota left, and not rate-limited.
     """
 
     source: Hidden
     until: float = field(default=0.0, init=False)
-    is_told: bool = field(default=False, init=False)
+    is_stated: bool = field(default=False, init=False)
     is_refused: bool = field(default=False, init=False)
 
     def rank(self, now: float, is_spent: bool) -> tuple[int, float]:
@@ -83,7 +83,7 @@ class _Key:
 
     def leave_alone(self, error: ModelAPIError) -> None:
         self.is_refused = not isinstance(error, ModelRateLimitError)
-        self.is_told = error.retry_after is not None
+        self.is_stated = error.retry_after is not None
         default = REFUSED_PAUSE if self.is_refused else RATE_LIMIT_PAUSE
         self.until = monotonic() + (default if error.retry_after is None else error.retry_after)
 
@@ -264,7 +264,7 @@ class RequestKeys:
         first = self.keys.best(self._spent)
         seconds = first.until - monotonic()
         reason = None if first.is_refused and seconds > 0 else "throttle"
-        return reason, max(0.0, seconds) if first.is_told else None
+        return reason, max(0.0, seconds) if first.is_stated else None
 
 
 def _checked(source: Hidden, how: str = "passed") -> Hidden:
