@@ -18,7 +18,7 @@ import anyio
 import httpx
 from anyio import BrokenResourceError, CancelScope, Event, current_effective_deadline, current_time
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint
 from attrs import define, evolve, field, frozen
 
 from ..exceptions import (
@@ -390,16 +390,15 @@ class Exchange:
             assert self._trace is not None
             await self._trace.abandon(self._limits.close, connecting=False)
             passes = current_time() + self._limits.close
-            with CancelScope(shield=True, deadline=passes) as scope:
+            with CancelScope(shield=True, deadline=passes):
                 await response.aclose()
-                if self._trace.shared is not None:
-                    # A stream of HTTP/2 waits for bytes even where it is closed.
-                    scope.cancel()
-                # Unwinds the library's nested generators here, not in the garbage collector.
-                # What they had read before comes out first.
-                with suppress(Exception):
-                    async for _ in chunks:
-                        await checkpoint()
+            # Unwinds the library's nested generators here, not in the garbage collector, also
+            # where the closing took too long. What they had read before comes out first, and
+            # none of them may wait: a stream of HTTP/2 would, even where it is closed.
+            with CancelScope(shield=True) as scope, suppress(Exception):
+                scope.cancel()
+                async for _ in chunks:
+                    await cancel_shielded_checkpoint()
 
     def _fail(self, exc: Exception) -> NoReturn:
         """Raise our error for one of the library's; a bug stays what it is."""
