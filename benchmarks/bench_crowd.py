@@ -143,8 +143,8 @@ async def _run(client: Callable[..., Any], count: int, urls: list[str]) -> tuple
         ended, seconds = await _crowd(slow, count)
         _, alone = await _crowd(healthy, HEALTHY)
         beside = await _beside(healthy, silent)
-    told = "hangs" if beside is None else f"{alone * 1e3:.0f} -> {beside * 1e3:.0f} ms"
-    return f"{dict(ended)} in {seconds:.1f} s", told
+    reported = "hangs" if beside is None else f"{alone * 1e3:.0f} -> {beside * 1e3:.0f} ms"
+    return f"{dict(ended)} in {seconds:.1f} s", reported
 
 
 def main() -> None:
@@ -154,8 +154,8 @@ def main() -> None:
     print(f"{count} requests, {delay:g} s each; then {HEALTHY} to another host beside {SILENT}")
     with _serving(delay, 0.0, 3600.0) as urls:
         for name, client in CLIENTS.items():
-            crowd, told = asyncio.run(_run(client, count, urls))
-            print(f"{name:<14} {crowd:<40} {told}", flush=True)
+            crowd, reported = asyncio.run(_run(client, count, urls))
+            print(f"{name:<14} {crowd:<40} {reported}", flush=True)
 
 
 if __name__ == "__main__":

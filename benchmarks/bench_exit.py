@@ -112,8 +112,8 @@ async def _leave(way: str, opened: Any, run: _Run) -> None:
                 run.left = monotonic() + PAUSE
                 scope.deadline = anyio.current_time() + PAUSE
             elif way in WAITING:
-                told: Any = scope if way == "cancelled scope" else asyncio.current_task()
-                Timer(PAUSE, run_sync, [run.leave, told.cancel], {"token": token}).start()
+                reported: Any = scope if way == "cancelled scope" else asyncio.current_task()
+                Timer(PAUSE, run_sync, [run.leave, reported.cancel], {"token": token}).start()
             while way in WAITING:
                 await anext(events)
             run.leave()

@@ -164,7 +164,7 @@ async def _soak(backend: str, url: str, seconds: float, portal: Any, table: arra
         else:  # in a thread that nobody's task waits for
             await run_sync(pool.submit(_ask_blocking, *args).result)
 
-    callers, ends, told = [_ask] * WORKERS + [blocking] * BLOCKING, monotonic() + seconds, 0.0
+    callers, ends, reported = [_ask] * WORKERS + [blocking] * BLOCKING, monotonic() + seconds, 0.0
     while monotonic() < ends:
         async with anyio.create_task_group() as group:
             for caller in callers:
@@ -176,9 +176,9 @@ async def _soak(backend: str, url: str, seconds: float, portal: Any, table: arra
         gc.collect()
         now = _counts(TASKS[backend]() + await run_sync(portal.call, TASKS[backend]))
         table.extend(now)
-        if monotonic() > told + REPORT:
-            told = monotonic()
-            print(f"{backend:8}{ends - told:7.0f} s to go", *(f"{each:10.0f}" for each in now))
+        if monotonic() > reported + REPORT:
+            reported = monotonic()
+            print(f"{backend:8}{ends - reported:7.0f} s to go", *(f"{each:10.0f}" for each in now))
     pool.shutdown()
 
 

@@ -150,10 +150,10 @@ def sent(
     if profile is not None:
         asked = infer_model(model, api_key="key", base_url=url, profile=profile)
     before = copy.deepcopy((messages, settings))
-    said, offered = asked.prepare_request(settings, ModelRequestParameters(**parameters))
-    call = encode_request(asked.codec, list(messages), said, offered, stream=stream)
+    prepared, offered = asked.prepare_request(settings, ModelRequestParameters(**parameters))
+    call = encode_request(asked.codec, list(messages), prepared, offered, stream=stream)
     assert json.dumps(call.body, allow_nan=False)
-    again = encode_request(asked.codec, list(messages), said, offered, stream=stream)
+    again = encode_request(asked.codec, list(messages), prepared, offered, stream=stream)
     assert (again, messages, settings) == (call, *before)
     return call
 

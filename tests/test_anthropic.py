@@ -110,7 +110,7 @@ def body(*args: Any, **more: Any) -> JSONObject:
     return written
 
 
-def said(*parts: Any) -> list[JSONObject]:
+def blocks_of(*parts: Any) -> list[JSONObject]:
     """Return the blocks of a request of these parts."""
     blocks: list[JSONObject] = body([ModelRequest(parts)])["messages"][0]["content"]
     return blocks
@@ -861,10 +861,10 @@ def test_system_prompts_and_instructions() -> None:
         ModelRequest([SystemPromptPart("A"), SystemPromptPart("B"), UserPromptPart("C")])
     ]
     assert body(prompts)["system"] == "A\n\nB"
-    told: list[ModelMessage] = [
+    conversation: list[ModelMessage] = [
         ModelRequest([SystemPromptPart("A"), UserPromptPart("C")], instructions="I")
     ]
-    cached = body(told, {"anthropic_cache_instructions": "1h"})
+    cached = body(conversation, {"anthropic_cache_instructions": "1h"})
     assert cached["system"] == [
         {"type": "text", "text": "A"},
         {"type": "text", "text": "I", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
@@ -880,7 +880,7 @@ def test_files() -> None:
         ImageUrl("https://x.org/a.png"),
         DocumentUrl("https://x.org/a.pdf"),
     ]
-    blocks = said(UserPromptPart(["Look:", "", *files]))
+    blocks = blocks_of(UserPromptPart(["Look:", "", *files]))
     assert blocks[0] == {"type": "text", "text": "Look:"}
     assert [block["type"] for block in blocks[1:]] == [
         *("image", "document", "document", "image", "image", "document")
@@ -915,7 +915,7 @@ def test_files() -> None:
 def test_files_that_cannot_be_sent(file: Any, word: str) -> None:
     """A file that the provider does not read is refused, and the message says why."""
     with pytest.raises(UserError, match=word):
-        said(UserPromptPart([file]))
+        blocks_of(UserPromptPart([file]))
 
 
 def test_files_that_must_be_fetched() -> None:
@@ -929,7 +929,7 @@ def test_files_that_must_be_fetched() -> None:
 
 def test_tool_results() -> None:
     """Texts and files are blocks; only what failed, or must be tried again, is an error."""
-    blocks = said(
+    blocks = blocks_of(
         ToolReturnPart("a", "Sunny", "1"),
         ToolReturnPart("a", {"t": 1}, "2"),
         ToolReturnPart("a", ["See", PNG], "3"),
@@ -1069,7 +1069,7 @@ def test_a_part_of_no_known_kind_is_refused() -> None:
 
 def test_cache_points_stand_behind_what_came_before() -> None:
     """A point marks the block before it, with its time to live."""
-    blocks = said(UserPromptPart(["A", CachePoint(ttl="1h"), "B"]))
+    blocks = blocks_of(UserPromptPart(["A", CachePoint(ttl="1h"), "B"]))
     assert blocks == [
         {"type": "text", "text": "A", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
         {"type": "text", "text": "B"},
@@ -1079,7 +1079,7 @@ def test_cache_points_stand_behind_what_came_before() -> None:
 def test_a_cache_point_needs_something_before_it() -> None:
     """The first thing of a request cannot be one."""
     with pytest.raises(UserError, match="CachePoint"):
-        said(UserPromptPart([CachePoint(), "A"]))
+        blocks_of(UserPromptPart([CachePoint(), "A"]))
 
 
 def test_the_oldest_cache_points_are_dropped() -> None:

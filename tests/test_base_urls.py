@@ -246,16 +246,16 @@ EXCEPTIONS = {
 }
 
 
-@pytest.mark.parametrize("said", EXCEPTIONS)
-def test_what_goes_past_a_proxy(said: str, environ: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("no_proxy", EXCEPTIONS)
+def test_what_goes_past_a_proxy(no_proxy: str, environ: pytest.MonkeyPatch) -> None:
     """Each entry of `NO_PROXY` that names a host counts, and none keeps a client from being."""
-    environ.setenv("NO_PROXY", said)
+    environ.setenv("NO_PROXY", no_proxy)
     assert proxies("api.test") == {}
     environ.setenv("HTTPS_PROXY", "proxy.test:3128")
-    assert list(proxies("api.test")) == ["https://", *EXCEPTIONS[said]]
+    assert list(proxies("api.test")) == ["https://", *EXCEPTIONS[no_proxy]]
     assert proxies("api.test")["https://"] == "http://proxy.test:3128"
     new_client("api.test")
-    environ.setenv("NO_PROXY", f"{said},*")
+    environ.setenv("NO_PROXY", f"{no_proxy},*")
     assert proxies("api.test") == {}
 
 

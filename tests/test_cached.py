@@ -250,9 +250,9 @@ async def test_a_store_that_fails_costs_no_answer() -> None:
     inner, _ = _counting()
     model = CachedModel(inner, _Failing())
     for way, text in ((unary, "answer 0"), (streamed, "streamed")):
-        with pytest.warns(ResponseCacheWarning) as told:
+        with pytest.warns(ResponseCacheWarning) as reported:
             assert (await way(model, MESSAGES)).text == text
-        read, written = [str(each.message) for each in told]
+        read, written = [str(each.message) for each in reported]
         assert "no such disk" in read
         assert "no room" in written
 
@@ -402,9 +402,9 @@ def test_a_crowd_in_two_processes(tmp_path: Path) -> None:
             )
             for backend in ("asyncio", "trio")
         ]
-        told = [child.communicate(timeout=60) for child in children]
-        assert [err for _, err in told] == ["", ""]
-        return [int(out) for out, _ in told]
+        reported = [child.communicate(timeout=60) for child in children]
+        assert [err for _, err in reported] == ["", ""]
+        return [int(out) for out, _ in reported]
 
     first = run()
     assert 300 <= sum(first) <= 600

@@ -487,12 +487,12 @@ async def test_a_limit_that_passes_as_a_connection_is_made(
     pass_: Callable[[CancelScope], None], library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the very turn in which a connection is made, too, its limit costs no place in the pool."""
-    told = Trace.__call__
+    reported = Trace.__call__
 
     async def passing(self: Trace, name: str, info: dict[str, Any]) -> None:
         if name == "connection.connect_tcp.complete":
             pass_(self.limiting)
-        await told(self, name, info)
+        await reported(self, name, info)
 
     async with staged(library, answering("a")) as stage:
         with monkeypatch.context() as patch:

@@ -222,8 +222,8 @@ def test_failed_call_within_a_stream_of_groq() -> None:
 
 def test_cached_tokens_of_mistral() -> None:
     """They are counted where they are told in the usual place; another count is a detail."""
-    told = {"prompt_tokens": 268, "completion_tokens": 5, "num_cached_tokens": 32}
-    usage = told | {"prompt_tokens_details": {"cached_tokens": 224}}
+    reported = {"prompt_tokens": 268, "completion_tokens": 5, "num_cached_tokens": 32}
+    usage = reported | {"prompt_tokens_details": {"cached_tokens": 224}}
     body = json.dumps({"usage": usage, "choices": [ANSWERED]}).encode()
     _, response = folded(BodyDecoder(reader_of("mistral"), "m"), [body])
     assert response.usage.cache_read_tokens == 224

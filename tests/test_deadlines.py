@@ -117,7 +117,7 @@ class Memory:
     body: list[Step] = field(factory=list)
     close: float = 0
     status: int = 200
-    told: dict[str, str] = field(factory=dict)
+    extra_headers: dict[str, str] = field(factory=dict)
     requests: int = 0
     closed: int = 0
 
@@ -146,7 +146,7 @@ class Answer:
         self._memory = memory
         self.status_code = memory.status
         kind = "text/event-stream" if memory.status == 200 else "application/json"
-        self.headers = {"content-type": kind, **memory.told}
+        self.headers = {"content-type": kind, **memory.extra_headers}
         self.stream = self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
@@ -399,7 +399,7 @@ async def test_the_body_of_an_error_that_is_tried_again(body: list[Step]) -> Non
 async def test_a_page_that_does_not_end() -> None:
     """An answer of the wrong type is told by its first bytes; its end is not waited for."""
     page: list[Step] = [(0, b"<html>Sign in"), STALL]
-    memory = Memory(told={"content-type": "text/html"}, body=page)
+    memory = Memory(extra_headers={"content-type": "text/html"}, body=page)
     started = current_time()
     with pytest.raises(UnexpectedModelBehavior, match="got text/html, body:\n<html>Sign in"):
         await _read(_model(memory))
@@ -502,9 +502,9 @@ WAITS: dict[str, tuple[dict[str, str], float, float | None]] = {
 @pytest.mark.parametrize("case", WAITS)
 async def test_a_provider_may_ask_for_a_wait(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is waited for as long as asked, or a tenth longer; else as long as we think best."""
-    told, seconds, asked = WAITS[case]
+    extra_headers, seconds, asked = WAITS[case]
     monkeypatch.setattr("random.uniform", lambda least, most: most)
-    memory = Memory(status=429, told=told, body=[(0, b"{}")])
+    memory = Memory(status=429, extra_headers=extra_headers, body=[(0, b"{}")])
     started = current_time()
     with pytest.raises(ModelRateLimitError) as caught:
         await model_request(_model(memory), MESSAGES)
@@ -521,7 +521,7 @@ async def test_no_wait_reaches_the_end(
     wait: int, timeout: int, seconds: int, requests: int
 ) -> None:
     """A retry that would come too late is not waited for: the last error is raised at once."""
-    memory = Memory(status=503, told={"retry-after": str(wait)}, body=[(0, b"{}")])
+    memory = Memory(status=503, extra_headers={"retry-after": str(wait)}, body=[(0, b"{}")])
     settings: Any = {"request_timeout": timeout}
     started = current_time()
     with pytest.raises(ModelUnavailableError) as caught:
@@ -571,7 +571,7 @@ async def test_a_readers_own_deadline() -> None:
             with anyio.fail_after(0.25):
                 await _read(_model(row.stalled))
         assert type(caught.value) is TimeoutError
-    waiting = Memory(status=429, told={"retry-after": "30"}, body=[(0, b"{}")])
+    waiting = Memory(status=429, extra_headers={"retry-after": "30"}, body=[(0, b"{}")])
     with pytest.raises(TimeoutError) as caught:
         with anyio.fail_after(0.25):
             await model_request(_model(waiting), MESSAGES)
@@ -653,8 +653,8 @@ async def test_a_usage_that_is_late(set_limits: SetLimits) -> None:
 class Untraced(httpx.AsyncBaseTransport):
     """A transport that tells of no step: it takes the request in pieces, then answers."""
 
-    def __init__(self, piece: float, head: float, *, tells: bool = False) -> None:
-        self._piece, self._head, self._tells = piece, head, tells
+    def __init__(self, piece: float, head: float, *, has_trace: bool = False) -> None:
+        self._piece, self._head, self._tells = piece, head, has_trace
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._tells:
@@ -688,11 +688,11 @@ async def test_a_transport_that_tells_of_no_step() -> None:
 async def test_an_upload_that_goes_on() -> None:
     """The limit `write` is for each piece: a long upload may take longer, a stalled one not."""
     large = "x" * 1_000_000
-    slow = Untraced(piece=59, head=0, tells=True)
+    slow = Untraced(piece=59, head=0, has_trace=True)
     assert await _through(slow, large, request_timeout=3600) == "well"
     started = current_time()
     with pytest.raises(ModelTimeoutError, match=r"sending .* took more than 60 s"):
-        await _through(Untraced(piece=61, head=0, tells=True), large)
+        await _through(Untraced(piece=61, head=0, has_trace=True), large)
     assert current_time() - started == pytest.approx(60, abs=1e-6)
 
 

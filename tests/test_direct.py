@@ -174,7 +174,9 @@ async def test_a_tool_call_and_its_return(caller: Caller) -> None:
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
 
     def answer(connection: Any) -> None:
-        if any(said["role"] == "tool" for said in connection.request.json["messages"]):
+        if any(
+            sent_messages["role"] == "tool" for sent_messages in connection.request.json["messages"]
+        ):
             answering("It is 1.")(connection)
         elif connection.request.json["stream"]:
             begun = {"index": 0, **call, "function": {"name": "f", "arguments": ""}}
@@ -192,9 +194,9 @@ async def test_a_tool_call_and_its_return(caller: Caller) -> None:
         returned = ModelRequest([ToolReturnPart("f", {"answer": 1}, "call_1")])
         second = await caller(model, [*MESSAGES, first, returned])
     assert second.text == "It is 1."
-    said = server.received[-1].json["messages"]
-    assert said[1]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
-    assert said[2] == {"role": "tool", "tool_call_id": "call_1", "content": '{"answer":1}'}
+    sent_messages = server.received[-1].json["messages"]
+    assert sent_messages[1]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
+    assert sent_messages[2] == {"role": "tool", "tool_call_id": "call_1", "content": '{"answer":1}'}
 
 
 class _Echo(TestModel):

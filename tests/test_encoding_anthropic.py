@@ -82,11 +82,11 @@ def text(text: str, ttl: str | None = None) -> JSONObject:
     return {"type": "text", "text": text} | cached
 
 
-def says(role: str, *blocks: JSONObject) -> JSONObject:
+def message_of(role: str, *blocks: JSONObject) -> JSONObject:
     return {"role": role, "content": list(blocks)}
 
 
-HELLO_SAID = says("user", text("Hello"))
+HELLO_SAID = message_of("user", text("Hello"))
 PLAIN: JSONObject = {
     "model": "claude-sonnet-4-5",
     "max_tokens": 4000,
@@ -95,8 +95,8 @@ PLAIN: JSONObject = {
 }
 
 
-def set_to(said: JSONObject, **settings: Any) -> Row:
-    return {"settings": {"max_tokens": 4000} | settings}, said
+def set_to(expected: JSONObject, **settings: Any) -> Row:
+    return {"settings": {"max_tokens": 4000} | settings}, expected
 
 
 SETTINGS: dict[str, Row] = {
@@ -174,7 +174,7 @@ ADAPTIVE: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def content(block: JSONObject, *items: Any) -> Row:
-    return {"messages": user(*items)}, {"messages": [says("user", block)]}
+    return {"messages": user(*items)}, {"messages": [message_of("user", block)]}
 
 
 def source(kind: str, **source: Any) -> JSONObject:
@@ -287,10 +287,10 @@ CONTENTS: dict[str, Row] = {
 
 
 def answer(block: JSONObject | None, *parts: Any, provider: str = "anthropic", **more: Any) -> Row:
-    said = [says("assistant", block)] if block else []
+    expected = [message_of("assistant", block)] if block else []
     return (
         {"messages": turn(*parts, provider=provider)} | more,
-        {"messages": [HELLO_SAID, *said, HELLO_SAID]},
+        {"messages": [HELLO_SAID, *expected, HELLO_SAID]},
     )
 
 
@@ -298,7 +298,7 @@ USE: JSONObject = {"type": "tool_use", "id": CALL_ID, "name": "f", "input": {"x"
 
 
 def answers(*blocks: JSONObject) -> JSONObject:
-    return {"messages": [HELLO_SAID, says("assistant", USE), says("user", *blocks)]}
+    return {"messages": [HELLO_SAID, message_of("assistant", USE), message_of("user", *blocks)]}
 
 
 def tool_result(content: Any, *, is_error: bool = False) -> JSONObject:
@@ -385,8 +385,8 @@ MESSAGES: dict[str, Row] = {
         {
             "messages": [
                 HELLO_SAID,
-                says("assistant", text("Hi")),
-                says("user", text("Hello", "1h")),
+                message_of("assistant", text("Hi")),
+                message_of("user", text("Hello", "1h")),
             ]
         },
     ),
@@ -399,7 +399,7 @@ MESSAGES: dict[str, Row] = {
     ),
     "texts": (
         {"messages": turn(TextPart("A"), TextPart("B"))},
-        {"messages": [HELLO_SAID, says("assistant", text("A"), text("B")), HELLO_SAID]},
+        {"messages": [HELLO_SAID, message_of("assistant", text("A"), text("B")), HELLO_SAID]},
     ),
     "nothing": answer(None),
     "a file": answer(text("A"), FilePart(PNG), TextPart("A")),
@@ -420,8 +420,8 @@ MESSAGES: dict[str, Row] = {
         {
             "messages": [
                 HELLO_SAID,
-                says("user", text("<assistant_thinking>\nHm.\n</assistant_thinking>")),
-                says("assistant", text("A")),
+                message_of("user", text("<assistant_thinking>\nHm.\n</assistant_thinking>")),
+                message_of("assistant", text("A")),
                 HELLO_SAID,
             ]
         },
@@ -440,8 +440,8 @@ MESSAGES: dict[str, Row] = {
         {
             "messages": [
                 HELLO_SAID,
-                says("assistant", text("A"), USE),
-                says("user", tool_result([text("ok")])),
+                message_of("assistant", text("A"), USE),
+                message_of("user", tool_result([text("ok")])),
             ]
         },
     ),
@@ -454,8 +454,8 @@ MESSAGES: dict[str, Row] = {
         {
             "messages": [
                 HELLO_SAID,
-                says("assistant", USE | {"input": {}}),
-                says("user", tool_result([text("ok")])),
+                message_of("assistant", USE | {"input": {}}),
+                message_of("user", tool_result([text("ok")])),
             ]
         },
     ),
@@ -525,8 +525,10 @@ MESSAGES: dict[str, Row] = {
         {
             "messages": [
                 HELLO_SAID,
-                says("assistant", text("A")),
-                says("user", text("Validation feedback:\nNo\n\nFix the errors and try again.")),
+                message_of("assistant", text("A")),
+                message_of(
+                    "user", text("Validation feedback:\nNo\n\nFix the errors and try again.")
+                ),
             ]
         },
     ),
@@ -642,7 +644,7 @@ MESSAGES: dict[str, Row] = {
         },
         {
             "messages": [
-                says("assistant", {"type": "compaction", "content": "So."}, text("B")),
+                message_of("assistant", {"type": "compaction", "content": "So."}, text("B")),
                 HELLO_SAID,
             ],
             "context_management": {"edits": [{"type": "compact_20260112"}]},
@@ -664,7 +666,7 @@ MESSAGES: dict[str, Row] = {
         },
         {
             "messages": [
-                says("assistant", {"type": "compaction", "content": "So.", "signature": "s"}),
+                message_of("assistant", {"type": "compaction", "content": "So.", "signature": "s"}),
                 HELLO_SAID,
             ]
         },
@@ -712,10 +714,10 @@ MUST: JSONObject = {"allow_text_output": False}
 
 
 def chosen(
-    choice: Any, said: JSONObject, *tools: JSONObject, settings: Any = None, **more: Any
+    choice: Any, expected: JSONObject, *tools: JSONObject, settings: Any = None, **more: Any
 ) -> Row:
     asked = {"settings": {"max_tokens": 4000, "tool_choice": choice} | (settings or {})} | BOTH
-    return asked | more, {"tools": list(tools) or [F, G], "tool_choice": said}
+    return asked | more, {"tools": list(tools) or [F, G], "tool_choice": expected}
 
 
 AUTO, ANY, NONE = {"type": "auto"}, {"type": "any"}, {"type": "none"}
@@ -831,8 +833,8 @@ FETCH: JSONObject = {
 WIKI: JSONObject = {"type": "url", "name": "wiki", "url": "https://a.test"}
 
 
-def offers(said: JSONObject, builtin: Any) -> Row:
-    return {"builtin_tools": [builtin]}, {"tools": [said]}
+def offers(expected: JSONObject, builtin: Any) -> Row:
+    return {"builtin_tools": [builtin]}, {"tools": [expected]}
 
 
 def mcp(more: JSONObject, **options: Any) -> Row:
@@ -881,7 +883,7 @@ BUILTIN_TOOLS: dict[str, Row] = {
             ),
         },
         {
-            "messages": [HELLO_SAID, says("assistant", text("A")), HELLO_SAID],
+            "messages": [HELLO_SAID, message_of("assistant", text("A")), HELLO_SAID],
             "tools": [{"name": "code_execution", "type": "code_execution_20260120"}],
             "container": "c1",
         },
@@ -932,14 +934,14 @@ STRING_FORMATS = (
 def of(schema: JSONObject, fitted: JSONObject) -> Row:
     """Return a row of the schema of a strict tool's only parameter."""
     whole: JSONObject = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
-    told: JSONObject = {
+    closed_schema: JSONObject = {
         "type": "object",
         "properties": {"a": fitted},
         "additionalProperties": False,
         "required": ["a"],
     }
     strict = ToolDefinition(name="g", parameters_json_schema=whole, strict=True)
-    offered = tool("g", strict=True) | {"input_schema": told}
+    offered = tool("g", strict=True) | {"input_schema": closed_schema}
     return {"function_tools": [strict]}, {"tools": [offered], "tool_choice": AUTO}
 
 
@@ -1065,7 +1067,7 @@ CACHED = {"cache_control": {"type": "ephemeral", "ttl": "5m"}}
 
 
 def points(*words: JSONObject) -> JSONObject:
-    return {"messages": [says("user", *words)]}
+    return {"messages": [message_of("user", *words)]}
 
 
 # A request has at most four cache points.

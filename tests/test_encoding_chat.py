@@ -101,8 +101,8 @@ def refused(text: str, *items: Any, **more: Any) -> Row:
 
 def answer(message: JSONObject | None, *parts: Any, provider: str = "openai", **more: Any) -> Row:
     """Return a row of a response, which is sent back as one message or none."""
-    said = [HELLO_SAID, *([message] if message else []), HELLO_SAID]
-    return {"messages": turn(*parts, provider=provider)} | more, {"messages": said}
+    expected = [HELLO_SAID, *([message] if message else []), HELLO_SAID]
+    return {"messages": turn(*parts, provider=provider)} | more, {"messages": expected}
 
 
 def able(**keys: Any) -> OpenAIModelProfile:
@@ -430,23 +430,25 @@ CALLED: list[JSONObject] = [
 ]
 
 
-def called(part: ToolCallPart, said: JSONObject, *, provider: str = "openai", **more: Any) -> Row:
+def called(
+    part: ToolCallPart, expected: JSONObject, *, provider: str = "openai", **more: Any
+) -> Row:
     """Return a row of a call, which is sent back like this, its result behind it."""
     return (
         {"messages": turn(part, provider=provider)} | more,
         {
             "messages": [
                 HELLO_SAID,
-                {"role": "assistant", "content": None, "tool_calls": [said]},
+                {"role": "assistant", "content": None, "tool_calls": [expected]},
                 {"role": "tool", "tool_call_id": CALL_ID, "content": "ok"},
             ]
         },
     )
 
 
-def results(said: list[JSONObject], *parts: Any) -> Row:
+def results(expected: list[JSONObject], *parts: Any) -> Row:
     """Return a row of what a call is answered with."""
-    return {"messages": returned(*parts)}, {"messages": [*CALLED, *said]}
+    return {"messages": returned(*parts)}, {"messages": [*CALLED, *expected]}
 
 
 THOUGHT = ThinkingPart("Hm.", provider_name="openai")
@@ -673,10 +675,10 @@ BOTH: JSONObject = {"function_tools": [LOOSE, STRICT]}
 ALL: JSONObject = BOTH | {"output_tools": [OUTPUT], "output_mode": "tool"}
 
 
-def chosen(choice: Any, said: Any, tools: list[JSONObject] | None = None, **more: Any) -> Row:
+def chosen(choice: Any, expected: Any, tools: list[JSONObject] | None = None, **more: Any) -> Row:
     """Return a row of a choice between the tools f and g."""
     asked = {"settings": {"tool_choice": choice}} | BOTH | more
-    return asked, {"tools": [F, G] if tools is None else tools, "tool_choice": said}
+    return asked, {"tools": [F, G] if tools is None else tools, "tool_choice": expected}
 
 
 def named(*names: str) -> list[JSONObject]:
@@ -864,10 +866,10 @@ NOT_HERE = (
 )
 
 
-def searched(said: JSONObject, **options: Any) -> Row:
+def searched(expected: JSONObject, **options: Any) -> Row:
     """Return a row of a web search with these options."""
     asked = {"builtin_tools": [WebSearchTool(**options)], "profile": SEARCHES}
-    return asked, {"web_search_options": said}
+    return asked, {"web_search_options": expected}
 
 
 BUILTIN_TOOLS: dict[str, Row] = {

@@ -151,9 +151,9 @@ BOTH: JSONObject = {"function_tools": [LOOSE, G]}
 WITH_OUTPUT: JSONObject = {"output_tools": [OUTPUT], "output_mode": "tool"}
 
 
-def chosen(choice: Any, said: JSONObject, *tools: JSONObject, **more: Any) -> Row:
+def chosen(choice: Any, expected: JSONObject, *tools: JSONObject, **more: Any) -> Row:
     asked = {"settings": {"tool_choice": choice}} | BOTH | more
-    return asked, {"tools": list(tools)} | said
+    return asked, {"tools": list(tools)} | expected
 
 
 REQUIRED = {"tool_choice": "REQUIRED"}

@@ -113,10 +113,10 @@ async def test_addresses(model: str) -> None:
     assert await addressed(model, base) == (url, more)
 
 
-def at(model: str, said: Any, **asked: Any) -> Row:
+def at(model: str, members: Any, **asked: Any) -> Row:
     """Return a row of what a model is sent."""
     named = model.partition(":")[2]
-    expected = said if isinstance(said, str) else {"model": named} | said
+    expected = members if isinstance(members, str) else {"model": named} | members
     return {"model": model} | asked, expected
 
 
@@ -378,8 +378,8 @@ def detailed(kind: str | None, *, name: str = "openrouter", **more: Any) -> list
     return turn(thought, TextPart("Hi"), provider=name)
 
 
-def details(*said: JSONObject) -> JSONObject:
-    return answered({"role": "assistant", "content": "Hi", "reasoning_details": list(said)})
+def details(*members: JSONObject) -> JSONObject:
+    return answered({"role": "assistant", "content": "Hi", "reasoning_details": list(members)})
 
 
 TEXT_DETAIL: JSONObject = TOLD | {

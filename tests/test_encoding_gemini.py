@@ -79,7 +79,7 @@ CLOUD_URL = "https://cloud.test"
 SKIPPED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 
-def says(role: str, *parts: JSONObject) -> JSONObject:
+def content_of(role: str, *parts: JSONObject) -> JSONObject:
     return {"role": role, "parts": list(parts)}
 
 
@@ -87,7 +87,7 @@ def text(text: str, **more: Any) -> JSONObject:
     return {"text": text} | more
 
 
-HELLO_SAID = says("user", text("Hello"))
+HELLO_SAID = content_of("user", text("Hello"))
 PLAIN: JSONObject = {
     "contents": [HELLO_SAID],
     "generationConfig": {"responseModalities": ["TEXT"]},
@@ -98,8 +98,8 @@ def config(**members: Any) -> JSONObject:
     return {"generationConfig": {"responseModalities": ["TEXT"]} | members}
 
 
-def set_to(said: JSONObject, **settings: Any) -> Row:
-    return {"settings": settings}, said
+def set_to(expected: JSONObject, **settings: Any) -> Row:
+    return {"settings": settings}, expected
 
 
 SETTINGS: dict[str, Row] = {
@@ -198,7 +198,7 @@ THINKING: dict[str, list[Any]] = {
 
 
 def content(part: JSONObject, *items: Any, **more: Any) -> Row:
-    return {"messages": user(*items)} | more, {"contents": [says("user", part)]}
+    return {"messages": user(*items)} | more, {"contents": [content_of("user", part)]}
 
 
 def refused(text: str, *items: Any, **more: Any) -> Row:
@@ -312,8 +312,8 @@ CONTENTS: dict[str, Row] = {
 
 def call(name: str = "f", args: Any = None, id: str = CALL_ID, sign: str | None = SKIPPED) -> Any:
     args = {"x": 1} if args is None else args
-    said = {"functionCall": {"name": name, "args": args, "id": id}}
-    return said | ({"thoughtSignature": sign} if sign else {})
+    expected = {"functionCall": {"name": name, "args": args, "id": id}}
+    return expected | ({"thoughtSignature": sign} if sign else {})
 
 
 def response(response: JSONObject, name: str = "f", **more: Any) -> JSONObject:
@@ -325,23 +325,25 @@ OK = response({"return_value": "ok"})
 
 
 def answer(
-    *said: JSONObject, of: list[Any], provider: str | None = "google-gla", **more: Any
+    *expected: JSONObject, of: list[Any], provider: str | None = "google-gla", **more: Any
 ) -> Row:
     """Return a row of a response, which is sent back as these parts."""
-    back = [says("model", *said)] if said else []
+    back = [content_of("model", *expected)] if expected else []
     return (
         {"messages": turn(*of, provider=provider)} | more,
         {"contents": [HELLO_SAID, *back, HELLO_SAID]},
     )
 
 
-def called(part: ToolCallPart, said: JSONObject, provider: str = "google-gla", **more: Any) -> Row:
+def called(
+    part: ToolCallPart, expected: JSONObject, provider: str = "google-gla", **more: Any
+) -> Row:
     asked: JSONObject = {"messages": turn(part, provider=provider)} | more
-    return asked, {"contents": [HELLO_SAID, says("model", said), says("user", OK)]}
+    return asked, {"contents": [HELLO_SAID, content_of("model", expected), content_of("user", OK)]}
 
 
 def answers(*contents: JSONObject) -> JSONObject:
-    return {"contents": [HELLO_SAID, says("model", call()), *contents]}
+    return {"contents": [HELLO_SAID, content_of("model", call()), *contents]}
 
 
 SIGNED = ToolCallPart("f", {"x": 1}, CALL_ID, provider_details={"thought_signature": "a+/="})
@@ -369,22 +371,22 @@ MESSAGES: dict[str, Row] = {
                 ModelRequest([SystemPromptPart("A"), UserPromptPart("Hello")], instructions="B")
             ]
         },
-        {"systemInstruction": says("user", text("A"), text("B"))},
+        {"systemInstruction": content_of("user", text("A"), text("B"))},
     ),
     "instructions": (
         {"messages": [ModelRequest.user_text_prompt("Hello", instructions="B")]},
-        {"systemInstruction": says("user", text("B"))},
+        {"systemInstruction": content_of("user", text("B"))},
     ),
     "a system prompt alone": (
         {"messages": [ModelRequest([SystemPromptPart("A")])]},
         {
-            "contents": [says("user", text(""))],
-            "systemInstruction": says("user", text("A")),
+            "contents": [content_of("user", text(""))],
+            "systemInstruction": content_of("user", text("A")),
         },
     ),
     "the model begins": (
         {"messages": [ModelResponse([TextPart("A")]), *HELLO]},
-        {"contents": [says("user", text("")), says("model", text("A")), HELLO_SAID]},
+        {"contents": [content_of("user", text("")), content_of("model", text("A")), HELLO_SAID]},
     ),
     "texts": answer(text("A"), text("B"), of=[TextPart("A"), TextPart("B")]),
     "nothing": answer(of=[]),
@@ -431,8 +433,8 @@ MESSAGES: dict[str, Row] = {
         {
             "contents": [
                 HELLO_SAID,
-                says("model", text("Hm.", thought=True), call(sign="a-_=")),
-                says("user", OK),
+                content_of("model", text("Hm.", thought=True), call(sign="a-_=")),
+                content_of("user", OK),
             ]
         },
     ),
@@ -441,46 +443,46 @@ MESSAGES: dict[str, Row] = {
         {
             "contents": [
                 HELLO_SAID,
-                says("model", call(), call("g", {}, "call67890", None)),
-                says("user", OK, response({"return_value": "ok"}, "g", id="call67890")),
+                content_of("model", call(), call("g", {}, "call67890", None)),
+                content_of("user", OK, response({"return_value": "ok"}, "g", id="call67890")),
             ]
         },
     ),
     "an object for a result": (
         {"messages": returned(result({"a": 1}))},
-        answers(says("user", response({"a": 1}))),
+        answers(content_of("user", response({"a": 1}))),
     ),
     "a reference in a result": (
         {"messages": returned(result({"a": [{"$ref": "#/x"}]}))},
-        answers(says("user", response({"output": '{"a":[{"$ref":"#/x"}]}'}))),
+        answers(content_of("user", response({"output": '{"a":[{"$ref":"#/x"}]}'}))),
     ),
     "a list for a result": (
         {"messages": returned(result(["a", 1]))},
-        answers(says("user", response({"return_value": ["a", 1]}))),
+        answers(content_of("user", response({"return_value": ["a", 1]}))),
     ),
     "a list of one for a result": (
         {"messages": returned(result(["a"]))},
-        answers(says("user", response({"return_value": ["a"]}))),
+        answers(content_of("user", response({"return_value": ["a"]}))),
     ),
     "an empty list for a result": (
         {"messages": returned(result([]))},
-        answers(says("user", response({"return_value": []}))),
+        answers(content_of("user", response({"return_value": []}))),
     ),
     "outcome failed": (
         {"messages": returned(result("No", outcome="failed"))},
-        answers(says("user", response({"error": "No"}))),
+        answers(content_of("user", response({"error": "No"}))),
     ),
     "outcome retried": (
         {"messages": returned(result("No", outcome="retried"))},
-        answers(says("user", response({"error": "No"}))),
+        answers(content_of("user", response({"error": "No"}))),
     ),
     "outcome denied": (
         {"messages": returned(result("No", outcome="denied"))},
-        answers(says("user", response({"return_value": "No"}))),
+        answers(content_of("user", response({"return_value": "No"}))),
     ),
     "a retry": (
         {"messages": returned(RetryPromptPart("No", tool_name="f", tool_call_id=CALL_ID))},
-        answers(says("user", response({"error": "No"}))),
+        answers(content_of("user", response({"error": "No"}))),
     ),
     "a retry with errors": (
         {
@@ -488,59 +490,61 @@ MESSAGES: dict[str, Row] = {
                 RetryPromptPart([{"msg": "No"}], tool_name="f", tool_call_id=CALL_ID)
             )
         },
-        answers(says("user", response({"error": '[{"msg":"No"}]'}))),
+        answers(content_of("user", response({"error": '[{"msg":"No"}]'}))),
     ),
     "a retry of a text": (
         {"messages": [*turn(TextPart("A"))[:2], ModelRequest([RetryPromptPart("No")])]},
         {
             "contents": [
                 HELLO_SAID,
-                says("model", text("A")),
-                says("user", text("Validation feedback:\nNo\n\nFix the errors and try again.")),
+                content_of("model", text("A")),
+                content_of(
+                    "user", text("Validation feedback:\nNo\n\nFix the errors and try again.")
+                ),
             ]
         },
     ),
     "the user behind a result": (
         {"messages": returned(result("ok"), UserPromptPart("Hello"))},
-        answers(says("user", OK), HELLO_SAID),
+        answers(content_of("user", OK), HELLO_SAID),
     ),
     "a file for a result": (
         {"messages": returned(result(TEXT))},
         answers(
-            says("user", response({"output": [{}, "See file t."]})),
-            says("user", MARKED[0], INLINE_TEXT, MARKED[1]),
+            content_of("user", response({"output": [{}, "See file t."]})),
+            content_of("user", MARKED[0], INLINE_TEXT, MARKED[1]),
         ),
     ),
     "a file for a result of a new model": (
         {"messages": returned(result(TEXT)), "model": NEW},
-        answers(says("user", response({}, parts=[INLINE_TEXT]))),
+        answers(content_of("user", response({}, parts=[INLINE_TEXT]))),
     ),
     "several for a result of a new model": (
         {"messages": returned(result(["a", "b", TEXT])), "model": NEW},
-        answers(says("user", response({"return_value": ["a", "b"]}, parts=[INLINE_TEXT]))),
+        answers(content_of("user", response({"return_value": ["a", "b"]}, parts=[INLINE_TEXT]))),
     ),
     "a file that no result may hold": (
         {"messages": returned(result(["a", VIDEO])), "model": NEW},
         answers(
-            says("user", response({"output": [{"return_value": "a"}, "See file t."]})),
-            says("user", MARKED[0], inline("video/mp4"), MARKED[1]),
+            content_of("user", response({"output": [{"return_value": "a"}, "See file t."]})),
+            content_of("user", MARKED[0], inline("video/mp4"), MARKED[1]),
         ),
     ),
     "files that a result may hold and may not": (
         {"messages": returned(result([PNG, VIDEO])), "model": NEW},
         answers(
-            says(
+            content_of(
                 "user",
                 response({"output": [{}, "See file t."]}, parts=[inline("image/png")]),
             ),
-            says("user", MARKED[0], inline("video/mp4"), MARKED[1]),
+            content_of("user", MARKED[0], inline("video/mp4"), MARKED[1]),
         ),
     ),
     "a file in a result, and the user behind it": (
         {"messages": returned(result(TEXT), UserPromptPart("Hello"))},
         answers(
-            says("user", response({"output": [{}, "See file t."]})),
-            says("user", MARKED[0], INLINE_TEXT, MARKED[1], text("Hello")),
+            content_of("user", response({"output": [{}, "See file t."]})),
+            content_of("user", MARKED[0], INLINE_TEXT, MARKED[1], text("Hello")),
         ),
     ),
     "code": answer(
@@ -592,7 +596,7 @@ MESSAGES |= {
             "messages": returned(result(BinaryContent(b"\xfb\xff", media_type=media_type))),
             "model": NEW,
         },
-        answers(says("user", response({}, parts=[inline(media_type)]))),
+        answers(content_of("user", response({}, parts=[inline(media_type)]))),
     )
     for media_type in ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
 }
@@ -659,10 +663,10 @@ TOOLS: dict[str, Row] = {
 }
 
 
-def fitted(schema: JSONObject, said: JSONObject) -> Row:
+def fitted(schema: JSONObject, expected: JSONObject) -> Row:
     """Return a row of the schema of a tool."""
     offered = ToolDefinition(name="g", parameters_json_schema=schema)
-    declaration = {"name": "g", "description": "", SCHEMA_MEMBER: said}
+    declaration = {"name": "g", "description": "", SCHEMA_MEMBER: expected}
     return {"function_tools": [offered]}, functions({"mode": "VALIDATED"}, declaration)
 
 
@@ -733,7 +737,7 @@ SCHEMAS: dict[str, Row] = {
 
 TITLED = SCHEMA | {"title": "point", "description": "A point."}
 SCHEMA_SET = config(responseMimeType="application/json", responseJsonSchema=TITLED)
-TOLD = {"systemInstruction": says("user", text(PROMPT))}
+TOLD = {"systemInstruction": content_of("user", text(PROMPT))}
 BARE = OutputObjectDefinition(json_schema=SCHEMA)
 
 OUTPUTS: dict[str, Row] = {
@@ -766,17 +770,17 @@ OUTPUTS: dict[str, Row] = {
 }
 
 
-def offers(said: JSONObject | None, *builtin: Any, **more: Any) -> Row:
-    return {"builtin_tools": list(builtin)} | more, {"tools": [said]}
+def offers(expected: JSONObject | None, *builtin: Any, **more: Any) -> Row:
+    return {"builtin_tools": list(builtin)} | more, {"tools": [expected]}
 
 
 DRAWS = "google-gla:gemini-3-pro-image-preview"
 DRAWS_ON_CLOUD: JSONObject = {"model": "google-vertex:gemini-3-pro-image-preview", "url": CLOUD_URL}
 
 
-def drawn(said: JSONObject, where: Any = None, **options: Any) -> Row:
+def drawn(expected: JSONObject, where: Any = None, **options: Any) -> Row:
     asked = {"model": DRAWS} | (where or {}) | {"builtin_tools": [ImageGenerationTool(**options)]}
-    images = {"responseModalities": ["TEXT", "IMAGE"], "imageConfig": said}
+    images = {"responseModalities": ["TEXT", "IMAGE"], "imageConfig": expected}
     return asked, {"generationConfig": images}
 
 

@@ -55,8 +55,8 @@ OUT: JSONObject = {
 }
 
 
-def thinks(thinking: Any, **said: Any) -> Row:
-    return {"settings": {"thinking": thinking}}, said
+def thinks(thinking: Any, **expected: Any) -> Row:
+    return {"settings": {"thinking": thinking}}, expected
 
 
 SETTINGS: dict[str, Row] = {
@@ -224,9 +224,9 @@ G_SAID: JSONObject = {
 }
 
 
-def chosen(choice: Any, said: Any, *tools: JSONObject, **more: Any) -> Row:
+def chosen(choice: Any, expected: Any, *tools: JSONObject, **more: Any) -> Row:
     asked = {"settings": {"tool_choice": choice}, "function_tools": [LOOSE, G]} | more
-    return asked, {"tools": list(tools), "tool_choice": said}
+    return asked, {"tools": list(tools), "tool_choice": expected}
 
 
 WITH_OUTPUT: JSONObject = {"output_tools": [OUTPUT], "output_mode": "tool"}

@@ -72,8 +72,8 @@ SETTINGS: dict[str, Row] = {
 }
 
 
-def thinks(thinking: Any, **said: Any) -> Row:
-    return {"settings": {"thinking": thinking}}, said
+def thinks(thinking: Any, **expected: Any) -> Row:
+    return {"settings": {"thinking": thinking}}, expected
 
 
 ADJUSTABLE: dict[str, Row] = {
@@ -198,14 +198,14 @@ OUT: JSONObject = {
 }
 
 
-def chosen(choice: Any, said: Any, *tools: JSONObject, **more: Any) -> Row:
+def chosen(choice: Any, expected: Any, *tools: JSONObject, **more: Any) -> Row:
     asked = {
         "settings": {"tool_choice": choice},
         "function_tools": [LOOSE],
         "output_tools": [OUTPUT],
         "output_mode": "tool",
     }
-    return asked | more, {"tools": list(tools), "tool_choice": said}
+    return asked | more, {"tools": list(tools), "tool_choice": expected}
 
 
 TOOLS: dict[str, Row] = {

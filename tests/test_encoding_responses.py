@@ -194,7 +194,7 @@ def refused(text: str, *items: Any) -> Row:
     return {"messages": user(*items)}, text
 
 
-def said(text: str) -> JSONObject:
+def expected(text: str) -> JSONObject:
     return {"text": text, "type": "input_text"}
 
 
@@ -209,9 +209,9 @@ def file(**source: Any) -> JSONObject:
 LOW = {"detail": "low"}
 
 CONTENTS: dict[str, Row] = {
-    "a text": content(said("Hi"), "Hi"),
-    "a text with data": content(said("Hi"), TextContent("Hi", metadata=1)),
-    "a cache point": content(said("Hi"), "Hi", CachePoint()),
+    "a text": content(expected("Hi"), "Hi"),
+    "a text with data": content(expected("Hi"), TextContent("Hi", metadata=1)),
+    "a cache point": content(expected("Hi"), "Hi", CachePoint()),
     "an image by URL": content(
         image(image_url="https://a.test/b.png"), ImageUrl("https://a.test/b.png")
     ),
@@ -321,8 +321,8 @@ def text(text: str, *annotations: JSONObject) -> JSONObject:
 
 
 def thought(*summary: str, signature: str | None = None, **more: Any) -> JSONObject:
-    told = [{"text": each, "type": "summary_text"} for each in summary]
-    named = {"id": "rs1", "summary": told, "encrypted_content": signature, "type": "reasoning"}
+    summaries = [{"text": each, "type": "summary_text"} for each in summary]
+    named = {"id": "rs1", "summary": summaries, "encrypted_content": signature, "type": "reasoning"}
     return named | more
 
 
@@ -702,8 +702,8 @@ REQUESTS: dict[str, Row] = {
     "files for a result": results(
         output(
             [
-                said("a"),
-                said('{"b":1}'),
+                expected("a"),
+                expected('{"b":1}'),
                 file(file_url="https://a.test/b.pdf"),
                 file(file_id="f1"),
             ]
@@ -727,7 +727,7 @@ REQUESTS: dict[str, Row] = {
         output("ok"),
         {
             "role": "user",
-            "content": [said("Validation feedback:\nNo\n\nFix the errors and try again.")],
+            "content": [expected("Validation feedback:\nNo\n\nFix the errors and try again.")],
         },
         of=[result("ok"), RetryPromptPart("No")],
     ),
@@ -765,9 +765,9 @@ MUST: JSONObject = {"allow_text_output": False}
 OLD = able(openai_supports_tool_choice_required=False)
 
 
-def chosen(choice: Any, told: Any, *tools: JSONObject, **more: Any) -> Row:
+def chosen(choice: Any, summaries: Any, *tools: JSONObject, **more: Any) -> Row:
     asked = {"settings": {"tool_choice": choice}} | BOTH | more
-    return asked, {"tools": list(tools or (F, G)), "tool_choice": told}
+    return asked, {"tools": list(tools or (F, G)), "tool_choice": summaries}
 
 
 def named(*names: str) -> list[JSONObject]:
@@ -904,8 +904,8 @@ IMAGE: JSONObject = {
 WIKI: JSONObject = {"type": "mcp", "server_label": "wiki", "require_approval": "never"}
 
 
-def offers(said: JSONObject, *builtin: Any, **more: Any) -> Row:
-    return {"builtin_tools": list(builtin)} | more, {"tools": [said], "tool_choice": "auto"}
+def offers(expected: JSONObject, *builtin: Any, **more: Any) -> Row:
+    return {"builtin_tools": list(builtin)} | more, {"tools": [expected], "tool_choice": "auto"}
 
 
 def mcp(more: JSONObject, url: str = "https://a.test", **options: Any) -> Row:

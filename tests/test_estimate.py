@@ -42,14 +42,14 @@ def test_records_and_bytes_are_counted(content: Any, tokens: int) -> None:
 
 def test_a_conversation_is_counted_by_direction() -> None:
     """What is said to the model is read, with an overhead; what it says is written."""
-    said: list[ModelMessage] = [
+    history: list[ModelMessage] = [
         ModelRequest(
             [SystemPromptPart("a b"), UserPromptPart("c"), ToolReturnPart("t", "d e", "1")]
         ),
         ModelResponse([TextPart("a"), ThinkingPart("b c"), ToolCallPart("t", {}), FilePart(FILE)]),
         ModelRequest([RetryPromptPart("x", tool_name="t")]),
     ]
-    usage = estimated_usage(said)
+    usage = estimated_usage(history)
     assert (usage.input_tokens, usage.output_tokens) == (50 + 5 + 8, 1 + 2 + 2 + 5)
     hello: list[ModelMessage] = [
         ModelRequest.user_text_prompt("hi"),

@@ -136,18 +136,18 @@ RATE, KEY, REJECTED = (
 )
 
 
-def told(message: str, **more: Any) -> dict[str, Any]:
+def fault(message: str, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message} | more}
 
 
 # HTTP status and document, as providers write them, to class and seconds to wait.
 CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
     "Anthropic, too long": (
-        400, told("prompt is too long: 200251 tokens > 200000 maximum",
+        400, fault("prompt is too long: 200251 tokens > 200000 maximum",
                   type="invalid_request_error"), LONG, None,
     ),
     "Anthropic, too long with the answer": (
-        400, told("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"),
+        400, fault("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"),
         LONG, None,
     ),
     "Gemini, too long": (
@@ -174,18 +174,18 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         LONG, None,
     ),
     "Groq, too long": (
-        400, told("Please reduce the length of the messages or completion.",
+        400, fault("Please reduce the length of the messages or completion.",
                   type="invalid_request_error", code="context_length_exceeded"), LONG, None,
     ),
     "Groq, too long without a code": (
-        413, told("Please reduce the length of the messages or completion."), LONG, None,
+        413, fault("Please reduce the length of the messages or completion."), LONG, None,
     ),
     "vLLM, too long": (
         400, {"object": "error", "code": 400, "message": "This model's maximum context length is "
               "4096 tokens. However, you requested 5000 tokens"}, LONG, None,
     ),
-    "a gateway's 500, too long": (500, told("maximum context length is 4096 tokens"), LONG, None),
-    "too many tokens a minute": (429, told("Too many tokens, please wait"), RATE, None),
+    "a gateway's 500, too long": (500, fault("maximum context length is 4096 tokens"), LONG, None),
+    "too many tokens a minute": (429, fault("Too many tokens, please wait"), RATE, None),
     "Gemini, a wrong key": (
         400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.",
                     {"reason": "API_KEY_INVALID", "domain": "googleapis.com"}), KEY, None,
@@ -222,18 +222,18 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         QUOTA, None,
     ),
     "Anthropic, no credit": (
-        400, told("Your credit balance is too low to access the Anthropic API.",
+        400, fault("Your credit balance is too low to access the Anthropic API.",
                   type="invalid_request_error"), QUOTA, None,
     ),
     "OpenAI, the organization's limit": (
-        429, told("no", code="organization_spend_limit_exceeded"), QUOTA, None,
+        429, fault("no", code="organization_spend_limit_exceeded"), QUOTA, None,
     ),
-    "OpenAI, the balance": (429, told("no", code="credit_balance_exhausted"), QUOTA, None),
-    "Moonshot": (429, told("no", type="exceeded_current_quota_error"), QUOTA, None),
-    "Z.ai": (429, told("no", code="1113"), QUOTA, None),
-    "Z.ai, its code as a number": (429, told("no", code=1113), QUOTA, None),
+    "OpenAI, the balance": (429, fault("no", code="credit_balance_exhausted"), QUOTA, None),
+    "Moonshot": (429, fault("no", type="exceeded_current_quota_error"), QUOTA, None),
+    "Z.ai": (429, fault("no", code="1113"), QUOTA, None),
+    "Z.ai, its code as a number": (429, fault("no", code=1113), QUOTA, None),
     **{
-        f"too long, {number}": (400, told(message), LONG, None)
+        f"too long, {number}": (400, fault(message), LONG, None)
         for number, message in enumerate((
             "The decoder prompt (length 9) is longer than the maximum model length of 4096.",
             "Your request exceeded model token limit: 8192",
@@ -246,13 +246,13 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
             "The model is loaded with context length of only 4096 tokens",
         ))
     },
-    "GitHub, too long": (413, told("no", code="tokens_limit_reached"), LONG, None),
+    "GitHub, too long": (413, fault("no", code="tokens_limit_reached"), LONG, None),
     "Bedrock, too many tokens a minute": (
         429, {"__type": "ThrottlingException", "message": "Too many tokens, please wait before "
               "trying again."}, RATE, None,
     ),
     **{
-        f"no credit, {number}": (status, told(message), QUOTA, None)
+        f"no credit, {number}": (status, fault(message), QUOTA, None)
         for number, (status, message) in enumerate((
             (400, "You have reached your specified workspace API usage limits."),
             (429, "Your prepayment credits are depleted."),
@@ -271,9 +271,9 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         400, google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
         KEY, None,
     ),
-    "new-api, no credit": (403, told("no", code="insufficient_user_quota"), QUOTA, None),
+    "new-api, no credit": (403, fault("no", code="insufficient_user_quota"), QUOTA, None),
     **{
-        f"rejected, {number}": (400, told(message), REJECTED, None)
+        f"rejected, {number}": (400, fault(message), REJECTED, None)
         for number, message in enumerate((
             "Invalid 'tools[0].function.name': expected a string with maximum length 64.",
             "max_tokens (9000) must be <= 8192",
@@ -283,21 +283,21 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
         ))
     },
     "a deadline of Go's": (
-        500, told("context deadline exceeded", type="server_error"), e.ModelServerError, None,
+        500, fault("context deadline exceeded", type="server_error"), e.ModelServerError, None,
     ),
     "billing that fails": (
-        500, told("billing is temporarily unavailable"), e.ModelServerError, None,
+        500, fault("billing is temporarily unavailable"), e.ModelServerError, None,
     ),
     "a day's limit that is over soon": (
-        429, told("Rate limit reached on tokens per day (TPD). Please try again in 17.28s.",
+        429, fault("Rate limit reached on tokens per day (TPD). Please try again in 17.28s.",
                   code="rate_limit_exceeded"), RATE, 17.28,
     ),
     "a day's limit that is not over soon": (
-        429, told("Rate limit reached on tokens per day (TPD). Please try again in 14m11.04s.",
+        429, fault("Rate limit reached on tokens per day (TPD). Please try again in 14m11.04s.",
                   code="rate_limit_exceeded"), QUOTA, 851.04,
     ),
     **{
-        f"a long period, {number}": (429, told(message), QUOTA, None)
+        f"a long period, {number}": (429, fault(message), QUOTA, None)
         for number, message in enumerate((
             "Number of request tokens has exceeded your daily rate limit",
             "You have exceeded the daily token limit. Try again tomorrow",
@@ -308,27 +308,27 @@ CLASSES: dict[str, tuple[int, Any, type[e.ModelHTTPError], float | None]] = {
     "a wait that is available": (
         429, {"detail": "Request was throttled. Expected available in 13 seconds."}, RATE, 13,
     ),
-    "a wait until a reset": (429, told("limit reached, resets in 42 seconds"), RATE, 42),
-    "a wait as a header's": (429, told("Too many requests. Retry-After: 12"), RATE, 12),
-    "a wait in two words": (429, told("wait 1 minute and 30 seconds"), RATE, 90),
-    "no wait at all": (429, told("available in 3 regions; reset after noon"), RATE, None),
-    "a wait in a member": (429, told("no", retryAfter=4), RATE, 4),
+    "a wait until a reset": (429, fault("limit reached, resets in 42 seconds"), RATE, 42),
+    "a wait as a header's": (429, fault("Too many requests. Retry-After: 12"), RATE, 12),
+    "a wait in two words": (429, fault("wait 1 minute and 30 seconds"), RATE, 90),
+    "no wait at all": (429, fault("available in 3 regions; reset after noon"), RATE, None),
+    "a wait in a member": (429, fault("no", retryAfter=4), RATE, 4),
     "OpenRouter, a wait in headers": (
-        429, told("no", metadata={"headers": {"Retry-After": "9"}}), RATE, 9,
+        429, fault("no", metadata={"headers": {"Retry-After": "9"}}), RATE, 9,
     ),
-    "a wait of a minute and more": (429, told("Retry after 1 minute 20 secs."), RATE, 80),
-    "a wait in hours": (429, told("Please try again in 1h2m3s"), RATE, 3723),
-    "a wait in words": (429, told("Rate limit reached. Please try again in 1.5s."), RATE, 1.5),
-    "a wait in minutes": (429, told("Rate limit. Try again in 1m26.4s"), RATE, 86.4),
-    "a wait in milliseconds": (429, told("Rate limit. Please try again in 350ms."), RATE, 0.35),
-    "a wait of Azure's": (429, told("Too many. Please retry after 14 seconds."), RATE, 14),
+    "a wait of a minute and more": (429, fault("Retry after 1 minute 20 secs."), RATE, 80),
+    "a wait in hours": (429, fault("Please try again in 1h2m3s"), RATE, 3723),
+    "a wait in words": (429, fault("Rate limit reached. Please try again in 1.5s."), RATE, 1.5),
+    "a wait in minutes": (429, fault("Rate limit. Try again in 1m26.4s"), RATE, 86.4),
+    "a wait in milliseconds": (429, fault("Rate limit. Please try again in 350ms."), RATE, 0.35),
+    "a wait of Azure's": (429, fault("Too many. Please retry after 14 seconds."), RATE, 14),
     "a wait as Google's own object": (
         429, google(429, "RESOURCE_EXHAUSTED", "no", wait({"seconds": 17, "nanos": 5})), RATE, 17,
     ),
-    "a wait in the document": (429, told("no", retry_after=7), RATE, 7),
+    "a wait in the document": (429, fault("no", retry_after=7), RATE, 7),
     # A pattern that tries every split of the digits never ends.
-    "many digits that are none": (429, told("no", retry_after="1" * 4000 + "x"), RATE, None),
-    "many numbers that are none": (429, told("no", retry_after="1 " * 2000 + "x"), RATE, None),
+    "many digits that are none": (429, fault("no", retry_after="1" * 4000 + "x"), RATE, None),
+    "many numbers that are none": (429, fault("no", retry_after="1 " * 2000 + "x"), RATE, None),
 }  # fmt: skip
 
 

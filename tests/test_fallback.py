@@ -63,8 +63,8 @@ async def test_conditions_on_responses(caller: Caller) -> None:
     response = await caller(model, MESSAGES)
     assert response.text == "Sure."
     assert response.provider_details is not None
-    (told,) = response.provider_details["direct_anyio"]["fallback_from"]
-    assert told.startswith("RejectedResponse")
+    (calls,) = response.provider_details["direct_anyio"]["fallback_from"]
+    assert calls.startswith("RejectedResponse")
     with pytest.raises(FallbackExceptionGroup) as caught:
         await caller(FallbackModel(saying("Sorry, no."), fallback_on=refuses), MESSAGES)
     (rejected,) = caught.value.exceptions
@@ -133,18 +133,18 @@ async def test_each_model_has_its_time(caller: Caller) -> None:
 
 
 class _Lifetime(WrapperModel):
-    def __init__(self, wrapped: Model, told: list[str], fails: str = "") -> None:
+    def __init__(self, wrapped: Model, calls: list[str], fails: str = "") -> None:
         super().__init__(wrapped)
-        self.told, self.fails = told, fails
+        self.calls, self.fails = calls, fails
 
     async def __aenter__(self) -> Self:
-        self.told.append(f"enter {self.model_name}")
+        self.calls.append(f"enter {self.model_name}")
         if self.fails == "enter":
             raise UserError("enter")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.told.append(f"exit {self.model_name}")
+        self.calls.append(f"exit {self.model_name}")
         if self.fails == "exit":
             raise UserError("exit")
 
@@ -152,19 +152,19 @@ class _Lifetime(WrapperModel):
 @pytest.mark.parametrize("fails", ["enter", "exit"])
 async def test_all_that_were_entered_are_left(fails: str) -> None:
     """Also where one of them raises."""
-    told: list[str] = []
+    calls: list[str] = []
     models = [
-        _Lifetime(saying("a"), told),
-        _Lifetime(saying("b"), told, fails),
-        _Lifetime(saying("c"), told),
+        _Lifetime(saying("a"), calls),
+        _Lifetime(saying("b"), calls, fails),
+        _Lifetime(saying("c"), calls),
     ]
     with pytest.raises(UserError, match=fails):
         async with FallbackModel(*models):
             pass
-    entered = {each.removeprefix("enter ") for each in told if each.startswith("enter")}
-    left = {each.removeprefix("exit ") for each in told if each.startswith("exit")}
+    entered = {each.removeprefix("enter ") for each in calls if each.startswith("enter")}
+    left = {each.removeprefix("exit ") for each in calls if each.startswith("exit")}
     assert entered - left == ({"b"} if fails == "enter" else set())
-    assert (len(entered), len(told)) == ((2, 3) if fails == "enter" else (3, 6))
+    assert (len(entered), len(calls)) == ((2, 3) if fails == "enter" else (3, 6))
 
 
 async def test_each_attempt_has_a_span(caller: Caller) -> None:

@@ -147,11 +147,11 @@ def _sends(data: bytes) -> Handler:
 def _says(data: bytes) -> Handler:
     """Return a handler that sends bytes and closes."""
 
-    def say(connection: Connection) -> None:
+    def answer(connection: Connection) -> None:
         connection.send(data)
         connection.socket.shutdown(socket.SHUT_RDWR)
 
-    return say
+    return answer
 
 
 def _hangs(data: bytes) -> Handler:
@@ -805,6 +805,6 @@ async def test_what_cannot_be_said_is_never_sent(caller: Ask, name: str) -> None
 async def test_a_lone_surrogate_is_replaced(caller: Ask) -> None:
     """Half a character, as a model may have produced it, does not poison a conversation."""
     with serving(answering("well")) as server:
-        said = [ModelRequest.user_text_prompt("a\ud800b")]
-        assert (await caller(_model(server.url), said)).text == "well"
+        messages = [ModelRequest.user_text_prompt("a\ud800b")]
+        assert (await caller(_model(server.url), messages)).text == "well"
     assert server.received[0].json["messages"][0]["content"] == "a\ufffdb"

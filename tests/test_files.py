@@ -34,13 +34,13 @@ PDF = "data:application/pdf;base64,JVBERi0="
 WAV = "data:audio/wav;base64,UklGRg=="
 
 
-def said(file: Any) -> list[ModelMessage]:
+def prompt_with(file: Any) -> list[ModelMessage]:
     return [ModelRequest([UserPromptPart(["See:", file])])]
 
 
 def returned(content: Any) -> list[ModelMessage]:
     call = ModelResponse([ToolCallPart("f", {}, "c12345678")])
-    return [*said("x"), call, ModelRequest([ToolReturnPart("f", content, "c12345678")])]
+    return [*prompt_with("x"), call, ModelRequest([ToolReturnPart("f", content, "c12345678")])]
 
 
 NAMES = (
@@ -54,7 +54,7 @@ NAMES = (
 )
 
 
-@pytest.mark.parametrize("make", [said, lambda file: returned([file, "x"]), returned])
+@pytest.mark.parametrize("make", [prompt_with, lambda file: returned([file, "x"]), returned])
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_data_uri_goes_as_its_bytes(
     name: str, make: Callable[[Any], list[ModelMessage]]
@@ -92,7 +92,7 @@ async def test_a_data_uri_goes_as_its_bytes(
 )
 async def test_data_uris_of_each_kind(name: str, file: FileUrl, part: str) -> None:
     """None of them needs a download."""
-    body = body_of(await sent(name, said(file)))
+    body = body_of(await sent(name, prompt_with(file)))
     assert part in json.dumps(body, separators=(",", ":"))
 
 
@@ -100,7 +100,7 @@ async def test_data_uris_of_each_kind(name: str, file: FileUrl, part: str) -> No
 async def test_a_data_uri_that_makes_no_sense(uri: str) -> None:
     """The error is short, and does not hold it."""
     with pytest.raises(UserError, match=r"^(?!.*secret)Part 0 of message 0, .{,80}$"):
-        await sent("openai:m", said(ImageUrl(uri)))
+        await sent("openai:m", prompt_with(ImageUrl(uri)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,31 +115,33 @@ async def test_no_error_holds_a_whole_url(name: str) -> None:
     for file in files:
         error = ""
         try:
-            await sent(name, said(file), base_url="https://h.test")
+            await sent(name, prompt_with(file), base_url="https://h.test")
         except UserError as exc:
             error = str(exc)
         assert len(error) < 600
 
 
 @pytest.mark.parametrize(
-    ("messages", "told"),
+    ("messages", "reported"),
     [
-        (said(ImageUrl(cast(Any, 5))), "content.1..url. takes text, not 5"),
-        (said("hi")[0], "is a list of ModelRequest"),
+        (prompt_with(ImageUrl(cast(Any, 5))), "content.1..url. takes text, not 5"),
+        (prompt_with("hi")[0], "is a list of ModelRequest"),
         (5, "is a list of ModelRequest"),
         (None, "no messages"),
     ],
 )
-async def test_a_mistake_is_reported_before_files_are_looked_for(messages: Any, told: str) -> None:
+async def test_a_mistake_is_reported_before_files_are_looked_for(
+    messages: Any, reported: str
+) -> None:
     """What is no list of messages, or holds a file of anything, is a `UserError`."""
     model = infer_model("openai-chat:gpt-4.1", api_key="k", downloads=True)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reported):
         await model.request(messages, None, ModelRequestParameters())
 
 
 def test_messages_without_files_stay_the_same() -> None:
     """What is not changed is not copied, and what is given is not changed."""
-    messages = [*said("x"), *said(ImageUrl(PNG)), *returned("y")]
+    messages = [*prompt_with("x"), *prompt_with(ImageUrl(PNG)), *returned("y")]
     new = with_files(messages, inlined)
     assert [a is b for a, b in zip(new, messages, strict=True)] == [True, False, True, True, True]
     assert messages[1].parts[0].content[1].url == PNG  # type: ignore[union-attr,index]

@@ -71,8 +71,8 @@ async def test_every_gateway_takes_a_request(row: Any) -> None:
     request = await sent(f"{row.name}:vendor/model", base_url=base_url)
     assert str(request.url).startswith(row.base_url or "https://mine.test/v1")
     assert request.headers[row.key_header] == row.key_format.format("key")
-    said = body_of(request).get("messages") or body_of(request)["input"]
-    assert said == [{"role": "user", "content": "Hello"}]
+    sent_messages = body_of(request).get("messages") or body_of(request)["input"]
+    assert sent_messages == [{"role": "user", "content": "Hello"}]
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,13 @@ async def test_openrouter_settings() -> None:
 
 async def test_openrouter_thoughts_go_back_as_they_came() -> None:
     """A thought of OpenRouter's own is sent back as a detail, another one is not."""
-    told = {"format": "anthropic-claude-v1", "index": 0, "type": "reasoning.text"}
-    own = ThinkingPart("Hm.", signature="s", provider_name="openrouter", provider_details=told)
+    detail_sent = {"format": "anthropic-claude-v1", "index": 0, "type": "reasoning.text"}
+    own = ThinkingPart(
+        "Hm.", signature="s", provider_name="openrouter", provider_details=detail_sent
+    )
     answer = ModelResponse([own, TextPart("Hi")], provider_name="openrouter")
     body = body_of(await sent("openrouter:anthropic/claude", [*HELLO, answer, *HELLO]))
-    detail = {"id": None, "text": "Hm.", "signature": "s"} | told
+    detail = {"id": None, "text": "Hm.", "signature": "s"} | detail_sent
     assert body["messages"][1] == {
         "role": "assistant",
         "content": "Hi",
@@ -271,10 +273,10 @@ async def test_sampling_settings_where_a_model_does_not_reason(
     model: str, settings: Any, reasons: bool
 ) -> None:
     """They are dropped only where it reasons, unasked or asked, in both protocols."""
-    said: Any = {**SAMPLING, **settings}
-    body = body_of(await sent(f"openai:{model}", settings=said))
+    sent_messages: Any = {**SAMPLING, **settings}
+    body = body_of(await sent(f"openai:{model}", settings=sent_messages))
     assert body.keys() & IN_CHAT == (set() if reasons else IN_CHAT)
-    body = body_of(await sent(f"openai-responses:{model}", settings=said))
+    body = body_of(await sent(f"openai-responses:{model}", settings=sent_messages))
     kept = {"temperature", "top_p", "top_logprobs"}
     assert body.keys() & kept == (set() if reasons else kept)
     included = "message.output_text.logprobs" in body.get("include", ())

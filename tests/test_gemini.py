@@ -130,8 +130,8 @@ def _parts(
     *parts: Any, model_name: str = "gemini-2.5-flash", provider_name: str = "google-gla"
 ) -> Any:
     """Return what a response with these parts is sent back as."""
-    said = ModelResponse(parts, provider_name=provider_name)
-    return _body(*HELLO, said, model_name=model_name)["contents"][1]["parts"]
+    response = ModelResponse(parts, provider_name=provider_name)
+    return _body(*HELLO, response, model_name=model_name)["contents"][1]["parts"]
 
 
 def _prompt(*content: Any, cloud: bool = False) -> Any:

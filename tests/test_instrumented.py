@@ -172,10 +172,10 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
 
 
 def usage(span: ReadableSpan) -> tuple[int, int] | None:
-    told = attributes(span)
-    if "gen_ai.usage.input_tokens" not in told:
+    recorded = attributes(span)
+    if "gen_ai.usage.input_tokens" not in recorded:
         return None
-    return told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]
+    return recorded["gen_ai.usage.input_tokens"], recorded["gen_ai.usage.output_tokens"]
 
 
 # --- eight ways of leaving ---------------------------------------------------------------
@@ -289,8 +289,8 @@ def asked_of(handler: Handler) -> Iterator[Model]:
 def check(seen: Seen, way: str) -> None:
     """There is one span, and one duration, with state, usage and error of the way it ended."""
     _, state, used, error = LEFT[way]
-    told = attributes(seen.span)
-    assert (told[STATE], usage(seen.span), told.get("error.type")) == (state, used, error)
+    recorded = attributes(seen.span)
+    assert (recorded[STATE], usage(seen.span), recorded.get("error.type")) == (state, used, error)
     assert seen.span.end_time is not None
     assert seen.span.status.is_ok is (error is None)
     (duration,) = seen.metrics["gen_ai.client.operation.duration"]
@@ -509,8 +509,8 @@ async def test_a_stream_of_somebody_elses_making_is_traced(seen: Seen) -> None:
 
     with pytest.raises(LookupError):
         await read()
-    told = attributes(seen.span)
-    assert (told[STATE], told["error.type"]) == ("incomplete", "LookupError")
+    recorded = attributes(seen.span)
+    assert (recorded[STATE], recorded["error.type"]) == ("incomplete", "LookupError")
 
 
 async def test_leaving_twice_is_leaving_once(seen: Seen) -> None:
@@ -551,9 +551,9 @@ next(stream)
     with serving(collect) as server:
         subprocess.run([sys.executable, "-c", code, server.url], check=True, timeout=60)
     (span,) = exported(collected)
-    told = {each.key: each.value for each in span.attributes}
-    assert told[STATE].string_value == "interrupted"
-    assert told["gen_ai.usage.output_tokens"].int_value == 1
+    recorded = {each.key: each.value for each in span.attributes}
+    assert recorded[STATE].string_value == "interrupted"
+    assert recorded["gen_ai.usage.output_tokens"].int_value == 1
 
 
 def exported(bodies: list[bytes]) -> list[Any]:
@@ -588,15 +588,15 @@ async def test_every_function_traces(seen: Seen, caller: str) -> None:
                 instrument=seen.settings(),
             )
             assert trace.get_current_span() is outer
-    span, told = seen.span, attributes(seen.span)
+    span, recorded = seen.span, attributes(seen.span)
     assert (span.name, span.kind) == ("chat gpt-4.1-mini", trace.SpanKind.CLIENT)
     assert span.parent is not None
     assert span.parent.span_id == outer.get_span_context().span_id
-    first = told.pop("gen_ai.response.time_to_first_chunk", None)
+    first = recorded.pop("gen_ai.response.time_to_first_chunk", None)
     is_streamed = "streamed" in caller
-    assert (first is not None) is told.pop("gen_ai.request.stream", False) is is_streamed
+    assert (first is not None) is recorded.pop("gen_ai.request.stream", False) is is_streamed
     tokens = 2
-    assert told == {
+    assert recorded == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.system": "openai",
@@ -627,21 +627,21 @@ CALLER: ContextVar[str] = ContextVar("CALLER")
 @pytest.mark.parametrize("caller", CALLERS)
 async def test_the_callers_context_reaches_the_model(seen: Seen, caller: str) -> None:
     """A model sees the caller's variables, with the request's span as the current one."""
-    told: list[object] = []
+    recorded: list[object] = []
 
     def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        told.extend((CALLER.get(), trace.get_current_span()))
+        recorded.extend((CALLER.get(), trace.get_current_span()))
         return ModelResponse([TextPart("hello")])
 
     async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-        told.extend((CALLER.get(), trace.get_current_span()))
+        recorded.extend((CALLER.get(), trace.get_current_span()))
         yield "hello"
 
     CALLER.set("me")
     model = FunctionModel(answer, stream_function=stream)
     await CALLERS[caller](model, ASKED, instrument=seen.settings())
-    assert told[0] == "me"
-    assert told[1].get_span_context() == seen.span.context  # type: ignore[attr-defined]
+    assert recorded[0] == "me"
+    assert recorded[1].get_span_context() == seen.span.context  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("caller", ["unary", "streamed"])
@@ -689,8 +689,12 @@ async def test_a_cancelled_function_ends_its_span(seen: Seen, caller: str) -> No
                 group.start_soon(ask, model, caller, seen)
                 await anyio.to_thread.run_sync(arrived.wait)
                 group.cancel_scope.cancel()
-    told = attributes(seen.span)
-    assert (told[STATE], usage(seen.span), "error.type" in told) == ("interrupted", None, False)
+    recorded = attributes(seen.span)
+    assert (recorded[STATE], usage(seen.span), "error.type" in recorded) == (
+        "interrupted",
+        None,
+        False,
+    )
 
 
 def portal_asks(
@@ -721,7 +725,7 @@ def portal_asks(
 
 async def test_a_retry_is_an_event(seen: Seen) -> None:
     """Each attempt that failed is told with its error and the delay; the user's hook is, too."""
-    told: list[object] = []
+    recorded: list[object] = []
 
     def answer(connection: Connection) -> None:
         if len(connection.server.received) < 2:
@@ -731,7 +735,7 @@ async def test_a_retry_is_an_event(seen: Seen) -> None:
 
     with asked_of(answer) as model:
         await model_request(
-            model, ASKED, model_settings={"on_retry": told.append}, instrument=seen.settings()
+            model, ASKED, model_settings={"on_retry": recorded.append}, instrument=seen.settings()
         )
     event = seen.event("direct_anyio.retry")
     about = dict(event.attributes or {})
@@ -742,7 +746,7 @@ async def test_a_retry_is_an_event(seen: Seen) -> None:
         "direct_anyio.attempt": 1,
     }
     assert attributes(seen.span)["direct_anyio.attempts"] == 2
-    assert len(told) == 1
+    assert len(recorded) == 1
     assert seen.span.status.is_ok
 
 
@@ -759,9 +763,9 @@ async def test_a_wait_in_a_queue_is_an_event(seen: Seen, monkeypatch: pytest.Mon
         return ModelResponse([TextPart("hello")])
 
     await model_request(FunctionModel(answer), ASKED, instrument=seen.settings())
-    told = [(event.name, dict(event.attributes or {})) for event in seen.span.events]
+    recorded = [(event.name, dict(event.attributes or {})) for event in seen.span.events]
     about = {"direct_anyio.queue": "somebody before", "direct_anyio.wait": 7.0}
-    assert told == [("direct_anyio.queued", about)]
+    assert recorded == [("direct_anyio.queued", about)]
 
 
 QUEUES: dict[str, Callable[[Model], Model]] = {
@@ -779,8 +783,10 @@ async def test_every_queue_tells_of_its_waits(
     monkeypatch.setattr("direct_anyio.models.instrumented.MIN_WAIT", 0.0)
     with asked_of(answering("one")) as model:
         await model_request(QUEUES[queue](model), ASKED, instrument=seen.settings())
-    told = {str(dict(event.attributes or {})["direct_anyio.queue"]) for event in seen.span.events}
-    assert told == {queue, "connections"}
+    recorded = {
+        str(dict(event.attributes or {})["direct_anyio.queue"]) for event in seen.span.events
+    }
+    assert recorded == {queue, "connections"}
 
 
 async def test_an_error_of_unary_has_what_was_read(seen: Seen) -> None:
@@ -841,10 +847,10 @@ async def test_content_is_off(seen: Seen) -> None:
 
 async def test_content_is_recorded_in_the_words_of_the_conventions(seen: Seen) -> None:
     """Where it is asked for, content follows the JSON schemas, without the bytes of files."""
-    told = await of_history(seen, include_content=True)
+    recorded = await of_history(seen, include_content=True)
     blob = {"type": "blob", "mime_type": "image/png", "modality": "image"}
     call = {"id": "call-1", "name": "look"}
-    assert json.loads(told["gen_ai.input.messages"]) == [
+    assert json.loads(recorded["gen_ai.input.messages"]) == [
         {
             "role": "user",
             "parts": [
@@ -866,21 +872,21 @@ async def test_content_is_recorded_in_the_words_of_the_conventions(seen: Seen) -
             "parts": [{"type": "tool_call_response", **call, "response": {"file": blob}}],
         },
     ]
-    assert json.loads(told["gen_ai.system_instructions"]) == [
+    assert json.loads(recorded["gen_ai.system_instructions"]) == [
         {"type": "text", "content": "SECRET rules"}
     ]
-    (answer,) = json.loads(told["gen_ai.output.messages"])
+    (answer,) = json.loads(recorded["gen_ai.output.messages"])
     assert answer["parts"] == [{"type": "text", "content": "SECRET answer"}]
-    (tool,) = json.loads(told["gen_ai.tool.definitions"])
+    (tool,) = json.loads(recorded["gen_ai.tool.definitions"])
     assert (tool["type"], tool["name"], tool["description"]) == ("function", "look", "SECRET")
     assert base64.b64encode(PIXEL).decode() not in seen.span.to_json()
 
 
 async def test_files_are_told_where_that_is_asked_for(seen: Seen) -> None:
     """The bytes of files are a switch of their own."""
-    told = await of_history(seen, include_content=True, include_binary_content=True)
+    recorded = await of_history(seen, include_content=True, include_binary_content=True)
     data = base64.b64encode(PIXEL).decode()
-    assert told["gen_ai.input.messages"].count(data) == 3
+    assert recorded["gen_ai.input.messages"].count(data) == 3
 
 
 class Unshown:
@@ -892,9 +898,9 @@ async def test_what_cannot_be_shown_costs_no_answer(seen: Seen) -> None:
     """Content that cannot be written as JSON is left out, and the request goes on."""
     messages = [*HISTORY, ModelRequest([ToolReturnPart("look", Unshown(), "call-2")])]
     await model_request(Lonely(), messages, instrument=seen.settings(include_content=True))
-    told = attributes(seen.span)
-    assert told["direct_anyio.content_error"] == "ValueError"
-    told["gen_ai.output.messages"].encode()
+    recorded = attributes(seen.span)
+    assert recorded["direct_anyio.content_error"] == "ValueError"
+    recorded["gen_ai.output.messages"].encode()
 
 
 async def test_an_error_with_content_has_its_message_and_traceback(seen: Seen) -> None:

@@ -202,9 +202,9 @@ def test_an_object_of_any_keys_that_is_closed_warns(
     transform: Any, schema: dict[str, Any], place: str
 ) -> None:
     """A strict schema that can only ever be {} where keys were wanted warns of the place."""
-    with pytest.warns(SchemaWarning, match=f"^{re.escape(place)} may have any keys") as told:
+    with pytest.warns(SchemaWarning, match=f"^{re.escape(place)} may have any keys") as reported:
         transform(schema, True)
-    assert len(told) == 1
+    assert len(reported) == 1
     transform(schema, None)  # which loses nothing
 
 

@@ -187,14 +187,14 @@ async def test_a_dead_connection_is_no_attempt() -> None:
 async def test_a_new_key_after_a_401(caller: str, kind: str) -> None:
     """The function is asked once more, and the request is sent again; that is no retry."""
     asked = Asked(ONE, TWO)
-    told: list[Any] = []
-    settings: Any = {"max_retries": 0, "on_retry": told.append}
+    reported: list[Any] = []
+    settings: Any = {"max_retries": 0, "on_retry": reported.append}
     with serving(by_key({ONE: failing(401)})) as server:
         model = model_with(server, asked if kind == "sync" else asked.later)
         response = await CALLERS[caller](model, MESSAGES, model_settings=settings)
         assert sent(server) == [ONE, TWO]
     assert (response.text, asked.times) == ("Yes.", 2)
-    assert [(type(each.error), each.attempt, each.delay) for each in told] == [
+    assert [(type(each.error), each.attempt, each.delay) for each in reported] == [
         (ModelAuthenticationError, 1, 0.0)
     ]
     assert response.provider_details is not None
@@ -336,8 +336,8 @@ ROTATIONS: dict[str, tuple[dict[str, Handler], list[str], type[Exception] | None
 async def test_the_next_key_is_taken_at_once(case: str, clock: Clock) -> None:
     """A key that is limited or refused is left for the next; all of them once, uncounted."""
     answers, expected, kind = ROTATIONS[case]
-    told: list[float] = []
-    settings: Any = {"on_retry": lambda retry: told.append(retry.delay)}
+    reported: list[float] = []
+    settings: Any = {"on_retry": lambda retry: reported.append(retry.delay)}
     with serving(by_key(answers)) as server:
         model = model_with(server, [ONE, TWO, THREE])
         if kind is None:
@@ -348,7 +348,7 @@ async def test_the_next_key_is_taken_at_once(case: str, clock: Clock) -> None:
             with pytest.raises(kind):
                 await streamed(model, MESSAGES, model_settings=settings)
         assert sent(server) == expected
-    assert told == [0.0] * (len(expected) - 1)
+    assert reported == [0.0] * (len(expected) - 1)
 
 
 async def test_a_failure_of_the_server_is_retried_with_the_same_key() -> None:
@@ -412,12 +412,12 @@ async def test_the_shortest_wait_counts() -> None:
         by_key(left)(connection)
         left.pop(sent(connection.server)[-1], None)
 
-    told: list[float] = []
-    settings: Any = {"on_retry": lambda retry: told.append(retry.delay)}
+    reported: list[float] = []
+    settings: Any = {"on_retry": lambda retry: reported.append(retry.delay)}
     with serving(answer) as server:
         await unary(model_with(server, [ONE, TWO, THREE]), MESSAGES, model_settings=settings)
         assert sent(server) == [ONE, TWO, THREE, TWO]
-    assert told == pytest.approx([0, 0, 0.01], abs=1e-4)
+    assert reported == pytest.approx([0, 0, 0.01], abs=1e-4)
 
 
 async def test_a_limited_key_is_waited_for_where_the_last_one_is_refused() -> None:
@@ -825,11 +825,11 @@ def test_a_key_over_plain_http(
 ) -> None:
     """A real key that goes to another machine in the clear is a warning; a mere word is not."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         infer_model("openai:x", api_key=key, base_url=url)
-    assert [each.category for each in told] == [UnencryptedKeyWarning] * warns
-    for each in told:
+    assert [each.category for each in reported] == [UnencryptedKeyWarning] * warns
+    for each in reported:
         assert REAL not in str(each.message)
 
 
@@ -837,9 +837,9 @@ def test_a_key_over_plain_http_warns_once(monkeypatch: pytest.MonkeyPatch) -> No
     """By Python's default filter, each host is one line, however many models there are."""
     monkeypatch.setenv("OPENAI_API_KEY", REAL)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://gateway.example/v1")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("default")
         for _ in range(3):
             infer_model("openai:x")
         OpenAIChatModel("x", provider=OpenAIProvider(base_url="http://other.example/v1"))
-    assert len(told) == 2
+    assert len(reported) == 2

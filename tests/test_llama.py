@@ -122,7 +122,7 @@ def test_missing_package(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("absent.gguf", "There is no file '{}/absent.gguf'"),
         ("", "'{}' is not a file"),
@@ -130,12 +130,12 @@ def test_missing_package(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("nu\0ll", "There is no file '{}/nu\\x00ll'"),
     ],
 )
-def test_unreadable_weights(name: str, told: str, tmp_path: Path, installed: None) -> None:
+def test_unreadable_weights(name: str, reported: str, tmp_path: Path, installed: None) -> None:
     """A path that leads to no GGUF file is the caller's mistake, and is named."""
     (tmp_path / "note.gguf").write_text("hello")
     with pytest.raises(UserError) as caught:
         llama.find_weights(f"{tmp_path}/{name}")
-    assert told.format(tmp_path) in caught.value.message
+    assert reported.format(tmp_path) in caught.value.message
 
 
 def test_home_is_expanded(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:

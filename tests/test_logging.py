@@ -35,7 +35,7 @@ def everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "direct_anyio")
 
 
-def _told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def _logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     ours = [each for each in caplog.records if each.name == "direct_anyio"]
     lines = [(each.levelname, re.sub(r"\d+\.\d+ s", "T s", each.getMessage())) for each in ours]
     assert not any(secret in line for _, line in lines for secret in (KEY, PROMPT))
@@ -46,7 +46,7 @@ async def test_a_request_is_one_line(caller: Caller, caplog: pytest.LogCaptureFi
     """It names the model, and how the request ended."""
     with serving(answering("a")) as server:
         await caller(infer_model("openai:x", api_key=KEY, base_url=server.url), MESSAGES)
-    ((level, line),) = _told(caplog)
+    ((level, line),) = _logged(caplog)
     assert level == "DEBUG"
     assert line.startswith(
         "HTTPModel('openai:x'): T s, attempts 1, complete, finish reason stop, "
@@ -63,7 +63,7 @@ async def test_retries_and_a_failure(
         model = infer_model("openai:x", api_key=KEY, base_url=server.url)
         with pytest.raises(ModelAPIError):
             await caller(model, MESSAGES, model_settings={"max_retries": 1})
-    again, end = _told(caplog)
+    again, end = _logged(caplog)
     start = "HTTPModel('openai:x'): attempt 1 failed, and the next follows in T s: Model"
     assert (again[0], again[1].startswith(start)) == ("INFO", True)
     assert end[0] == "DEBUG"
@@ -87,7 +87,7 @@ async def test_streams_that_are_left_and_cut(caplog: pytest.LogCaptureFixture) -
         with pytest.raises(StreamInterrupted):
             async with model_request_stream(model, MESSAGES) as stream:
                 await stream.drain()
-    left, broken = _told(caplog)
+    left, broken = _logged(caplog)
     assert ", attempts 1, interrupted, finish reason None" in left[1]
     assert ", attempts 1, no answer, StreamInterrupted: " in broken[1]
 

@@ -82,8 +82,8 @@ def test_it_reads_the_prompt_from_standard_input() -> None:
     with serving(answering("Yes.")) as server:
         done = _ask(server.url, "--system", "Be brief.", stdin="Is it?\n")
     assert done.stdout == "Yes.\n"
-    said = server.received[0].json["messages"]
-    assert [message["content"] for message in said] == ["Be brief.", "Is it?"]
+    printed = server.received[0].json["messages"]
+    assert [message["content"] for message in printed] == ["Be brief.", "Is it?"]
 
 
 PROMPTS: dict[str, tuple[list[str], str, str]] = {

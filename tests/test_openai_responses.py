@@ -170,8 +170,8 @@ def _body(
     **parameters: Any,
 ) -> dict[str, Any]:
     offered = ModelRequestParameters(**parameters)
-    said = [HELLO] if messages is None else messages
-    call = (codec or _codec("gpt-4.1")).encode(said, settings or {}, offered, stream=False)
+    conversation = [HELLO] if messages is None else messages
+    call = (codec or _codec("gpt-4.1")).encode(conversation, settings or {}, offered, stream=False)
     assert call.path == "/responses"
     assert call.body is not None
     return call.body
@@ -807,7 +807,7 @@ def test_builtin_tools_that_cannot_be(tool: AbstractBuiltinTool) -> None:
 
 
 def test_an_image_for_an_answer() -> None:
-    """Where an image is wanted, the tool that makes it is offered."""
+    """Where an image is conversation, the tool that makes it is offered."""
     assert _body(allow_image_output=True)["tools"] == [{"type": "image_generation"}]
 
 
@@ -842,9 +842,9 @@ def test_prompted_output_says_json_in_the_input() -> None:
     )
     assert body["text"] == {"format": {"type": "json_object"}}
     assert "instructions" not in body
-    first, told, user = body["input"]
+    first, instructions_item, user = body["input"]
     assert (first["content"], user["content"]) == ("S", "U")
-    assert told["content"].startswith("I\n\nJSON: ")
+    assert instructions_item["content"].startswith("I\n\nJSON: ")
 
 
 def test_encode_is_pure() -> None:

@@ -105,13 +105,13 @@ async def test_a_test_model_answers_by_the_schema(mode: OutputMode, profile: Any
 
 @pytest.mark.parametrize("mode", ["native", "tool"])
 async def test_a_test_model_is_given_its_answer(mode: OutputMode) -> None:
-    told: dict[str, Any] = {"name": "Paris", "size": "big"}
+    args: dict[str, Any] = {"name": "Paris", "size": "big"}
     asked = ModelRequestParameters(
         output_mode=mode, output_object=CITY, allow_text_output=mode != "tool"
     )
-    model = TestModel(custom_output_args=told)
+    model = TestModel(custom_output_args=args)
     response = await model_request(model, HELLO, model_request_parameters=asked)
-    assert response.output(City) == City(**told)
+    assert response.output(City) == City(**args)
 
 
 async def test_a_test_model_draws() -> None:

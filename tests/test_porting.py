@@ -145,12 +145,14 @@ REPLACEMENTS: list[tuple[str, Callable[[], object], object]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "do", "wanted"), REPLACEMENTS, ids=[r[0] for r in REPLACEMENTS])
+@pytest.mark.parametrize(
+    ("name_used", "do", "wanted"), REPLACEMENTS, ids=[r[0] for r in REPLACEMENTS]
+)
 def test_what_replaces_a_change_in_place_works(
-    said: str, do: Callable[[], object], wanted: object
+    name_used: str, do: Callable[[], object], wanted: object
 ) -> None:
     """The page names the replacement, and it does what the change did."""
-    assert f"`{said}`" in PAGE
+    assert f"`{name_used}`" in PAGE
     assert do() == wanted
 
 
@@ -367,16 +369,16 @@ def priced(**more: Any) -> ModelResponse:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "given",
     [
         {"provider_url": "https://api.openai.com/v1/"},
         {"provider_name": "openai"},
         {"provider_url": "http://localhost:8000/v1", "provider_name": "openai"},
     ],
 )
-def test_a_response_tells_its_cost(told: dict[str, str]) -> None:
+def test_a_response_tells_its_cost(given: dict[str, str]) -> None:
     """The price is found by the provider's URL, and else by its name."""
-    assert priced(**told).cost().total_price == Decimal("2.5")
+    assert priced(**given).cost().total_price == Decimal("2.5")
 
 
 def test_an_hour_in_the_cache_has_its_own_price() -> None:
@@ -386,8 +388,8 @@ def test_an_hour_in_the_cache_has_its_own_price() -> None:
         details = {"ephemeral_1h_input_tokens": hourly} if hourly else {}
         million = 1_000_000
         usage = RequestUsage(input_tokens=million, cache_write_tokens=million, details=details)
-        told = ModelResponse([], model_name="claude-sonnet-4-5", provider_name="anthropic")
-        return attrs.evolve(told, usage=usage).cost().total_price
+        given = ModelResponse([], model_name="claude-sonnet-4-5", provider_name="anthropic")
+        return attrs.evolve(given, usage=usage).cost().total_price
 
     assert cost(0) < cost(400_000) < cost(1_000_000) == cost(2_000_000)
 
@@ -419,8 +421,8 @@ def test_counts_that_usage_has_no_place_for_are_details() -> None:
     written = {"cache_creation_input_tokens": 5, "cache_creation": {"ephemeral_1h_input_tokens": 4}}
     document = {"model": "claude-sonnet-4-5", "usage": {"input_tokens": 3, "output_tokens": 2}}
     document["usage"] |= written  # type: ignore[operator]
-    told = {"provider": "anthropic", "provider_url": "", "provider_fallback": "anthropic"}
-    usage = RequestUsage.extract(document, **told, details={"mine": 1})
+    given = {"provider": "anthropic", "provider_url": "", "provider_fallback": "anthropic"}
+    usage = RequestUsage.extract(document, **given, details={"mine": 1})
     assert (usage.input_tokens, usage.cache_write_tokens) == (8, 5)
     assert usage.details == {"cache_write_1h_tokens": 4, "mine": 1}
 
@@ -428,12 +430,12 @@ def test_counts_that_usage_has_no_place_for_are_details() -> None:
 def test_usage_is_extracted_from_a_response() -> None:
     """Counts are read as the provider writes them; of an unknown one as its fallback does."""
     document = {"model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
-    told: Any = {"provider_url": "http://localhost:1", "api_flavor": "chat"}
+    given: Any = {"provider_url": "http://localhost:1", "api_flavor": "chat"}
     usage = RequestUsage.extract(
-        document, provider="mine", provider_fallback="openai", details={"x": 1}, **told
+        document, provider="mine", provider_fallback="openai", details={"x": 1}, **given
     )
     assert usage == RequestUsage(input_tokens=3, output_tokens=2, details={"x": 1})
-    nothing = RequestUsage.extract({}, provider="mine", provider_fallback="openai", **told)
+    nothing = RequestUsage.extract({}, provider="mine", provider_fallback="openai", **given)
     assert nothing == RequestUsage()
 
 

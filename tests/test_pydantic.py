@@ -98,9 +98,9 @@ def test_a_record_where_anything_may_stand() -> None:
         value: Any
 
     answer = Answer(value=[TextPart("a")])
-    told = '{"value":[{"content":"a","id":null,"provider_details":null,"part_kind":"text"}]}'
-    assert answer.model_dump_json() == told
-    assert ToolReturnPart("t", answer).model_response_str() == told
+    dumped = '{"value":[{"content":"a","id":null,"provider_details":null,"part_kind":"text"}]}'
+    assert answer.model_dump_json() == dumped
+    assert ToolReturnPart("t", answer).model_response_str() == dumped
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
@@ -119,12 +119,12 @@ WRONG: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("value", "said"), WRONG.values(), ids=WRONG)
-def test_what_does_not_fit(value: Any, said: str) -> None:
+@pytest.mark.parametrize(("value", "error_text"), WRONG.values(), ids=WRONG)
+def test_what_does_not_fit(value: Any, error_text: str) -> None:
     """What is no record is pydantic's own error, which names the place."""
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=error_text):
         Turn.model_validate(value)
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=error_text):
         Turn.model_validate_json(json.dumps(value))
 
 

@@ -138,7 +138,7 @@ ROWS: list[tuple[Any, Any, Any]] = [
 ]  # fmt: skip
 
 
-def said(document: Any) -> ModelResponse:
+def answer_with(document: Any) -> ModelResponse:
     return ModelResponse([TextPart(json.dumps(document))])
 
 
@@ -157,9 +157,9 @@ def test_a_model_is_read_back(kind: Any, document: Any, value: Any) -> None:
     schema = OutputObjectDefinition.from_type(kind).json_schema
     assert schema["type"] == "object"
     assert references(schema) <= {f"#/$defs/{name}" for name in schema.get("$defs", ())}
-    assert said(document).output(kind) == value
+    assert answer_with(document).output(kind) == value
     if "response" in schema["properties"] if "properties" in schema else False:
-        assert said({"response": document}).output(kind) == value
+        assert answer_with({"response": document}).output(kind) == value
 
 
 MISFITS: list[tuple[Any, Any, str]] = [
@@ -178,7 +178,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
 def test_what_pydantic_refuses_names_its_place(kind: Any, document: Any, message: str) -> None:
     """An error of pydantic's is one of ours, with the places."""
     with pytest.raises(UnexpectedModelBehavior) as raised:
-        said(document).output(kind)
+        answer_with(document).output(kind)
     assert message in raised.value.message
 
 
@@ -257,7 +257,7 @@ def test_a_model_without_a_schema_is_refused() -> None:
         with pytest.raises(UserError, match="has no JSON schema"):
             OutputObjectDefinition.from_type(kind)
         with pytest.raises(UserError):
-            said({}).output(kind)
+            answer_with({}).output(kind)
 
 
 def test_whatever_has_the_methods_of_a_model_is_one() -> None:
@@ -277,9 +277,9 @@ def test_whatever_has_the_methods_of_a_model_is_one() -> None:
 
     schema = OutputObjectDefinition.from_type(list[Word]).json_schema
     assert schema["$defs"] == {"Word": Word.model_json_schema()}
-    assert said([{"text": "x"}]).output(list[Word])[0].text == "x"
+    assert answer_with([{"text": "x"}]).output(list[Word])[0].text == "x"
     with pytest.raises(UnexpectedModelBehavior):
-        said([{}]).output(list[Word])
+        answer_with([{}]).output(list[Word])
 
 
 def test_validators_in_annotations_run() -> None:
@@ -289,11 +289,11 @@ def test_validators_in_annotations_run() -> None:
     class Doubled:
         n: Annotated[int, AfterValidator(lambda value: value * 2), "Twice"]
 
-    assert said({"n": 2}).output(Doubled) == Doubled(4)
+    assert answer_with({"n": 2}).output(Doubled) == Doubled(4)
     schema = OutputObjectDefinition.from_type(Doubled).json_schema
     assert schema["properties"] == {"n": {"type": "integer", "description": "Twice"}}
     with pytest.raises(UnexpectedModelBehavior, match=r"\$\.n is invalid"):
-        said({"n": "x"}).output(Doubled)
+        answer_with({"n": "x"}).output(Doubled)
 
 
 def test_validators_in_annotations_of_models_run() -> None:
@@ -305,6 +305,6 @@ def test_validators_in_annotations_of_models_run() -> None:
         return value + 1
 
     model = pydantic.create_model("M", n=(Annotated[int, AfterValidator(fail)], ...))
-    assert said({"n": 1}).output(model).n == 2
+    assert answer_with({"n": 1}).output(model).n == 2
     with pytest.raises(UnexpectedModelBehavior, match="zero"):
-        said({"n": 0}).output(model)
+        answer_with({"n": 0}).output(model)

@@ -73,9 +73,9 @@ def test_the_fixtures_are_documented(folder: Path) -> None:
     fixtures = run(folder, "", "--fixtures").stdout
     for name in ("no_model_requests", "scripted_model", "model_traffic"):
         assert name in fixtures
-    told = run(folder, "", "--help").stdout
-    assert "--record-model-traffic" in told
-    assert "direct_anyio_allow_requests" in told
+    printed = run(folder, "", "--help").stdout
+    assert "--record-model-traffic" in printed
+    assert "direct_anyio_allow_requests" in printed
 
 
 FORBIDDEN = """

@@ -222,19 +222,19 @@ async def test_retries_inside_are_counted() -> None:
         failed = reply({}, "503 Service Unavailable", "retry-after-ms: 1")
         (failed if fails else answering("a"))(connection)
 
-    told: list[str] = []
+    reported: list[str] = []
     limiter = RateLimiter(requests_per_minute=100)
     with serving(answer) as server:
-        own: Any = {"on_retry": lambda retry: told.append("model")}
+        own: Any = {"on_retry": lambda retry: reported.append("model")}
         inner = infer_model("openai:x", api_key="k", base_url=server.url, settings=own)
         model = RateLimitedModel(inner, limiter)
         assert (await model_request(model, MESSAGES)).text == "a"
-        assert told == ["model", "model"]
+        assert reported == ["model", "model"]
         assert len(limiter._slots) == 3
         server.received.clear()
-        settings: Any = {"on_retry": lambda retry: told.append("request")}
+        settings: Any = {"on_retry": lambda retry: reported.append("request")}
         await model_request(model, MESSAGES, model_settings=settings)
-        assert told[2:] == ["request", "request"]
+        assert reported[2:] == ["request", "request"]
 
 
 async def test_a_stream_that_is_left_is_charged_what_it_told() -> None:

@@ -67,9 +67,11 @@ class Row:
 
     @property
     def streamed(self) -> bytes:
-        told = b"".join(each if isinstance(each, bytes) else framed(each) for each in self.frames)
+        written = b"".join(
+            each if isinstance(each, bytes) else framed(each) for each in self.frames
+        )
         chat = self.provider not in ("google", "anthropic", "openai-responses", "cohere")
-        return told + (DONE if (chat if self.done is None else self.done) else b"")
+        return written + (DONE if (chat if self.done is None else self.done) else b"")
 
 
 def framed(document: JSON) -> bytes:
@@ -145,14 +147,14 @@ def chunk(delta: JSON | None = None, finish: Any = None, **more: Any) -> JSON:
 
 
 def whole(message: JSON | None = None, finish: Any = "stop", **more: Any) -> JSON:
-    said = {"role": "assistant"} | (message or {})
-    choice = {"index": 0, "message": said, "finish_reason": finish}
+    full = {"role": "assistant"} | (message or {})
+    choice = {"index": 0, "message": full, "finish_reason": finish}
     return {"id": "c1", "created": 1_760_000_000, "model": "m-1", "choices": [choice], **more}
 
 
 def call(index: Any = ..., id: Any = ..., name: Any = ..., args: Any = ...) -> JSON:
-    told = {"name": name, "arguments": args}
-    function = {key: value for key, value in told.items() if value is not ...}
+    written = {"name": name, "arguments": args}
+    function = {key: value for key, value in written.items() if value is not ...}
     keys = {"index": index, "id": id}
     return {"function": function} | {key: v for key, v in keys.items() if v is not ...}
 
@@ -646,15 +648,15 @@ AT_THE_END: dict[str, Row] = {
     "deltas beside the message so far": Row(
         provider="openai", parts=HELLO,
         frames=[{"object": "chat.completion", "choices": [
-            {"index": 0, "delta": {"content": delta}, "message": {"content": said},
+            {"index": 0, "delta": {"content": delta}, "message": {"content": full},
              "finish_reason": finish}]}
-            for delta, said, finish in (("Hel", "Hel", None), ("lo", "Hello", "stop"))],
+            for delta, full, finish in (("Hel", "Hel", None), ("lo", "Hello", "stop"))],
     ),
     "a delta of nothing beside the message": Row(
         provider="openai", parts=[*HELLO, BOTH[0]],
         frames=[{"choices": [
             {"index": 0, "delta": {"content": delta, "role": "assistant"},
-             "message": {"content": said}}]} for delta, said in (("Hel", "Hel"), ("", "Hello"))]
+             "message": {"content": full}}]} for delta, full in (("Hel", "Hel"), ("", "Hello"))]
             + [{"choices": [
                 {"index": 0, "delta": {"content": "", "tool_calls": []}, "finish_reason": "stop",
                  "message": {"content": "Hello", "tool_calls": [call(0, *A, OSLO)]}}]}],
@@ -989,11 +991,11 @@ FORMS: dict[str, Row] = {
 
 ODD: dict[str, Row] = {
     f"{provider}: {name}": Row(
-        provider=provider, parts=parts, frames=[chunk(said, "stop", **more)],
-        body=whole(said, **more),
+        provider=provider, parts=parts, frames=[chunk(full, "stop", **more)],
+        body=whole(full, **more),
     )
     for provider in ("openai", "groq", "mistral")
-    for name, said, more, parts in (
+    for name, full, more, parts in (
         ("null text", {"content": None, "tool_calls": [call(0, *A, OSLO)]}, {}, BOTH[:1]),
         ("numeric ids", {"tool_calls": [call(0, 7, "get_weather", OSLO)]}, {"id": 5}, BOTH[:1]),
         ("arguments null", {"tool_calls": [call(0, *A, "null")]}, {},
@@ -1010,11 +1012,11 @@ ODD: dict[str, Row] = {
     )
 } | {
     f"{provider}: a text as {name}": Row(
-        provider=provider, parts=HELLO, frames=[chunk({"content": [told]}, "stop")],
-        body=whole({"content": [told]}),
+        provider=provider, parts=HELLO, frames=[chunk({"content": [written]}, "stop")],
+        body=whole({"content": [written]}),
     )
     for provider in ("openai", "groq", "mistral")
-    for name, told in (
+    for name, written in (
         ("an object", {"type": "text", "text": {"value": "Hello"}}),
         ("content", {"type": "text", "content": "Hello"}),
     )
@@ -1292,8 +1294,8 @@ def _timeless(row: Row) -> Row:
     if not details or details.get("timestamp", ...) is not None:
         return row
     created = datetime.fromtimestamp(1_760_000_000, UTC)
-    told = details | {"timestamp": created}
-    return attrs.evolve(row, wanted=row.wanted | {"provider_details": told})
+    written = details | {"timestamp": created}
+    return attrs.evolve(row, wanted=row.wanted | {"provider_details": written})
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.frames])
@@ -1401,24 +1403,26 @@ def told_calls(draw: st.DrawFn) -> tuple[list[Part], list[JSON]]:
         meant.append(("call", name, args))
         index = {"own": number, "zero": 0, "none": ..., "null": None}[indexed]
         cuts = sorted(draw(st.sets(st.integers(1, len(args) - 1), max_size=3)))
-        told: list[tuple[Any, str]] = [
+        written: list[tuple[Any, str]] = [
             (name if place == 0 or names == "every" else ..., args[a:b])
             for place, (a, b) in enumerate(pairwise([0, *cuts, len(args)]))
         ]
         if names == "pieces" and len(name) > 1:
-            told = [(name[:1], ""), (name[1:], ""), (..., told[0][1]), *told[1:]]
-        for place, (named, text) in enumerate(told):
+            written = [(name[:1], ""), (name[1:], ""), (..., written[0][1]), *written[1:]]
+        for place, (named, text) in enumerate(written):
             is_named = ids == "every" or (ids == "first" and place == 0)
             pieces.append(call(index, f"c{number}" if is_named else ..., named, text))
     return meant, pieces
 
 
-@given(told=told_calls(), provider=st.sampled_from(["openai", "groq", "mistral"]), data=st.data())
+@given(
+    written=told_calls(), provider=st.sampled_from(["openai", "groq", "mistral"]), data=st.data()
+)
 def test_calls_are_those_that_were_meant(
-    told: tuple[list[Part], list[JSON]], provider: str, data: st.DataObject
+    written: tuple[list[Part], list[JSON]], provider: str, data: st.DataObject
 ) -> None:
     """Whatever habit a server has, its pieces become its calls."""
-    meant, pieces = told
+    meant, pieces = written
     frames: list[JSON] = []
     while pieces:
         count = data.draw(st.integers(1, len(pieces)))

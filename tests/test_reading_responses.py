@@ -136,11 +136,11 @@ def fn(args: Any, **named: Any) -> JSON:
 ODD_STARTS: list[Any] = ["", "{}", {}, None, "null", [], ARGS, {"city": "Oslo"}, '{"x":1}']
 STARTS: dict[str, Told] = {
     f"{start!r}, then {name}": Told(
-        events=[added(fn(start)), *then, done(fn(told))],
+        events=[added(fn(start)), *then, done(fn(sent_whole))],
         output=[fn(ARGS)], final=[fn(final)], parts=CALL,
     )
     for start in ODD_STARTS
-    for name, then, told, final in (
+    for name, then, sent_whole, final in (
         ("pieces", [more(ARGS[:5]), more(ARGS[5:]), whole(ARGS)], ARGS, ARGS),
         ("one piece", [more(ARGS)], ARGS, ARGS),
         ("pieces, no whole", [more(ARGS[:5]), more(ARGS[5:])], "", ""),
@@ -203,15 +203,15 @@ STARTS |= {
 # -- 2: built-in calls ----------------------------------------------------------------------------
 
 
-def code(said: Any, container: Any = "c", **named: Any) -> JSON:
+def code(content_sent: Any, container: Any = "c", **named: Any) -> JSON:
     kind = {"type": "code_interpreter_call", "id": "ci", "status": "completed"}
-    return kind | {"code": said, "container_id": container, "outputs": None} | named
+    return kind | {"code": content_sent, "container_id": container, "outputs": None} | named
 
 
-def wrote(part: str, said: Any, index: Any = 0) -> JSON:
+def wrote(part: str, content_sent: Any, index: Any = 0) -> JSON:
     name = "delta" if part == "delta" else "code"
-    told = event(f"code_interpreter_call_code.{part}", item_id="ci", **{name: said})
-    return told | _at(index)
+    sent_whole = event(f"code_interpreter_call_code.{part}", item_id="ci", **{name: content_sent})
+    return sent_whole | _at(index)
 
 
 def mcp(args: Any, **named: Any) -> JSON:
@@ -219,9 +219,9 @@ def mcp(args: Any, **named: Any) -> JSON:
     return kind | {"arguments": args, "output": "Yes.", "error": None} | named
 
 
-def asked(part: str, said: Any) -> JSON:
+def asked(part: str, content_sent: Any) -> JSON:
     name = "delta" if part == "delta" else "arguments"
-    return event(f"mcp_call_arguments.{part}", output_index=0, item_id="m", **{name: said})
+    return event(f"mcp_call_arguments.{part}", output_index=0, item_id="m", **{name: content_sent})
 
 
 SAID = 'print("é\\n")\n1+1'
@@ -293,13 +293,18 @@ NATIVE: dict[str, Told] = {
 # -- 4: several items of one index ----------------------------------------------------------------
 
 
-def thought(said: str, index: Any = 0, kind: str = "summary_text.delta", **named: Any) -> JSON:
+def thought(
+    content_sent: str, index: Any = 0, kind: str = "summary_text.delta", **named: Any
+) -> JSON:
     name = "delta" if kind.endswith("delta") else "text"
-    return event(f"reasoning_{kind}", **{name: said}, **named) | _at(index)
+    return event(f"reasoning_{kind}", **{name: content_sent}, **named) | _at(index)
 
 
-def reasoning(said: Any, **named: Any) -> JSON:
-    return {"type": "reasoning", "summary": [{"type": "summary_text", "text": said}]} | named
+def reasoning(content_sent: Any, **named: Any) -> JSON:
+    return {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": content_sent}],
+    } | named
 
 
 def search(id: str, query: str = "x") -> JSON:
@@ -315,8 +320,8 @@ PAIR = [fn(ARGS, id="f1", call_id="a"), fn(OTHER, id="f2", call_id="b")]
 SEARCHES: list[JSON] = [{"type": "search", "query": "x"}, {"type": "search", "query": "y"}]
 
 
-def text_done(said: str, index: Any = 0, **named: Any) -> JSON:
-    return event("output_text.done", text=said, **named) | _at(index)
+def text_done(content_sent: str, index: Any = 0, **named: Any) -> JSON:
+    return event("output_text.done", text=content_sent, **named) | _at(index)
 
 
 INDEX: dict[str, Told] = {
@@ -563,17 +568,17 @@ NAMES: dict[str, Told] = {
 REFUSED = {"finish_reason": "content_filter"}
 
 
-def raw(said: str, kind: str = "delta", **named: Any) -> JSON:
-    return thought(said, kind=f"text.{kind}", item_id="r", **named)
+def raw(content_sent: str, kind: str = "delta", **named: Any) -> JSON:
+    return thought(content_sent, kind=f"text.{kind}", item_id="r", **named)
 
 
-def part_done(kind: str, **told: Any) -> JSON:
-    part = {"type": kind} | told
+def part_done(kind: str, **sent_whole: Any) -> JSON:
+    part = {"type": kind} | sent_whole
     return event("content_part.done", output_index=0, item_id="r", content_index=0, part=part)
 
 
-def refusal(*said: str) -> JSON:
-    content = [{"type": "refusal", "refusal": each} for each in said]
+def refusal(*content_sent: str) -> JSON:
+    content = [{"type": "refusal", "refusal": each} for each in content_sent]
     return {"type": "message", "id": "r", "role": "assistant", "content": content}
 
 
@@ -635,9 +640,9 @@ RAW: dict[str, tuple[Told, list[str] | None]] = {
                                  message("Hello", id="m")],
             parts=[("thinking", ""), *HELLO],
         ),
-        said,
+        content_sent,
     )
-    for name, events, final, content, said in (
+    for name, events, final, content, content_sent in (
         ("only its end", [raw("Hm", "done")], [], [{"text": "Hm"}], ["Hm"]),
         ("a part that is done", [part_done("reasoning_text", text="Hm")], [], [{"text": "Hm"}],
          ["Hm"]),
@@ -709,34 +714,40 @@ TABLES = {
     "1 arguments": STARTS, "2 built-in": NATIVE, "4 one index": INDEX, "5 ids": IDS,
     "6 names": NAMES, "7 and 8 thoughts": THINKS, "9 odd": ODD,
 }  # fmt: skip
-ROWS = {f"{rule}: {name}": told for rule, rows in TABLES.items() for name, told in rows.items()}
-ROWS |= {f"8 raw: {name}": told for name, (told, _) in RAW.items()}
+ROWS = {
+    f"{rule}: {name}": sent_whole
+    for rule, rows in TABLES.items()
+    for name, sent_whole in rows.items()
+}
+ROWS |= {f"8 raw: {name}": sent_whole for name, (sent_whole, _) in RAW.items()}
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_stream(name: str) -> None:
     """A stream becomes what it means, however it is cut."""
-    told = ROWS[name]
-    found = read(told.row, [told.row.streamed], streamed=True)
-    check(told.row, found)
-    assert not told.args or native_args(found) == told.args
+    sent_whole = ROWS[name]
+    found = read(sent_whole.row, [sent_whole.row.streamed], streamed=True)
+    check(sent_whole.row, found)
+    assert not sent_whole.args or native_args(found) == sent_whole.args
     # How bytes are cut into frames is tested with the decoder; single bytes stand for it here.
-    for chunks in islice(every_chunking(told.row.streamed), 1, 2):
-        assert known(read(told.row, chunks, streamed=True)) == known(found)
+    for chunks in islice(every_chunking(sent_whole.row.streamed), 1, 2):
+        assert known(read(sent_whole.row, chunks, streamed=True)) == known(found)
 
 
-@pytest.mark.parametrize("name", [name for name, told in ROWS.items() if told.output is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, sent_whole in ROWS.items() if sent_whole.output is not None]
+)
 def test_a_whole_answer(name: str) -> None:
     """A whole answer becomes the same as a stream of it, and its ids are the same."""
-    told = ROWS[name]
-    body = json.dumps(told.row.body).encode()
-    found = read(told.row, [body], streamed=False)
+    sent_whole = ROWS[name]
+    body = json.dumps(sent_whole.row.body).encode()
+    found = read(sent_whole.row, [body], streamed=False)
     if "both at once" in name:
-        assert native_args(found) == told.args
+        assert native_args(found) == sent_whole.args
         return
-    check(told.row, found)
-    assert not told.args or native_args(found) == told.args
-    streamed = read(told.row, [told.row.streamed], streamed=True)
+    check(sent_whole.row, found)
+    assert not sent_whole.args or native_args(found) == sent_whole.args
+    streamed = read(sent_whole.row, [sent_whole.row.streamed], streamed=True)
     if "change" not in name and "each kind" not in name:
         assert call_ids(streamed) == call_ids(found)
 
@@ -749,10 +760,13 @@ def call_ids(found: Any) -> list[str]:
 @pytest.mark.parametrize("name", RAW)
 def test_raw_thoughts(name: str) -> None:
     """Thoughts that are not meant for the user are kept whole, each of its contents apart."""
-    told, wanted = RAW[name]
-    bodies = [told.row.streamed, *([json.dumps(told.row.body).encode()] if told.output else [])]
+    sent_whole, wanted = RAW[name]
+    bodies = [
+        sent_whole.row.streamed,
+        *([json.dumps(sent_whole.row.body).encode()] if sent_whole.output else []),
+    ]
     for body in bodies:
-        found = read(told.row, [body], streamed=True)
+        found = read(sent_whole.row, [body], streamed=True)
         assert isinstance(found, ModelResponse)
         thinking = found.parts[0]
         assert isinstance(thinking, ThinkingPart)
@@ -770,12 +784,12 @@ FAILURES: list[tuple[JSON, type[ModelAPIError]]] = [
 
 
 @pytest.mark.parametrize("kind", ["completed", "incomplete"])
-@pytest.mark.parametrize(("told", "error"), FAILURES)
+@pytest.mark.parametrize(("sent_whole", "error"), FAILURES)
 def test_a_last_event_that_tells_an_error(
-    kind: str, told: JSON, error: type[ModelAPIError]
+    kind: str, sent_whole: JSON, error: type[ModelAPIError]
 ) -> None:
     """The response of a last event is an error where it would be one by itself."""
-    response = answer(message("Half", id="m"), status=kind) | told
+    response = answer(message("Half", id="m"), status=kind) | sent_whole
     last = event(kind, response=response)
     row = Row(provider="openai-responses", frames=[text("Half", item_id="m"), last], error=error,
               body=response)  # fmt: skip
@@ -904,24 +918,24 @@ class Habit:
     ids: str
     indexes: str
     call_ids: bool
-    tells: frozenset[str]
+    closing: frozenset[str]
 
     @property
     def is_clear(self) -> bool:
         """Whether events are enough to tell one item from the next, and to name a call."""
-        tells = self.tells
-        if not tells & {"ends", "done", "final"} and not {"added", "pieces"} <= tells:
+        closing = self.closing
+        if not closing & {"ends", "done", "final"} and not {"added", "pieces"} <= closing:
             return False
-        if self.indexes == "own" or tells & {"added", "done"}:
+        if self.indexes == "own" or closing & {"added", "done"}:
             return True
         # An id that comes once may be one of those that change with every event.
-        is_steady = self.ids == "own" and "ends" in tells
-        return is_steady or not tells & {"pieces", "ends"}
+        is_steady = self.ids == "own" and "ends" in closing
+        return is_steady or not closing & {"pieces", "ends"}
 
     @property
     def may_mix(self) -> bool:
         """Whether events of several items may come in turn."""
-        return self.indexes == "own" or (self.ids == "own" and "added" in self.tells)
+        return self.indexes == "own" or (self.ids == "own" and "added" in self.closing)
 
 
 HABITS = [
@@ -930,7 +944,7 @@ HABITS = [
     for indexes in ("own", "zero", "no")
     for call_ids in (True, False)
     for bits in range(32)
-    for habit in [Habit(ids=ids, indexes=indexes, call_ids=call_ids, tells=frozenset(
+    for habit in [Habit(ids=ids, indexes=indexes, call_ids=call_ids, closing=frozenset(
         name for n, name in enumerate(("added", "pieces", "ends", "done", "final"))
         if bits >> n & 1))]
     if habit.is_clear
@@ -948,33 +962,35 @@ class Habitual:
         made = f"e{next(self.numbers)}"
         return {"own": f"i{number}", "change": made, "same": "x", "no": None}[self.habit.ids]
 
-    def item(self, number: int, kind: str, said: str) -> JSON:
+    def item(self, number: int, kind: str, content_sent: str) -> JSON:
         named: JSON = {"id": self.id(number)}
         if kind == "message":
-            return message(said, **named)
+            return message(content_sent, **named)
         if kind == "reasoning":
-            return reasoning(said, **named)
-        return function(said, **named, call_id=f"c{number}" if self.habit.call_ids else None)
+            return reasoning(content_sent, **named)
+        return function(
+            content_sent, **named, call_id=f"c{number}" if self.habit.call_ids else None
+        )
 
-    def events(self, number: int, kind: str, said: str, cuts: Sequence[int]) -> list[JSON]:
-        tells = self.habit.tells
+    def events(self, number: int, kind: str, content_sent: str, cuts: Sequence[int]) -> list[JSON]:
+        closing = self.habit.closing
         index = {"own": number, "zero": 0, "no": None}[self.habit.indexes]
         empty: JSON = {"message": {"content": []}, "reasoning": {"summary": []}}
         start = self.item(number, kind, "") | empty.get(kind, {})
-        edges = [0, *cuts, len(said)]
-        pieces = [said[a:b] for a, b in pairwise(edges)]
+        edges = [0, *cuts, len(content_sent)]
+        pieces = [content_sent[a:b] for a, b in pairwise(edges)]
         name, part = _EVENTS[kind]
-        told = [
-            *([added(start, index)] if "added" in tells else []),
+        sent_whole = [
+            *([added(start, index)] if "added" in closing else []),
             *(event(f"{name}.delta", delta=each) | _at(index) | self._named(number)
-              for each in pieces if "pieces" in tells),
-            *([event(f"{name}.done", **{part: said}) | _at(index) | self._named(number)]
-              if "ends" in tells else []),
-            *([done(self.item(number, kind, said), index)] if "done" in tells else []),
+              for each in pieces if "pieces" in closing),
+            *([event(f"{name}.done", **{part: content_sent}) | _at(index) | self._named(number)]
+              if "ends" in closing else []),
+            *([done(self.item(number, kind, content_sent), index)] if "done" in closing else []),
         ]  # fmt: skip
-        if kind == "function_call" and "ends" in tells:
-            told[-2 if "done" in tells else -1]["name"] = "get_weather"
-        return told
+        if kind == "function_call" and "ends" in closing:
+            sent_whole[-2 if "done" in closing else -1]["name"] = "get_weather"
+        return sent_whole
 
     def _named(self, number: int) -> JSON:
         id = self.id(number)
@@ -991,30 +1007,30 @@ _EVENTS = {
 def meant(data: st.DataObject, habitual: Habitual) -> tuple[Row, list[Part]]:
     """Draw items, and return what a server tells of them and the parts that they are."""
     kinds = data.draw(st.lists(st.sampled_from(sorted(_EVENTS)), min_size=1, max_size=4))
-    told: list[list[JSON]] = []
+    sent_whole: list[list[JSON]] = []
     final: list[JSON] = []
     parts: list[Part] = []
     for number, kind in enumerate(kinds):
-        said = json.dumps({"n": f"{number}{data.draw(st.sampled_from(['', 'abc']))}"})
+        content_sent = json.dumps({"n": f"{number}{data.draw(st.sampled_from(['', 'abc']))}"})
         if kind != "function_call":
-            said = f"{number} says {said}"
-        cuts = data.draw(st.sets(st.integers(1, len(said) - 1), max_size=2))
-        told.append(habitual.events(number, kind, said, sorted(cuts)))
-        final.append(habitual.item(number, kind, said))
+            content_sent = f"{number} says {content_sent}"
+        cuts = data.draw(st.sets(st.integers(1, len(content_sent) - 1), max_size=2))
+        sent_whole.append(habitual.events(number, kind, content_sent, sorted(cuts)))
+        final.append(habitual.item(number, kind, content_sent))
         name = {"message": "text", "reasoning": "thinking"}.get(kind)
-        parts.append((name, said) if name else ("call", "get_weather", said))
-    output = final if "final" in habitual.habit.tells else []
-    events = [each for events in told for each in events]
+        parts.append((name, content_sent) if name else ("call", "get_weather", content_sent))
+    output = final if "final" in habitual.habit.closing else []
+    events = [each for events in sent_whole for each in events]
     if habitual.habit.may_mix and data.draw(st.booleans()):
-        events = mixed(data, told)
+        events = mixed(data, sent_whole)
     return Told(events=events, final=output).row, parts
 
 
-def mixed(data: st.DataObject, told: list[list[JSON]]) -> list[JSON]:
+def mixed(data: st.DataObject, sent_whole: list[list[JSON]]) -> list[JSON]:
     """Draw an order of events in which each item keeps its own."""
     events: list[JSON] = []
-    while any(told):
-        events.append(data.draw(st.sampled_from([each for each in told if each])).pop(0))
+    while any(sent_whole):
+        events.append(data.draw(st.sampled_from([each for each in sent_whole if each])).pop(0))
     return events
 
 
@@ -1077,9 +1093,9 @@ def test_what_is_long_is_not_read_again(
         handled.append(self.length if len(self.pieces) > 1 else 0)
         return text_so_far.__get__(self)
 
-    def parsed(said: str) -> Any:
-        handled.append(len(said))
-        return json_of(said)
+    def parsed(content_sent: str) -> Any:
+        handled.append(len(content_sent))
+        return json_of(content_sent)
 
     monkeypatch.setattr(GrowingText, "text", property(joined))
     monkeypatch.setattr(_responses_growth, "json_of", parsed)

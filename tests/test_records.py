@@ -524,10 +524,10 @@ RETRIES: list[tuple[RetryPromptPart, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("part", "said"), RETRIES, ids=["text", "tool", "errors"])
-def test_a_retry_says_what_was_wrong(part: RetryPromptPart, said: str) -> None:
+@pytest.mark.parametrize(("part", "expected"), RETRIES, ids=["text", "tool", "errors"])
+def test_a_retry_says_what_was_wrong(part: RetryPromptPart, expected: str) -> None:
     """A retry prompt tells the errors, without their context, and asks for another try."""
-    assert part.model_response() == f"{said}\n\nFix the errors and try again."
+    assert part.model_response() == f"{expected}\n\nFix the errors and try again."
 
 
 def test_generated_values_are_new_each_time() -> None:
@@ -685,8 +685,8 @@ def test_a_prompted_schema_is_in_the_text() -> None:
     """The template is filled in with the schema, its name and its description."""
     output = OutputObjectDefinition({"type": "object"}, "City", "A city")
     parameters = ModelRequestParameters(output_object=output, prompted_output_template="<{schema}>")
-    told = '<{"type": "object", "title": "City", "description": "A city"}>'
-    assert parameters.prompted_output_instructions == told
+    reported = '<{"type": "object", "title": "City", "description": "A city"}>'
+    assert parameters.prompted_output_instructions == reported
     assert ModelRequestParameters(output_object=output).prompted_output_instructions is None
     template_alone = ModelRequestParameters(prompted_output_template="<{schema}>")
     assert template_alone.prompted_output_instructions is None

@@ -225,10 +225,10 @@ UNAVAILABLE = reply({"error": {"message": "later"}}, "503 Service Unavailable")
 
 async def test_a_passing_failure_costs_a_retry() -> None:
     """Two failures and an answer are an answer, with the failures noted."""
-    told: list[Any] = []
+    reported: list[Any] = []
     with serving(_first(_reset, UNAVAILABLE)) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
-        settings: Any = {"on_retry": told.append}
+        settings: Any = {"on_retry": reported.append}
         response = await model_request(model, MESSAGES, model_settings=settings)
     assert response.text == "Yes."
     assert response.provider_details is not None
@@ -237,7 +237,7 @@ async def test_a_passing_failure_costs_a_retry() -> None:
         "ModelConnectionError",
         "ModelUnavailableError",
     ]
-    assert [retry.attempt for retry in told] == [1, 2]
+    assert [retry.attempt for retry in reported] == [1, 2]
     keys = {request.headers["idempotency-key"] for request in server.received}
     assert len(server.received) == 3
     assert len(keys) == 1

@@ -468,11 +468,11 @@ async def test_a_key_never_shows(case: str) -> None:
                 await stream.drain()
     assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
     error = caught.value
-    said = f"{error!r} {error} {vars(error)!r} {pickle.dumps(error)!r}"
-    shown = f"{model!r} {vars(model)!r} {said}"
+    printed = f"{error!r} {error} {vars(error)!r} {pickle.dumps(error)!r}"
+    shown = f"{model!r} {vars(model)!r} {printed}"
     assert KEY[:12] not in shown
     assert TOKEN[:12] not in shown
-    assert "***" in said
+    assert "***" in printed
 
 
 def test_a_key_that_cannot_be_sent_is_refused() -> None:

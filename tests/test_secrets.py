@@ -30,10 +30,10 @@ SAID: dict[str, tuple[dict[str, str], Any, Any]] = {
 @pytest.mark.parametrize("case", SAID)
 def test_what_is_shown(case: str) -> None:
     """None stands for all of it."""
-    headers, said, shown = SAID[case]
+    headers, body_sent, shown = SAID[case]
     secrets = Secrets()
     secrets.learn(headers)
-    error = ModelHTTPError(400, "m", said)
+    error = ModelHTTPError(400, "m", body_sent)
     secrets.scrub(error)
-    assert error.body == (said if shown is None else shown)
+    assert error.body == (body_sent if shown is None else shown)
     assert KEY[:12] not in str(error)

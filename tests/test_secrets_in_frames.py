@@ -38,10 +38,13 @@ def _shown(error: BaseException) -> str:
     lines = []
     pending = [traceback.TracebackException.from_exception(error, capture_locals=True)]
     while pending:
-        told = pending.pop()
-        pending += [*(told.exceptions or ()), *filter(None, (told.__cause__, told.__context__))]
-        lines += [str(told), *(told.__notes__ or ())]
-        for each in told.stack:
+        summary = pending.pop()
+        pending += [
+            *(summary.exceptions or ()),
+            *filter(None, (summary.__cause__, summary.__context__)),
+        ]
+        lines += [str(summary), *(summary.__notes__ or ())]
+        for each in summary.stack:
             lines.append(each.filename)
             if each.filename != __file__:
                 lines += [f"{name}={value}" for name, value in (each.locals or {}).items()]

@@ -185,7 +185,7 @@ class Case:
     is_closed: bool = False
     is_free: bool = False
     is_broken: bool = False
-    told: SimpleQueue[bytes] = field(factory=SimpleQueue)
+    to_send: SimpleQueue[bytes] = field(factory=SimpleQueue)
     asked: Event = field(factory=Event)
     gone: Event = field(factory=Event)
 
@@ -250,7 +250,7 @@ class Streams(RuleBasedStateMachine):
         case.asked.set()
         try:
             connection.stream(end=False)
-            while data := case.told.get():
+            while data := case.to_send.get():
                 connection.send(data)
             if case.ending != "finished" and (case.ending == "cut" or connection.closed_by_peer()):
                 raise ConnectionAbortedError
@@ -261,7 +261,7 @@ class Streams(RuleBasedStateMachine):
     def teardown(self) -> None:
         with self.stack:
             for case in self.in_use():
-                case.told.put(b"")
+                case.to_send.put(b"")
                 self.do(case.reader.leave, KeyError("mine"))
         assert self.server.all_left()
 
@@ -294,12 +294,12 @@ class Streams(RuleBasedStateMachine):
             return
         for _ in range(count):
             case.words.append(f"{case.reader.number}.{len(case.words)};")
-            case.told.put(chunk(delta(content=case.words[-1])))
+            case.to_send.put(chunk(delta(content=case.words[-1])))
         if ending and (case.words or ending != "finished"):
             case.ending = ending
-            case.told.put(LAST_WORDS[ending])
+            case.to_send.put(LAST_WORDS[ending])
             if ending != "failed":
-                case.told.put(b"")
+                case.to_send.put(b"")
 
     @rule(case=cases, most=st.sampled_from([1, 2, 999]), way=st.sampled_from(WAYS))
     def read(self, case: Case, most: int, way: str) -> None:
@@ -399,7 +399,7 @@ class Streams(RuleBasedStateMachine):
         if case.is_open and case.state == "incomplete" and not case.is_broken:
             case.state = "interrupted"
         case.is_closed, case.is_free = True, is_free
-        case.told.put(b"")
+        case.to_send.put(b"")
         assert case.ending == "finished" or case.gone.wait(LIMIT)
 
     @rule(case=machine.consumes(left), most=st.sampled_from([1, 999]))
@@ -412,7 +412,7 @@ class Streams(RuleBasedStateMachine):
     def _drop(self, case: Case) -> None:
         """Let go of a stream that nobody has left."""
         case.is_closed, case.is_free, case.is_open = True, True, False
-        case.told.put(b"")
+        case.to_send.put(b"")
         with pytest.warns(ResourceWarning):  # noqa: PT031
             case.reader = None
             gc.collect()

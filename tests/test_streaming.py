@@ -322,7 +322,7 @@ async def test_another_task_may_read() -> None:
 
 async def test_a_stream_is_closed_while_a_task_waits_for_it() -> None:
     """The task that waits for the next event is told that another has closed the stream."""
-    told: list[BaseException] = []
+    raised: list[BaseException] = []
     with serving(_endless(threading.Event())) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url)
         async with model_request_stream(model, MESSAGES) as stream:
@@ -331,13 +331,13 @@ async def test_a_stream_is_closed_while_a_task_waits_for_it() -> None:
                 try:
                     await stream.drain()
                 except UserError as exc:
-                    told.append(exc)
+                    raised.append(exc)
 
             async with anyio.create_task_group() as group:
                 group.start_soon(read)
                 await _until_it_waits(stream)
                 await stream.aclose()
-    assert "closed while it was being read" in str(told)
+    assert "closed while it was being read" in str(raised)
     assert stream.response.text == "one two "
 
 
@@ -558,7 +558,7 @@ async def _crosswise(model: Any) -> None:
 async def test_a_block_is_left_by_anybody(leave: Any, warned: int) -> None:
     """Whoever leaves a block, and be it the garbage collector, the tasks around it go on."""
     closed = threading.Event()
-    with serving(_endless(closed)) as server, warnings.catch_warnings(record=True) as told:
+    with serving(_endless(closed)) as server, warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always", ResourceWarning)
         with anyio.fail_after(PATIENCE):
             await leave(infer_model("openai:x", api_key="k", base_url=server.url))
@@ -566,7 +566,7 @@ async def test_a_block_is_left_by_anybody(leave: Any, warned: int) -> None:
             assert await _saw(closed)
             for _ in range(5):
                 await checkpoint()
-    assert len(told) == warned
+    assert len(raised) == warned
 
 
 async def test_a_server_that_never_gives_a_finish_reason() -> None:

@@ -253,7 +253,7 @@ ROUND_TRIPS: list[tuple[Any, Any, Any]] = [
 IDS = [f"{number} {kind}" for number, (kind, _, _) in enumerate(ROUND_TRIPS)]
 
 
-def said(document: Any) -> ModelResponse:
+def answer_with(document: Any) -> ModelResponse:
     return ModelResponse([TextPart(json.dumps(document))])
 
 
@@ -264,7 +264,7 @@ def test_what_a_schema_asks_for_is_read_back(kind: Any, document: Any, value: An
     wrapped = list(output.json_schema.get("properties", ())) == ["response"]
     asked = {"response": document} if wrapped else document
     for each in (asked, document):
-        read = said(each).output(kind)
+        read = answer_with(each).output(kind)
         assert read == value
         assert type(read) is type(value)
 
@@ -275,13 +275,13 @@ def test_any_value_of_a_schema_fits_its_type(kind: Any, seed: int) -> None:
     """A value made from the schema alone is read as the type."""
     schema = OutputObjectDefinition.from_type(kind).json_schema
     assert schema["type"] == "object"
-    said(sample_of(schema, seed)).output(kind)
+    answer_with(sample_of(schema, seed)).output(kind)
 
 
 def test_moments_and_ids_are_read() -> None:
     """Times are in ISO 8601, and ids in their usual form."""
     document = {"at": "2026-01-22T12:00:00Z", "by": "12:30", "id": str(ID)}
-    assert said(document).output(Times) == Times(NOON, time(12, 30), ID)
+    assert answer_with(document).output(Times) == Times(NOON, time(12, 30), ID)
 
 
 trees = st.recursive(
@@ -298,7 +298,7 @@ def test_recursive_values_survive(tree: Tree) -> None:
     """A dataclass written as JSON is read back as an equal one."""
     from dataclasses import asdict
 
-    assert said(asdict(tree)).output(Tree) == tree
+    assert answer_with(asdict(tree)).output(Tree) == tree
 
 
 # -- what does not fit -----------------------------------------------------------------------------
@@ -342,7 +342,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
 @pytest.mark.parametrize(("kind", "document", "message"), MISFITS, ids=[m for *_, m in MISFITS])
 def test_a_misfit_names_its_place(kind: Any, document: Any, message: str) -> None:
     """What does not fit is one error that says where, holds the answer, and is no group."""
-    response = said(document)
+    response = answer_with(document)
     with pytest.raises(UnexpectedModelBehavior) as raised:
         response.output(kind)
     assert message in raised.value.message
@@ -354,9 +354,9 @@ def test_a_misfit_names_its_place(kind: Any, document: Any, message: str) -> Non
 
 def test_what_a_class_refuses_is_in_the_error() -> None:
     """An error from a class's own checks is told like any other invalid."""
-    assert said({"n": 2}).output(Even) == Even(2)
+    assert answer_with({"n": 2}).output(Even) == Even(2)
     with pytest.raises(UnexpectedModelBehavior, match=r"\$\[1\] must be even"):
-        said([{"n": 2}, {"n": 3}]).output(list[Even])
+        answer_with([{"n": 2}, {"n": 3}]).output(list[Even])
 
 
 JSON = '{"name": "Rome"}'
@@ -392,7 +392,7 @@ def test_the_answer_is_found(where: str) -> None:
 
 def test_a_fence_in_a_value_is_a_value() -> None:
     """A fence inside JSON is part of the text that holds it."""
-    assert said({"name": "```\nx\n```"}).output(City) == City("```\nx\n```")
+    assert answer_with({"name": "```\nx\n```"}).output(City) == City("```\nx\n```")
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_unions_within_each_other_cost_no_more() -> None:
     for _ in range(60):
         document = {"inner": document, "n": 0}
     with pytest.raises(UnexpectedModelBehavior, match="must be one of Left, Right"):
-        said(document).output(Left | Right)
+        answer_with(document).output(Left | Right)
 
 
 # -- schemas ---------------------------------------------------------------------------------------
@@ -540,7 +540,7 @@ def test_an_unknown_type_is_refused(kind: Any) -> None:
     with pytest.raises(UserError):
         OutputObjectDefinition.from_type(kind)
     with pytest.raises(UserError):
-        said({}).output(kind)
+        answer_with({}).output(kind)
 
 
 def test_an_annotation_must_resolve() -> None:

@@ -325,8 +325,8 @@ ORDERED: dict[str, list[ModelMessage]] = {
 
 def _turns(name: str, body: Any) -> list[tuple[str, list[str], list[str]]]:
     """Return role, ids of calls and ids of results of each message."""
-    said = body.get("messages") or body.get("contents")
-    return [(each["role"], *ids_in(each)) for each in said]
+    written = body.get("messages") or body.get("contents")
+    return [(each["role"], *ids_in(each)) for each in written]
 
 
 @pytest.mark.parametrize("what", ORDERED)
@@ -612,12 +612,12 @@ def spoilt(record: Any, random: random.Random) -> Any:
 def anything(random: random.Random) -> tuple[Any, Any, Any]:
     """Return messages, settings and parameters of which something is wrong."""
     parts = [random.choice(PARTS) for _ in range(3)]
-    says = [each for each in parts if isinstance(each, attrs_of_requests)]
+    kept = [each for each in parts if isinstance(each, attrs_of_requests)]
     answers = [each for each in parts if not isinstance(each, attrs_of_requests)]
     messages: list[Any] = [
         ASKED,
         ModelResponse(answers, provider_name=random.choice(OWN), provider_response_id="r"),
-        ModelRequest(says),
+        ModelRequest(kept),
     ]
     offered: Any = OFFERED
     settings: dict[Any, Any] = {}
@@ -712,8 +712,8 @@ FIELDS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("what", FIELDS)
 def test_the_field_is_named(what: str) -> None:
     """The error names the message, the part and the field, and says what it takes."""
-    messages, told = FIELDS[what]
-    with pytest.raises(UserError, match=told) as caught:
+    messages, expected = FIELDS[what]
+    with pytest.raises(UserError, match=expected) as caught:
         encode_request(MODELS[ANTHROPIC].codec, check_messages(messages), {}, OFFERED, stream=False)
     assert isinstance(caught.value.__cause__, TypeError) == ("trips" in what)
 
@@ -749,8 +749,8 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", PARAMETERS)
 def test_the_parameter_is_named(what: str) -> None:
     """What is offered is tested before its schema is read."""
-    members, told = PARAMETERS[what]
-    with pytest.raises(UserError, match=told):
+    members, expected = PARAMETERS[what]
+    with pytest.raises(UserError, match=expected):
         sent(CHAT, [ASKED], None, ModelRequestParameters(**members))
 
 

@@ -234,7 +234,7 @@ ROWS: list[tuple[Any, Any, Any]] = [
 ]  # fmt: skip
 
 
-def said(document: Any) -> ModelResponse:
+def answer_with(document: Any) -> ModelResponse:
     return ModelResponse([TextPart(json.dumps(document))])
 
 
@@ -245,7 +245,7 @@ def test_a_type_is_read_back(kind: Any, document: Any, value: Any) -> None:
     """What fits the schema of a type is read as a value of the type."""
     schema = OutputObjectDefinition.from_type(kind).json_schema
     assert schema["type"] == "object"
-    read = said(document).output(kind)
+    read = answer_with(document).output(kind)
     assert read == value
     assert type(read) is type(value)
     if isinstance(value, Mapping):
@@ -262,7 +262,9 @@ def test_values_of_test_models_fit(seed: int) -> None:
     """A value that is made from a schema is read as its type, a recursive one too."""
     for kind, _, _ in ROWS:
         if kind not in UNSAMPLED:
-            said(sample_of(OutputObjectDefinition.from_type(kind).json_schema, seed)).output(kind)
+            answer_with(sample_of(OutputObjectDefinition.from_type(kind).json_schema, seed)).output(
+                kind
+            )
 
 
 def test_a_type_without_an_end_has_no_value() -> None:
@@ -301,7 +303,7 @@ def test_a_type_that_is_refused(kind: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         OutputObjectDefinition.from_type(kind)
     with pytest.raises(UserError, match=message):
-        said("x").output(kind)
+        answer_with("x").output(kind)
 
 
 MISFITS: list[tuple[Any, Any, str]] = [
@@ -340,7 +342,7 @@ MISFITS: list[tuple[Any, Any, str]] = [
 def test_a_misfit_names_its_place(kind: Any, document: Any, message: str) -> None:
     """What does not fit is told with its place, and what would."""
     with pytest.raises(UnexpectedModelBehavior) as raised:
-        said(document).output(kind)
+        answer_with(document).output(kind)
     assert message in raised.value.message
 
 
@@ -352,13 +354,13 @@ def test_a_long_place_is_cut() -> None:
     with pytest.raises(
         UnexpectedModelBehavior, match=r"…[.a-z]*\.next must be an object"
     ) as raised:
-        said(document).output(Node)
+        answer_with(document).output(Node)
     assert len(raised.value.message) < 500
 
 
 def test_defaults_of_dicts_are_made() -> None:
     """A `defaultdict` makes what its annotation says."""
-    read = said({}).output(collections.defaultdict[str, list[int]])
+    read = answer_with({}).output(collections.defaultdict[str, list[int]])
     assert read["x"] == []
 
 

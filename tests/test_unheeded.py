@@ -272,7 +272,7 @@ async def test_the_user_is_warned() -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=ANSWER))
     client: Any = httpx.AsyncClient(transport=transport, trust_env=False)
     hello = [ModelRequest.user_text_prompt("Hi")]
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("default")
         for number in range(1, 3):
             settings: ModelSettings = {"top_k": number, "seed": number}
@@ -282,7 +282,7 @@ async def test_the_user_is_warned() -> None:
             async with model_request_stream(model, hello, model_settings=settings) as stream:
                 response = await stream.drain()
             assert (response.provider_details or {})["direct_anyio"]["unheeded"] == ["top_k"]
-    (warning,) = told
+    (warning,) = reported
     assert warning.category is UnheededSettingWarning
     assert "'top_k' has no effect on 'openai:gpt-4.1'" in str(warning.message)
 

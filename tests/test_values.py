@@ -228,12 +228,12 @@ TOLD: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("value", "told"), TOLD.values(), ids=TOLD)
-def test_what_pydantic_does_not_know(value: Any, told: Any) -> None:
+@pytest.mark.parametrize(("value", "written"), TOLD.values(), ids=TOLD)
+def test_what_pydantic_does_not_know(value: Any, written: Any) -> None:
     """What else there is has the nearest form, and a private name is never told."""
-    if told is ...:
-        told = [[0, 1], ["a"], [1], "YQ=="]
-    assert json.loads(to_json(value)) == told
+    if written is ...:
+        written = [[0, 1], ["a"], [1], "YQ=="]
+    assert json.loads(to_json(value)) == written
 
 
 TEXTS: list[tuple[Any, str]] = [
@@ -375,21 +375,21 @@ def prompted(schema: dict[str, Any]) -> str | None:
     ).prompted_output_instructions
 
 
-@pytest.mark.parametrize("tell", TELLERS.values(), ids=TELLERS)
-@pytest.mark.parametrize(("value", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("write", TELLERS.values(), ids=TELLERS)
+@pytest.mark.parametrize(("value", "error_text"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_told_is_a_user_error(
-    value: Any, said: str, tell: Callable[[Any], Any]
+    value: Any, error_text: str, write: Callable[[Any], Any]
 ) -> None:
     """A value that holds itself, is too deep or fails is refused, with its place."""
-    with pytest.raises(UserError, match=said):
-        tell(value)
+    with pytest.raises(UserError, match=error_text):
+        write(value)
 
 
-@pytest.mark.parametrize("tell", TELLERS.values(), ids=TELLERS)
-def test_all_that_is_sent_is_written_alike(tell: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("write", TELLERS.values(), ids=TELLERS)
+def test_all_that_is_sent_is_written_alike(write: Callable[[Any], Any]) -> None:
     """Results, arguments, retry prompts and schemas write one value in one way, not escaped."""
-    told = re.sub(r"\s", "", tell({"é": Weather(date(2026, 1, 2)), "b": [Colour.RED, b"a"]}))
-    assert '{"é":{"day":"2026-01-02","wind":[1.5,null]},"b":["red","YQ=="]}' in told
+    written = re.sub(r"\s", "", write({"é": Weather(date(2026, 1, 2)), "b": [Colour.RED, b"a"]}))
+    assert '{"é":{"day":"2026-01-02","wind":[1.5,null]},"b":["red","YQ=="]}' in written
 
 
 def test_a_trace_says_the_same() -> None:
@@ -397,9 +397,9 @@ def test_a_trace_says_the_same() -> None:
     value = {"day": Weather(date(2026, 1, 2)), "raw": b"\xff", "file": FILE}
     messages: list[ModelMessage] = [ModelRequest([ToolReturnPart("t", value, "c")])]
     for binary, raw in ((True, "_w=="), (False, "")):
-        told = content_attributes(messages, ModelRequestParameters(), binary=binary)
-        (said,) = json.loads(told["gen_ai.input.messages"])
-        response = said["parts"][0]["response"]
+        written = content_attributes(messages, ModelRequestParameters(), binary=binary)
+        (error_text,) = json.loads(written["gen_ai.input.messages"])
+        response = error_text["parts"][0]["response"]
         assert response["day"] == {"day": "2026-01-02", "wind": [1.5, None]}
         assert (response["raw"], response["file"]["type"]) == (raw, "blob")
 

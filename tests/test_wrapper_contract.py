@@ -126,12 +126,12 @@ async def test_hooks_and_notes_pass(around: Any, way: Any) -> None:
         failed = reply({}, "503 Service Unavailable", "retry-after-ms: 1")
         (failed if first else answering("Hello ", "you"))(connection)
 
-    told: list[int] = []
-    settings: Any = {"on_retry": lambda retry: told.append(retry.attempt), "top_k": 3}
+    reported: list[int] = []
+    settings: Any = {"on_retry": lambda retry: reported.append(retry.attempt), "top_k": 3}
     with serving(answer) as server:
         model = infer_model("openai:x", api_key="k", base_url=server.url, settings=settings)
         response = await way(around(model), MESSAGES)
-    assert (response.text, response.state, told) == ("Hello you", "complete", [1])
+    assert (response.text, response.state, reported) == ("Hello you", "complete", [1])
     assert response.provider_name == "openai"
     notes = response.provider_details["direct_anyio"]
     assert notes["unheeded"] == ["top_k"]

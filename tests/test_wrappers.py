@@ -76,8 +76,8 @@ async def test_the_next_model_answers_for_one_that_fails(caller: Caller) -> None
     response = await caller(model, MESSAGES)
     assert response.text == "second"
     assert response.provider_details is not None
-    (told,) = response.provider_details["direct_anyio"]["fallback_from"]
-    assert told.startswith("ModelHTTPError: status_code: 500")
+    (reported,) = response.provider_details["direct_anyio"]["fallback_from"]
+    assert reported.startswith("ModelHTTPError: status_code: 500")
 
 
 async def test_all_models_may_fail(caller: Caller) -> None:

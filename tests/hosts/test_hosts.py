@@ -203,8 +203,8 @@ def test_greenlets(library: str, threads: str, provider: Server) -> None:
     lines = ["{'ab'} {'ab'}", "ab"]
     if threads == "threads":
         lines[1:1] = ["others run meanwhile: True", "a", "beside: ab", "in time", "in time"]
-    told = run(provider, str(APPS / "greenlets.py"), library, threads)
-    assert told == ("\n".join([*lines, ""]), "")
+    reported = run(provider, str(APPS / "greenlets.py"), library, threads)
+    assert reported == ("\n".join([*lines, ""]), "")
 
 
 def test_greenlets_in_a_real_thread(provider: Server) -> None:

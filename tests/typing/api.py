@@ -50,9 +50,9 @@ def narrowed(response: ModelResponse, request: ModelRequest) -> None:
             assert_type(part, TextPart)
         elif part.part_kind == "tool-call":
             assert_type(part, ToolCallPart)
-    for said in request.parts:
-        if said.part_kind == "user-prompt":
-            assert_type(said, UserPromptPart)
+    for asked in request.parts:
+        if asked.part_kind == "user-prompt":
+            assert_type(asked, UserPromptPart)
 
 
 async def texts() -> None:
