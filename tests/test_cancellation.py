@@ -19,6 +19,7 @@ from random import Random
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import sniffio
 from anyio import CancelScope, CapacityLimiter, current_time
@@ -608,6 +609,25 @@ async def test_closing_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> N
                 await checkpoint()
         stage.check()
         await stage.all_closed()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # trio's, of the generator that is left
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_body_without_end_that_never_waits() -> None:
+    """A user's transport may give one; leaving the stream ends all the same."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"".join(streamed("a"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=endless())
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        model = infer_model("openai:x", api_key="k", http_client=client)
+        with anyio.fail_after(PATIENCE):
+            async with model_request_stream(model, MESSAGES) as stream:
+                await anext(stream)
 
 
 def test_ctrl_c_ends_a_request_that_is_no_stream() -> None:

@@ -163,7 +163,7 @@ def _raises(
     settings: ModelSettings | None = None,
     parameters: ModelRequestParameters | None = None,
 ) -> bool:
-    """Return whether a codec raises an error like this one; of ours, the very same."""
+    """Return whether a codec raises an error of this class, and with this text if it is ours."""
     parameters = parameters or ModelRequestParameters()
     try:
         codec.encode(messages, settings or {}, parameters, stream=False)

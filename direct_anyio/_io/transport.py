@@ -49,6 +49,9 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_DRAIN = 64 * 1024
 """Bytes that are read on after the end of an answer, to keep its connection."""
 
+MAX_UNREAD = 256 * 1024
+"""Bytes that the library may have read ahead, 64 KiB with httpcore; a source of more is left."""
+
 MAX_BATCH = 64 * 1024
 """Bytes from which on a batch grows no more; eight batches are as far as we read ahead."""
 
@@ -397,7 +400,11 @@ class Exchange:
             # none of them may wait: a stream of HTTP/2 would, even where it is closed.
             with CancelScope(shield=True) as scope, suppress(Exception):
                 scope.cancel()
-                async for _ in chunks:
+                unread = MAX_UNREAD
+                async for chunk in chunks:
+                    unread -= len(chunk) + 1
+                    if unread < 0:
+                        break
                     await cancel_shielded_checkpoint()
 
     def _fail(self, exc: Exception) -> NoReturn:

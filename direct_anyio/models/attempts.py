@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ("RequestAttempts", "Retry")
 
 logger: logging.Logger = logging.getLogger("direct_anyio")
-"""Logs each request as it is over, at DEBUG, and of each retry, at INFO; without keys."""
+"""Logs each request as it is over, at DEBUG, and each retry, at INFO; without keys."""
 
 _REQUEST_IDS = ("request-id", "x-request-id")
 
